@@ -6,17 +6,18 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import LoginName, Number, Uuid
+from cm.rpc.fields import AccountNumber, LoginName, Number, Uuid
 from cm.rules.access import Level
 
 ObjectKind = Literal["vm", "image", "disk", "template", "node", "storage", "network", "user", "public_address"]
 
 
 class Subject(TypedDict):
-    """Who has a level: an account (``user_id``, ``login``), or a group (``group_id``, ``issuer``)."""
+    """Who has a level: an account (``user_id``, ``login`` and more), or a group (``group_id``, ``issuer``)."""
 
     user_id: NotRequired[Number]
     login: NotRequired[LoginName]
+    account_number: NotRequired[AccountNumber]
     group_id: NotRequired[Number]
     issuer: NotRequired[Annotated[str, Meta(examples=["clm:cloud"], description="Whose group it is.")]]
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 from cm.rpc.fields import Bytes, LoginName, Named, Number, Owner, Prose, Text, Time, Uuid, Version
 from cm.rpc.vocabulary import DiskBus, DiskFormat, DiskKind, DiskState
 from cm.rules.access import Level
+from cm.rules.operation import OperationKind
 
 
 class DiskAttachment(TypedDict):
@@ -23,6 +24,7 @@ class DiskAttachment(TypedDict):
     read_only: bool
     cdrom: bool
     delete_with_vm: Annotated[bool, Meta(description="Whether it ends with the VM.")]
+    arriving: Annotated[bool, Meta(description="Whether the guest is still being given it.")]
     leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
 
 
@@ -60,6 +62,7 @@ class Disk(TypedDict):
     version: Version
     created: Time
     operation_id: Annotated[Number | None, Meta(description="What is under way.")]
+    operation: OperationKind | None
     waiting_for: Annotated[Prose, Meta(description="What that waits for; may be empty.")]
     mine: bool
     level: Annotated[Level, Meta(description="The viewer's.")]

@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 from msgspec import Meta
 
 from cm.rpc.fields import (
+    AccountNumber,
     Bytes,
     LoginName,
     MiB,
@@ -47,6 +48,7 @@ class Image(TypedDict):
     description: Text
     user_id: Owner
     user_login: LoginName
+    account_number: AccountNumber
     storage_id: Number
     storage_name: Named
     format: DiskFormat

@@ -105,6 +105,7 @@ class Nic(TypedDict):
     addresses: list[Address]
     security_group_ids: list[Number]
     spoofing: Annotated[bool, Meta(description="Whether it may send from addresses that are not its own.")]
+    arriving: Annotated[bool, Meta(description="Whether the guest is still being given it.")]
     leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
 
 

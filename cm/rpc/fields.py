@@ -30,6 +30,10 @@ Total = Annotated[int, Meta(ge=0, examples=[2], description="How many.")]
 Address = Annotated[str, Meta(examples=["10.128.0.17"], description="An IP address.")]
 Text = Annotated[str, Meta(examples=["some text"])]
 Named = Annotated[str, Meta(examples=["example"])]
+AccountNumber = Annotated[
+    str, Meta(examples=["4"], description="Of an account, as its cloud manager counts it; without one, its user_id.")
+]
+TagMap = Annotated[dict[str, str], Meta(examples=[{"team": "red"}], description="Values by key.")]
 LoginName = Annotated[str, Meta(examples=["ann"])]
 FullName = Annotated[str, Meta(examples=["Ann Example"], description="May be empty.")]
 Owner = Annotated[int, Meta(ge=1, examples=[4], description="Whose it is.")]

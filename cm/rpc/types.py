@@ -12,7 +12,17 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from cm.rpc.vocabulary import COUNT_MAX, DESCRIPTION_MAX, NAME_MAX, PAGE_MAX, SSH_KEY_MAX, USER_DATA_MAX
+from cm.rpc.vocabulary import (
+    COUNT_MAX,
+    DESCRIPTION_MAX,
+    NAME_MAX,
+    PAGE_MAX,
+    SSH_KEY_MAX,
+    TAG_KEY_MAX,
+    TAG_VALUE_MAX,
+    TAGS_MAX,
+    USER_DATA_MAX,
+)
 
 ID_MAX: Final = 2**63 - 1  # PostgreSQL's bigint
 IDS_MAX: Final = 200  # objects named by one call
@@ -78,6 +88,19 @@ SSHKeys = Annotated[
     Meta(min_length=1, max_length=SSH_KEY_MAX, pattern=_SSH_KEYS, description="Lines of an authorized_keys file."),
 ]
 Login = Annotated[str, Meta(min_length=1, max_length=64, pattern=_LOGIN)]
+AccountNumber = Annotated[
+    str,
+    Meta(
+        max_length=12,
+        pattern=matching(r"[0-9]{1,12}", "it must be up to 12 digits"),
+        description="What a cloud manager counts an account as.",
+        examples=["000000000004"],
+    ),
+]
+TagKey = Annotated[str, Meta(min_length=1, max_length=TAG_KEY_MAX, pattern=LINE)]
+TagValue = Annotated[str, Meta(max_length=TAG_VALUE_MAX, pattern=LINE)]
+TagValues = Annotated[dict[TagKey, TagValue], Meta(max_length=TAGS_MAX, description="Tags: values by key.")]
+TagKeys = Annotated[list[TagKey], Meta(max_length=TAGS_MAX)]
 Cursor = Annotated[str, Meta(max_length=200, pattern=_CURSOR, description="As the last page gave it.")]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 REQUEST_ID: Final = re.compile(_REQUEST_ID)

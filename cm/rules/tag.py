@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
-from cm.rpc.errors import InvalidParameter, LimitReached
+from cm.rpc.errors import InvalidParameter
 from cm.rpc.vocabulary import TAG_RESERVED, TagKind
 
 # What an object is called is no tag of it; its front for EC2 tells it as this one.
 NAME: Final = "Name"
 NAMED: Final = frozenset({TagKind.VM, TagKind.DISK, TagKind.SNAPSHOT, TagKind.NETWORK})
-
-
-@dataclass(eq=False)
-class TooManyTags(LimitReached):
-    code = "tag_limit"
-    message = "An object has at most {limit} tags."
-    limit: int
 
 
 def check_keys(kind: TagKind, keys: Collection[str]) -> None:

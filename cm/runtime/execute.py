@@ -32,7 +32,7 @@ log = Logger()
 
 # Values that the audit row never keeps, by the name of their parameter; secrets are left out by their type.
 UNTOLD = frozenset(
-    {"user_data", "password", "old_password", "new_password", "token", "otp", "code", "text", "xml_desc"}
+    {"user_data", "data", "password", "old_password", "new_password", "token", "otp", "code", "text", "xml_desc"}
 )
 
 

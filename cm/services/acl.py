@@ -103,7 +103,9 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: int, *, administrator
     entries = store.list_grants(session, kind, object_id)
     if not enough(_level(session, who, kind, row), NEEDS[kind, Action.GRANT]):
         return [_entry(entry) for entry in entries if entry.grant.is_for(person)]
-    owner = store.Entry(Grant(Level.OWNER, account_id=_owner(row)), login_of(session, _owner(row)))
+    whose = _owner(row)
+    grant = Grant(Level.OWNER, account_id=whose)
+    owner = store.Entry(grant, login_of(session, whose), store.number_of(session, whose))
     return [_entry(entry) for entry in (owner, *entries)]
 
 
@@ -113,7 +115,8 @@ def _entry(entry: store.Entry) -> AccessEntry:
     if grant.group_id is not None:
         subject = {"group_id": grant.group_id, "issuer": grant.issuer or ""}
     elif grant.account_id is not None:
-        subject = {"user_id": grant.account_id, "login": entry.login or ""}
+        number = entry.account_number or str(grant.account_id)
+        subject = {"user_id": grant.account_id, "login": entry.login or "", "account_number": number}
     return {"subject": subject, "level": grant.level}
 
 
@@ -125,12 +128,14 @@ def set_level(
     *,
     login: str | None,
     group_id: int | None,
+    account_number: str | None = None,
     administrator: bool = False,
     issuer: str | None = None,
 ) -> None:
     """
     Change what an account or a group may do with an object; None takes it back.
 
+    :param account_number: of an account, in place of its login.
     :param issuer: whose login or group it is; without it the caller's own cloud manager, or this cluster.
     :raises ObjectNotFound: no such object; or no account of this login, which has not come here yet.
     :raises AccessNeeded: the caller does not hold the level above those that are given and taken.
@@ -143,9 +148,10 @@ def set_level(
     row = _object(caller, who, kind, object_id, lock=True)
     held = _level(session, who, kind, row)
     require(held, kind, object_id, needed_to_grant(None, level))
-    subject = _subject(caller, login, group_id, issuer or caller.identity.issuer, administrator)
-    if subject.account_id == row.account_id:
-        raise OwnerStays(kind, object_id, login or "")
+    of = issuer or caller.identity.issuer
+    subject = _subject(caller, login, group_id, account_number, of, administrator)
+    if subject.account_id is not None and subject.account_id == row.account_id:
+        raise OwnerStays(kind, object_id, login_of(session, subject.account_id) or "")
     was = store.find_level(session, kind, object_id, subject)
     require(held, kind, object_id, needed_to_grant(was, level))
     caller.note("set access", kind=kind, object_id=object_id, login=login, group_id=group_id, was=was, level=level)
@@ -164,16 +170,28 @@ def set_level(
     record_change(session, kind.value, object_id, row.account_id)
 
 
-def _subject(caller: ClusterCall, login: str | None, group_id: int | None, issuer: str, administrator: bool) -> Grant:
+def _subject(
+    caller: ClusterCall,
+    login: str | None,
+    group_id: int | None,
+    number: str | None,
+    issuer: str,
+    administrator: bool,
+) -> Grant:
     """Whom a grant is for, as one of level user."""
-    if (login is None) == (group_id is None):
-        raise InvalidParameter("login", "give either a login or a group_id")
+    if sum(each is not None for each in (login, group_id, number)) != 1:
+        raise InvalidParameter("login", "give either a login or a group_id, or an account_number")
     if group_id is not None:
         if not administrator:
             issuer = own_groups(caller, "group_id", [group_id])
         if not issuer:
             raise InvalidParameter("issuer", "a group is a cloud manager's: say whose")
         return Grant(Level.USER, issuer=issuer, group_id=group_id)
+    if number is not None:
+        account_id = store.find_account_numbered(caller.session, issuer or LOCAL, str(int(number)))
+        if account_id is None:
+            raise ObjectNotFound("user", number)
+        return Grant(Level.USER, account_id=account_id)
     assert login is not None
     found = store.find_accounts(caller.session, issuer or LOCAL, login)
     if not found:

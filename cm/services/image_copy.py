@@ -1,4 +1,4 @@
-"""Use cases of images that are copied for somebody else: what they get is theirs, and on their quota."""
+"""Use cases of images that are copied: for whoever may use one, or by administrators for somebody else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from cm.results.disk import DiskCopyWork
 from cm.rpc.errors import WrongImageState
 from cm.rpc.vocabulary import ImageKind, ImageState
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.services.access import Who, authorized_image, person_of
 from cm.services.context import ClusterCall
 from cm.services.disk_bytes import copy_of, make_copy, refuse_written, subject_of
 from cm.store.account import get_account
@@ -38,18 +39,49 @@ def copy_to(
     """
     session = caller.session
     row = get_image(session, image_id, lock=True, version=caller.if_version)
-    if row.state is not ImageState.OK:
-        raise WrongImageState(image_id, row.state, ImageState.OK)
-    if find_holder(session, ObjectKind.IMAGE, image_id) is not None:
-        raise WrongImageState(image_id, "busy", "no other operation under way")
+    _refuse_busy(caller, row)
     get_account(session, user_id)
     name = name or row.name
     if row.kind is ImageKind.STORAGE:
         answer = _disk(caller, row, user_id, name, storage_id)
     else:
-        answer = _image(caller, row, user_id, name, storage_id)
-    copy_facts(session, answer["image_id"], image_id, description)
-    caller.note("copy image", image_id=image_id, user_id=user_id)
+        answer = _image(caller, row, None, user_id, name, storage_id)
+    return _told(caller, row, answer, user_id, description)
+
+
+def copy_own(
+    caller: ClusterCall, image_id: int, name: str, description: str | None, storage_id: int | None
+) -> DiskCopyWork:
+    """
+    The caller's own copy of a system image that they may use, as of ``copy_to``.
+
+    :raises ObjectNotFound: there is no such image that they see, or no such storage.
+    :raises WrongImageState: it is not ok, or an operation of it is under way.
+    :raises QuotaReached: StorageFull: it does not fit their quota, or the storage.
+    :raises StoragesApart: StorageUnreached: no node has both storages, or none that has answers.
+    """
+    who = person_of(caller.identity)
+    row = authorized_image(
+        caller.session, who, image_id, caller.action("image_id"), kinds=(ImageKind.SYSTEM,), lock=True,
+        version=caller.if_version,
+    )  # fmt: skip
+    _refuse_busy(caller, row)
+    answer = _image(caller, row, who, caller.account_id, name, storage_id)
+    return _told(caller, row, answer, caller.account_id, description)
+
+
+def _refuse_busy(caller: ClusterCall, row: ImageRow) -> None:
+    if row.state is not ImageState.OK:
+        raise WrongImageState(row.id, row.state, ImageState.OK)
+    if find_holder(caller.session, ObjectKind.IMAGE, row.id) is not None:
+        raise WrongImageState(row.id, "busy", "no other operation under way")
+
+
+def _told(
+    caller: ClusterCall, row: ImageRow, answer: DiskCopyWork, user_id: int, description: str | None
+) -> DiskCopyWork:
+    copy_facts(caller.session, answer["image_id"], row.id, description)
+    caller.note("copy image", image_id=row.id, user_id=user_id)
     return answer
 
 
@@ -63,11 +95,13 @@ def _disk(caller: ClusterCall, row: ImageRow, user_id: int, name: str, storage_i
     return copy_of(caller, subject, name, "", storage_id, None, row.kind, None, account_id=user_id)
 
 
-def _image(caller: ClusterCall, row: ImageRow, user_id: int, name: str, storage_id: int | None) -> DiskCopyWork:
+def _image(
+    caller: ClusterCall, row: ImageRow, who: Who, user_id: int, name: str, storage_id: int | None
+) -> DiskCopyWork:
     """Of what nobody writes to: VMs may be made from it, or read it. The copy stands on it until it is whole."""
     session = caller.session
     volume, values = volume_of_image(session, row.id), {"name": name, "description": ""}
-    image_id, disk_id = make_copy(caller, volume, storage_id, None, row.kind, user_id, values)
+    image_id, disk_id = make_copy(caller, volume, storage_id, who, row.kind, user_id, values)
     operation_id = open_operation(
         session,
         OperationKind.DISK_COPY,

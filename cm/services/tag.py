@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from cm.results.tag import Tags
-from cm.rpc.errors import ObjectNotFound
+from cm.rpc.errors import ObjectNotFound, TooManyTags
 from cm.rpc.vocabulary import TAGS_MAX, ImageState, TagKind
-from cm.rules.tag import TooManyTags, check_keys
+from cm.rules.tag import check_keys
 from cm.services.access import authorized_disk, authorized_image, authorized_network, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.store.public_address import get_public_address

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from cm.rules.access import Grant, Level, Person, Shared, highest
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import account_number
 
 Pair = tuple[str, int]  # kind and id of an object
 
@@ -86,22 +87,41 @@ class Entry:
 
     grant: Grant
     login: str | None
+    account_number: str | None = None
 
 
 def list_grants(session: Session, kind: Shared, object_id: int) -> Sequence[Entry]:
     """All grants on an object, oldest first, but those of accounts that are no more."""
     found = session.execute(
         text(
-            "SELECT g.level, g.account_id, g.issuer, g.group_id, a.login FROM acl g"
+            "SELECT g.level, g.account_id, g.issuer, g.group_id, a.login,"
+            f" {account_number('a')} AS account_number FROM acl g"
             " LEFT JOIN account a ON a.id = g.account_id"
             " WHERE g.kind = :kind AND g.object_id = :id AND a.deleted_at IS NULL ORDER BY g.id"
         ),
         {"kind": kind.value, "id": object_id},
     )
-    return [Entry(_grant(row), row.login) for row in found]
+    return [Entry(_grant(row), row.login, row.account_number) for row in found]
 
 
 _WHOSE = text("SELECT id FROM account WHERE origin = :origin AND login = :login AND deleted_at IS NULL ORDER BY id")
+
+
+_NUMBERED = text(
+    f"SELECT id FROM account a WHERE origin = :origin AND {account_number('a')} = :number AND deleted_at IS NULL"
+)
+
+
+def find_account_numbered(session: Session, origin: str, number: str) -> int | None:
+    """An account of an issuer by what that one counts it as."""
+    found: int | None = session.scalar(_NUMBERED, {"origin": origin, "number": number})
+    return found
+
+
+def number_of(session: Session, account_id: int) -> str:
+    """What an account's cloud manager counts it as."""
+    found = session.scalar(text(f"SELECT {account_number('a')} FROM account a WHERE id = :id"), {"id": account_id})
+    return str(found)
 
 
 def find_accounts(session: Session, origin: str, login: str) -> Sequence[int]:

@@ -9,6 +9,12 @@ from __future__ import annotations
 from cm.models.operation import DUE, OPEN
 
 
+def account_number(account: str = "account") -> str:
+    """What an account is called as a number by the cloud manager whose it is; without one, its id."""
+    theirs = f"CASE WHEN {account}.external_id ~ '^[0-9]{{1,12}}$' THEN {account}.external_id END"
+    return f"coalesce({theirs}, {account}.id::text)"
+
+
 def is_open(operation: str = "operation") -> str:
     """An operation that has not ended."""
     return f"{operation}.{OPEN}"

@@ -251,11 +251,12 @@ def render_disks(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
 
 
 _SHOWN: Final = f"""
-SELECT {_COLUMNS}, i.access, o.id AS operation_id, coalesce(o.user_text, '') AS waiting_for,
+SELECT {_COLUMNS}, i.access, o.id AS operation_id, o.kind AS operation, coalesce(o.user_text, '') AS waiting_for,
        (SELECT json_agg(json_build_object(
                    'vm_id', t.vm_id, 'vm_name', v.name, 'number', t.number, 'device', t.device, 'bus', t.bus,
                    'boot_order', t.boot_order, 'read_only', t.read_only, 'cdrom', t.cdrom,
                    'delete_with_vm', t.delete_with_vm, 'leaving', t.leaving,
+                   'arriving', coalesce(o.vm_id = t.vm_id AND o.kind IN ('disk_attach', 'attach_or_create'), false),
                    'mine', v.account_id = :account_id, 'levels', {_VM_LEVELS})
                ORDER BY t.vm_id)
           FROM attachment t JOIN vm v ON v.id = t.vm_id WHERE t.disk_id = k.id) AS attachments,

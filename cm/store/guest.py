@@ -10,14 +10,15 @@ from sqlalchemy.orm import Session
 
 from cm.rules.network import Address
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import account_number
 
 _GUEST = Prepared(
     "guest_at",
-    """
+    f"""
 SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.ssh_username,
        v.ssh_key, v.user_data, v.user_data_encoding, v.secret, v.reservation_id::text AS reservation_id,
        i.uuid::text AS image_uuid, t.name AS template_name, c.number AS asked_nic,
-       coalesce(CASE WHEN o.external_id ~ '^[0-9]{1,12}$' THEN o.external_id END, o.id::text) AS account_number,
+       {account_number('o')} AS account_number,
        (SELECT a.device FROM attachment a WHERE a.vm_id = v.id AND a.number = 0) AS root_device,
        (SELECT array_agg(a.device ORDER BY a.device) FROM attachment a
          WHERE a.vm_id = v.id AND a.number > 0 AND NOT a.cdrom) AS data_devices

@@ -19,7 +19,7 @@ from cm.rules.names import unmade_volume
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, edit_row
 from cm.store.access import FOR_CALLER, values_of
-from cm.store.conditions import is_open
+from cm.store.conditions import account_number, is_open
 from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
@@ -137,8 +137,9 @@ def usable(found: Sequence[Any]) -> UsableImage:
 
 
 # What everybody sees who may see an image; who else may, and whose VMs have it, depends on who asks.
-_COLUMNS = """i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
-       a.login AS user_login, u.storage_id, s.name AS storage_name, u.format, u.size_bytes, u.claimed_bytes, i.sha256,
+_COLUMNS = f"""i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
+       a.login AS user_login, {account_number('a')} AS account_number,
+       u.storage_id, s.name AS storage_name, u.format, u.size_bytes, u.claimed_bytes, i.sha256,
        coalesce(u.sha256, '') AS volume_sha256, i.state, i.progress, i.error, i.access, i.platform, i.disk_controller,
        i.network_device, i.video_device, i.system, i.architecture, i.least_memory_mib, i.least_disk_bytes,
        i.default_user, i.agent, i.family, i.family_version, i.version, i.created_at AS created"""

@@ -197,7 +197,9 @@ SELECT n.vm_id, n.number AS nic, n.id AS nic_id, n.uuid::text AS uuid, n.network
        n.mac::text AS mac, n.model,
        ARRAY(SELECT host(l.address) FROM network_lease l WHERE l.nic_id = n.id ORDER BY l.address) AS addresses,
        ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = n.id ORDER BY 1) AS security_group_ids,
-       n.spoofing, n.leaving
+       n.spoofing, n.leaving,
+       EXISTS (SELECT 1 FROM operation_object h JOIN operation o ON o.id = h.operation_id WHERE h.kind = 'nic'
+                AND h.object_id = n.id AND h.exclusive AND o.kind = 'nic_attach') AS arriving
   FROM nic n JOIN network w ON w.id = n.network_id"""
 _SHOWN = text(f"{_COLUMNS} WHERE n.vm_id = :vm_id ORDER BY n.number")
 _OF_ACCOUNT = text(

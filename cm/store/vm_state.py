@@ -8,6 +8,7 @@ Whoever calls these renders the VM once it is done (``render_vm``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.models import VM
-from cm.rpc.vocabulary import Seen, SeenReason, Wanted
+from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, Wanted
 from cm.rules.vm import GONE
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import edit_row
@@ -51,6 +52,19 @@ def intend_as_seen(session: Session, vm_id: int) -> None:
 def rename_vm(session: Session, vm_id: int, name: str | None, description: str | None) -> None:
     """What is None stays."""
     edit_row(session, VM, vm_id, (VM.name, VM.description), {"name": name, "description": description}, counted=False)
+
+
+def write_policy(
+    session: Session, ids: Sequence[int], on_poweroff: PowerOffPolicy | None, protected: bool | None
+) -> None:
+    """What is None stays."""
+    session.execute(
+        text(
+            "UPDATE vm SET on_poweroff = coalesce(:on_poweroff, on_poweroff),"
+            " protected = coalesce(CAST(:protected AS boolean), protected) WHERE id = ANY(:ids)"
+        ),
+        {"on_poweroff": on_poweroff, "protected": protected, "ids": list(ids)},
+    )
 
 
 def write_vnc(session: Session, vm_id: int, enabled: bool, generation: int) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from cm.rpc.errors import InvalidParameter, ObjectNotFound
+from cm.rpc.errors import InvalidParameter, ObjectNotFound, TooManyTags
 from cm.rpc.vocabulary import TAGS_MAX
 from cm.rules.access import AccessNeeded
-from cm.rules.tag import TooManyTags
 from cm.store.prune import prune
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud, at_database

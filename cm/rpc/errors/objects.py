@@ -53,6 +53,15 @@ class WrongVMState(Conflict):
 
 
 @dataclass(eq=False)
+class VMProtected(Conflict):
+    """Until its owner says otherwise (``user.vm.set_policy``)."""
+
+    code = "vm_protected"
+    message = "VM {vm_id} is protected from being destroyed."
+    vm_id: int
+
+
+@dataclass(eq=False)
 class VMBusy(Conflict):
     code = "vm_busy"
     message = "VM {vm_id} is busy: operation {operation_id} ({kind}) is under way."
@@ -398,3 +407,10 @@ class UploadElsewhere(Unavailable):
 
     code = "upload_elsewhere"
     message = "This upload is taken by another machine of the cluster manager."
+
+
+@dataclass(eq=False)
+class TooManyTags(LimitReached):
+    code = "tag_limit"
+    message = "An object has at most {limit} tags."
+    limit: int

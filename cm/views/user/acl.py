@@ -8,7 +8,7 @@ edits; an *owner* does everything. To change somebody's level one needs the leve
 from __future__ import annotations
 
 from cm.results.access import AccessEntry
-from cm.rpc.types import Id, Login
+from cm.rpc.types import AccountNumber, Id, Login
 from cm.rpc.view import user_view
 from cm.rules.access import Action, Level, Shared
 from cm.services import acl as service
@@ -21,7 +21,7 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEnt
     Who has which level on a VM, an image or a network, its own account first; whoever is only a user sees what concerns
     them.
 
-    :return: ``level`` and ``subject``: ``user_id`` and ``login``, or ``group_id`` and ``issuer``.
+    :return: ``level`` and ``subject``: ``user_id``, ``login`` and ``account_number``, or ``group_id`` and ``issuer``.
     """
     return service.get_list(caller, kind, object_id)
 
@@ -34,10 +34,12 @@ def set(
     level: Level | None,
     login: Login | None = None,
     group_id: Id | None = None,
+    account_number: AccountNumber | None = None,
 ) -> None:
     """
     Change what an account or a group of the caller's may do with a VM, an image or a network; null takes it back.
 
     :param login: of an account of the caller's own cloud manager that has been here before.
+    :param account_number: likewise, by what that one counts it as.
     """
-    service.set_level(caller, kind, object_id, level, login=login, group_id=group_id)
+    service.set_level(caller, kind, object_id, level, login=login, group_id=group_id, account_number=account_number)

@@ -15,7 +15,7 @@ from msgspec import Meta
 from cm.results.disk import AttachWork, Disk, DiskCopyWork, DiskWork
 from cm.results.image import Download
 from cm.results.snapshot import SnapshotWork
-from cm.rpc.types import Id, Limit, Name, Text
+from cm.rpc.types import Id, Limit, Name, TagValues, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import (
     DiskBus,
@@ -36,7 +36,6 @@ from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.services.image import Platform
 from cm.services.tag import put_on_new
-from cm.views.user.tag import TagValues
 
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from cm.results.network import AvailableNetwork, ListedNetwork, Network, NetworkLease
 from cm.results.security_group import Passage
-from cm.rpc.types import LINE, Id, Limit, Name, Text
+from cm.rpc.types import LINE, Id, Limit, Name, TagValues, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import TagKind
 from cm.rules.access import Action
@@ -25,7 +25,6 @@ from cm.services.tag import put_on_new
 from cm.store import network as store
 from cm.store.pool import list_pools
 from cm.views.user.security_group import Card, Protocol
-from cm.views.user.tag import TagValues
 
 Mask = Annotated[int, Meta(ge=8, le=32, description="Bits: 26 is a network of 61 VMs.")]
 Servers = Annotated[str, Meta(max_length=100)]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from cm.results.public_address import PublicAddress
-from cm.rpc.types import LINE, Id, Text
+from cm.rpc.types import LINE, Id, TagValues, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import TagKind
 from cm.rules.access import Action
@@ -19,7 +19,6 @@ from cm.services.context import ClusterCall
 from cm.services.tag import put_on_new
 from cm.store.public_address import get_public_address, list_public_addresses
 from cm.views.user.security_group import Card
-from cm.views.user.tag import TagValues
 
 AddressText = Annotated[str, Meta(min_length=1, max_length=45, pattern=LINE, description="An IP address.")]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from cm.results.security_group import SecurityGroup
-from cm.rpc.types import LINE, Id, Ids, Name, Text
+from cm.rpc.types import LINE, Id, Ids, Name, TagValues, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import RuleDirection, TagKind
 from cm.rules.access import Action
@@ -15,7 +15,6 @@ from cm.services import security_group as service
 from cm.services.context import ClusterCall
 from cm.services.tag import put_on_new
 from cm.store.security_group import get_security_group, list_security_groups
-from cm.views.user.tag import TagValues
 
 Protocol = Annotated[
     str, Meta(min_length=1, max_length=8, pattern=LINE, description="tcp, udp, icmp, any, or a number of 0 to 255.")

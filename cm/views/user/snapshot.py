@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cm.results.disk import DiskCopyWork
 from cm.results.snapshot import Snapshot, SnapshotWork
-from cm.rpc.types import Id, Limit, Name, Text
+from cm.rpc.types import Id, Limit, Name, TagValues, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, TagKind, VideoModel
 from cm.rules.access import Action
@@ -15,7 +15,6 @@ from cm.services import snapshot as service
 from cm.services.context import ClusterCall
 from cm.services.image import Platform
 from cm.services.tag import put_on_new
-from cm.views.user.tag import TagValues
 
 
 @user_view(on={"disk_id": Action.SEE, "vm_id": Action.SEE})

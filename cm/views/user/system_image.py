@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from cm.results.disk import DiskCopyWork
 from cm.results.image import Download, Image, ImageWork, Upload
 from cm.rpc.types import Id, Limit, Name, Size, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
-from cm.services import conversion
+from cm.services import conversion, image_copy
 from cm.services import download as downloads
 from cm.services import image as service
 from cm.services import upload as uploads
@@ -202,6 +203,19 @@ def create_download(caller: ClusterCall, image_id: Id) -> Download:
     :return: an address that needs no other credentials, so it is a secret.
     """
     return downloads.open_image(caller, image_id, ImageKind.SYSTEM)
+
+
+@user_view(changing=True, on={"image_id": Action.USE})
+def copy(
+    caller: ClusterCall, image_id: Id, name: Name, description: Text | None = None, storage_id: Id | None = None
+) -> DiskCopyWork:
+    """
+    Copy an image that the caller can use to a new one of their own, private, which stays when that one goes.
+
+    :param description: without it, as the image's.
+    :param storage_id: where the copy is to lie; it lies beside the image otherwise.
+    """
+    return image_copy.copy_own(caller, image_id, name, description, storage_id)
 
 
 @user_view(changing=True, on={"image_id": Action.DELETE})

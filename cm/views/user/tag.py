@@ -6,23 +6,14 @@ What an object is called is no tag: of VMs, disks, snapshots and networks ``Name
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from cm.results.tag import Tags
-from cm.rpc.types import LINE, Id
+from cm.rpc.types import Id, TagKeys, TagValues
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import TAG_KEY_MAX, TAG_VALUE_MAX, TAGS_MAX, TagKind
+from cm.rpc.vocabulary import TagKind
 from cm.rules.access import Action
 from cm.services import tag as service
 from cm.services.context import ClusterCall
 from cm.store.tag import list_tagged
-
-Key = Annotated[str, Meta(min_length=1, max_length=TAG_KEY_MAX, pattern=LINE)]
-Value = Annotated[str, Meta(max_length=TAG_VALUE_MAX, pattern=LINE)]
-TagValues = Annotated[dict[Key, Value], Meta(max_length=TAGS_MAX, description="Tags: values by key.")]
-Keys = Annotated[list[Key], Meta(max_length=TAGS_MAX)]
 
 
 @user_view(changing=True, on={"object_id": Action.EDIT})
@@ -32,7 +23,7 @@ def set(caller: ClusterCall, kind: TagKind, object_id: Id, tags: TagValues) -> T
 
 
 @user_view(changing=True, on={"object_id": Action.EDIT})
-def remove(caller: ClusterCall, kind: TagKind, object_id: Id, keys: Keys) -> Tags:
+def remove(caller: ClusterCall, kind: TagKind, object_id: Id, keys: TagKeys) -> Tags:
     """Take tags from an object; those that it does not have are gone already. Its operators may."""
     return service.remove(caller, kind, object_id, keys)
 

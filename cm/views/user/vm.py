@@ -31,7 +31,7 @@ from cm.results.vm import (
 )
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter
-from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
+from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, TagValues, Text, UserData, matching
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import (
     PAGE_MAX,
@@ -48,7 +48,18 @@ from cm.rpc.vocabulary import (
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import allowed, console, console_log, drive, image, public_address, public_port, snapshot, vm_image
+from cm.services import (
+    allowed,
+    console,
+    console_log,
+    drive,
+    image,
+    public_address,
+    public_port,
+    snapshot,
+    vm_image,
+    vm_policy,
+)
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
@@ -56,7 +67,6 @@ from cm.services.series import vm_loads, vm_statistics
 from cm.services.tag import put_on_new
 from cm.store import vm as store
 from cm.views.user.security_group import Card
-from cm.views.user.tag import TagValues
 
 Addresses = Annotated[list[Annotated[str, Meta(max_length=15)]], Meta(max_length=8)]
 Networks = Annotated[list[Id], Meta(max_length=8)]
@@ -117,6 +127,7 @@ def create(
     security_group_ids: Ids | None = None,
     user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO,
     tags: TagValues | None = None,
+    protected: bool = False,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -142,6 +153,7 @@ def create(
     :param user_data_encoding: "plain": guests read ``user_data`` as it is; "base64": the bytes that it stands for, to
         the last; "auto": these where it looks like that.
     :param tags: of each VM, from the start.
+    :param protected: as of ``set_policy``.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -166,6 +178,7 @@ def create(
             ssh_key=ssh_key or "",
             ssh_username=ssh_username or "",
             on_poweroff=on_poweroff,
+            protected=protected,
             mode=deploy_mode,
             disk_mib=disk_mib,
             local_disk=local_disk,
@@ -212,6 +225,20 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
 def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawObject[VM]:
     """Change a VM's name or description; what is left out stays. Its operators may."""
     return RawObject(service.edit(caller, vm_id, name, description))
+
+
+@user_view(changing=True, on={"vm_id": Action.DESTROY})
+def set_policy(
+    caller: ClusterCall, vm_id: Id, on_poweroff: PowerOffPolicy | None = None, protected: bool | None = None
+) -> RawObject[VM]:
+    """
+    Change what becomes of a VM whose guest powers itself off, or whether it is protected; what is left out stays. Its
+    owners may. ``user.vm.get_by_id`` tells both.
+
+    :param protected: while it is, ``user.vm.destroy`` and ``save_and_shutdown`` are refused; administrators may end it
+        all the same, and so may its guest, where that is its policy.
+    """
+    return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, protected))
 
 
 @user_view(changing=True, on={"vm_id": Action.EDIT})
