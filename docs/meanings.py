@@ -129,6 +129,7 @@ MEANINGS = {
     "accounts.token_s": "seconds that a mailed token is good for",
     "accounts.keys_max": "SSH keys of one user",
     "accounts.api_keys_max": "API keys of one user",
+    "accounts.launch_templates_max": "versions of launch templates of one user, of all of them",
     "accounts.groups_max": "groups that one user may lead",
     "mail.host": "the mail server; `\"\"`: there is no mail, and administrators activate",
     "mail.port": "its port",

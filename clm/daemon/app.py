@@ -84,6 +84,7 @@ def policy_of(settings: Settings) -> CloudPolicy:
         token_s=accounts.token_s,
         keys_max=accounts.keys_max,
         api_keys_max=accounts.api_keys_max,
+        launch_templates_max=accounts.launch_templates_max,
         groups_max=accounts.groups_max,
         mail_from=mail.sender if mail.host else "",
         contact_email=cloud.contact_email,

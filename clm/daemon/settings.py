@@ -51,6 +51,7 @@ class AccountSettings:
     token_s: int = 24 * 3600
     keys_max: int = 50
     api_keys_max: int = 50
+    launch_templates_max: int = 200
     groups_max: int = 50
 
 

@@ -6,6 +6,7 @@ from clm.models.base import Base
 from clm.models.cluster import Cluster, ClusterAccount, ClusterAdmin, DroppedGroup
 from clm.models.group import Group, Membership
 from clm.models.key import SSHKey
+from clm.models.launch_template import LaunchTemplate, LaunchTemplateVersion
 from clm.models.message import Mail, Message, News
 from clm.models.record import Audit, Change, Login, Request
 from clm.models.user import ApiKey, OIDCLogin, OneTimeToken, User, UserSession
@@ -20,6 +21,8 @@ __all__ = [
     "ClusterAdmin",
     "DroppedGroup",
     "Group",
+    "LaunchTemplate",
+    "LaunchTemplateVersion",
     "Login",
     "Mail",
     "Membership",

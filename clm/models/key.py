@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import ForeignKey, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clm.models.base import Base, Key, Now
@@ -18,4 +21,5 @@ class SSHKey(Base):
     public_key: Mapped[str]
     fingerprint: Mapped[str]  # SHA256:...
     fingerprint_md5: Mapped[str]
+    tags: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     created_at: Mapped[Now]

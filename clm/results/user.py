@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from msgspec import Meta
 
 from clm.rules.user import UserState
-from cm.rpc.fields import LoginName, Named, Number, Time, Token, Total, Uuid, Version
+from cm.rpc.fields import LoginName, Named, Number, TagMap, Time, Token, Total, Uuid, Version
 from cm.rpc.vocabulary import Role
 
 Email = Annotated[str, Meta(examples=["ann@example.org"], description="May be empty.")]
@@ -193,6 +193,7 @@ class SSHKey(TypedDict):
     public_key: Annotated[str, Meta(examples=["ssh-ed25519 AAAA... ann"], description="A line of authorized_keys.")]
     fingerprint: Annotated[str, Meta(examples=["SHA256:abc"])]
     fingerprint_md5: Annotated[str, Meta(examples=["00:11:22"])]
+    tags: TagMap
     created: Time
 
 

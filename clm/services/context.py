@@ -53,6 +53,7 @@ class CloudPolicy:
     token_s: int = 24 * 3600  # of a mailed link
     keys_max: int = 50
     api_keys_max: int = 50
+    launch_templates_max: int = 200  # versions of all of them
     groups_max: int = 50
     mail_from: str = ""  # "": there is no mail
     contact_email: str = ""

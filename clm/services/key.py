@@ -6,6 +6,7 @@ A caller who sends a ``request_id`` asks for the same answer again: the executor
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +19,9 @@ from clm.results.user import GeneratedSSHKey, SSHKey
 from clm.rules.ssh_key import PublicKey, parse_public_key
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.change import record_change
-from clm.store.key import count_keys, delete_key, find_name, get_key, get_key_named, insert_key
-from cm.rpc.errors import Conflict, LimitReached, NameTaken, ObjectNotFound
+from clm.store.key import count_keys, delete_key, find_name, get_key, get_key_named, insert_key, write_tags
+from cm.rpc.errors import Conflict, LimitReached, NameTaken, ObjectNotFound, TooManyTags
+from cm.rpc.vocabulary import TAGS_MAX
 from cm.runtime.taken import refused_by
 
 RSA_BITS: Final = 3072  # as strong as AES-128: NIST SP 800-57, table 2
@@ -39,7 +41,9 @@ class KeyKnown(Conflict):
     name: str
 
 
-def add(session: Session, user_id: int, name: str, key: PublicKey, most: int) -> SSHKey:
+def add(
+    session: Session, user_id: int, name: str, key: PublicKey, most: int, tags: Mapping[str, str]
+) -> SSHKey:
     """
     :raises TooManyKeys: the user has ``most`` already.
     :raises NameTaken: one of theirs has this name.
@@ -52,30 +56,30 @@ def add(session: Session, user_id: int, name: str, key: PublicKey, most: int) ->
         "uq_ssh_key_user_id_fingerprint": KeyKnown(find_name(session, user_id, key.fingerprint) or name),
     }
     with refused_by(session, refusals):
-        key_id = insert_key(session, user_id, name, key)
+        key_id = insert_key(session, user_id, name, key, tags)
     shown = get_key(session, user_id, key_id)
     record_change(session, "key", key_id, "enter", users=[user_id], shown=shown)
     return shown
 
 
-def add_text(caller: CloudCall, name: str, line: str) -> SSHKey:
+def add_text(caller: CloudCall, name: str, line: str, tags: Mapping[str, str]) -> SSHKey:
     """
     Import a public key.
 
     :raises KeyRefused: it is none, or none that is taken.
     """
     key = parse_public_key(line)
-    made = add(caller.session, caller.user_id, name, key, caller.policy.keys_max)
+    made = add(caller.session, caller.user_id, name, key, caller.policy.keys_max, tags)
     caller.note("add key", name=name, fingerprint=key.fingerprint)
     return made
 
 
-async def generate(caller: AsyncCloudCall, name: str, kind: str) -> GeneratedSSHKey:
+async def generate(caller: AsyncCloudCall, name: str, kind: str, tags: Mapping[str, str]) -> GeneratedSSHKey:
     """Make a pair. The answer is the key with ``private_key``, in OpenSSH's format and without a passphrase."""
     services = caller.services
     # Searching for the primes of an RSA key takes up to a second: no work for a thread that holds a transaction.
     private, public = await services.threads.run("password", make_pair, kind, name, deadline_s=30.0)
-    made = await services.database.transact(add, caller.user_id, name, public, caller.policy.keys_max)
+    made = await services.database.transact(add, caller.user_id, name, public, caller.policy.keys_max, tags)
     return {**made, "private_key": private}
 
 
@@ -91,6 +95,23 @@ def make_pair(kind: str, comment: str) -> tuple[str, PublicKey]:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     return private, parse_public_key(f"{public} {comment}")
+
+
+def tag(caller: CloudCall, key_id: int, tags: Mapping[str, str], remove: Sequence[str]) -> SSHKey:
+    """
+    :raises ObjectNotFound: it is not theirs.
+    :raises TooManyTags: it would have more than an object may have.
+    """
+    session, user_id = caller.session, caller.user_id
+    count = write_tags(session, user_id, key_id, tags, remove)
+    if count is None:
+        raise ObjectNotFound("key", key_id)
+    if count > TAGS_MAX:
+        raise TooManyTags(TAGS_MAX)
+    shown = get_key(session, user_id, key_id)
+    record_change(session, "key", key_id, users=[user_id], shown=shown)
+    caller.note("tag", key_id=key_id)
+    return shown
 
 
 def delete(caller: CloudCall, key_id: int) -> None:

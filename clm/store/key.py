@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from sqlalchemy import text
@@ -9,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from clm.results.user import SSHKey
 from clm.rules.ssh_key import PublicKey
+from cm.rpc.codec import encode_json
 from cm.rpc.errors import ObjectNotFound
 from cm.runtime.rows import has_row
 
 _KEY = """
-SELECT id AS key_id, name, kind, public_key, fingerprint, fingerprint_md5, created_at AS created
+SELECT id AS key_id, name, kind, public_key, fingerprint, fingerprint_md5, tags, created_at AS created
   FROM ssh_key WHERE user_id = :user_id
 """
 
@@ -56,12 +58,13 @@ def count_keys(session: Session, user_id: int) -> int:
     return int(count.scalar_one())
 
 
-def insert_key(session: Session, user_id: int, name: str, key: PublicKey) -> int:
+def insert_key(session: Session, user_id: int, name: str, key: PublicKey, tags: Mapping[str, str]) -> int:
     return int(
         session.execute(
             text(
-                "INSERT INTO ssh_key (user_id, name, kind, public_key, fingerprint, fingerprint_md5)"
-                " VALUES (:user_id, :name, :kind, :public_key, :fingerprint, :fingerprint_md5) RETURNING id"
+                "INSERT INTO ssh_key (user_id, name, kind, public_key, fingerprint, fingerprint_md5, tags)"
+                " VALUES (:user_id, :name, :kind, :public_key, :fingerprint, :fingerprint_md5, CAST(:tags AS jsonb))"
+                " RETURNING id"
             ),
             {
                 "user_id": user_id,
@@ -70,9 +73,22 @@ def insert_key(session: Session, user_id: int, name: str, key: PublicKey) -> int
                 "public_key": key.text,
                 "fingerprint": key.fingerprint,
                 "fingerprint_md5": key.fingerprint_md5,
+                "tags": encode_json(tags).decode(),
             },
         ).scalar_one()
     )
+
+
+def write_tags(session: Session, user_id: int, key_id: int, tags: Mapping[str, str], gone: Sequence[str]) -> int | None:
+    """Take tags away, then put some on. :return: how many it has now; None: the user has no such key."""
+    found: int | None = session.execute(
+        text(
+            "UPDATE ssh_key SET tags = (tags - CAST(:gone AS text[])) || CAST(:tags AS jsonb)"
+            " WHERE user_id = :user_id AND id = :id RETURNING (SELECT count(*) FROM jsonb_object_keys(tags))"
+        ),
+        {"user_id": user_id, "id": key_id, "tags": encode_json(tags).decode(), "gone": list(gone)},
+    ).scalar()
+    return found
 
 
 def delete_key(session: Session, user_id: int, key_id: int) -> bool:

@@ -62,15 +62,18 @@ KINDS = {
     "cluster": "cluster",
     "news_id": "news",
     "mail_id": "mail",
+    "launch_template_id": "launch_template",
 }
 # What is nobody's business but its owner's, not even the business of administrators of the cloud.
-PERSONAL = {"key", "api_key", "session", "message"}
+PERSONAL = {"key", "api_key", "launch_template", "session", "message"}
 
 # What users may do with the objects of strangers.
 OPEN: dict[tuple[str, str], str] = {
     ("user.group.get_by_id", "group_id"): "names and descriptions of groups are there for whoever would join",
     ("user.group.join_request", "group_id"): "its leader decides",
     ("user.account.edit", "default_cluster_id"): "the clusters are everybody's to work on",
+    ("user.launch_template.create", "cluster_id"): "likewise",
+    ("user.launch_template.get_list", "cluster_id"): "likewise; of each one sees one's own templates alone",
 }
 # What members of a group may do with it besides.
 OF_MEMBERS = {("user.group.list_members", "group_id")}
@@ -92,6 +95,9 @@ VALUES = {
     "cloud.cluster.add.url": "http://127.0.0.1:1",
     "cloud.quota.edit.cpu": 4,
     "user.api_key.create.scope": ["read"],
+    "user.launch_template.create.data": "{}",
+    "user.launch_template.add_version.data": "{}",
+    "number": 2,
 }
 # Owners of a set of objects each: who is a member of their group, and who administers their cluster.
 OWNERS = {"ann": ("mia", "dora"), "lena": ("carl", "beth")}
@@ -123,6 +129,7 @@ class World:
             "user.group.delete", [bench.call("user.group.list_own_groups", login="gone")[0]["group_id"]], login="gone"
         )
         bench.call("cloud.user.delete", [bench.ids["gone"]], login="admin")
+        self.common = self._cluster("common")
         self.ids = {login: self._own(login) for login in OWNERS}
         for owner, (member, administrator) in OWNERS.items():
             group_id = self.ids[owner]["group"]
@@ -162,6 +169,7 @@ class World:
             "key": bench.call("user.key.generate", [f"of-{login}"], login=login)["key_id"],
             "api_key": bench.call("user.api_key.create", ["program", ["read"]], login=login)["api_key_id"],
             "session": bench.call("user.session.get_list", login=login)[0]["session_id"],
+            "launch_template": self._template(login),
             "message": bench.sql(
                 "INSERT INTO message (user_id, level, code) VALUES (:u, 'info', 'test') RETURNING id",
                 u=bench.ids[login],
@@ -173,6 +181,13 @@ class World:
             ),
         }
 
+    def _template(self, login: str) -> int:
+        """With two versions, of which the second is not the default one."""
+        asked = {"name": f"of-{login}", "data": "{}", "cluster_id": self.common}
+        made: int = self.bench.call("user.launch_template.create", asked, login=login)["launch_template_id"]
+        self.bench.call("user.launch_template.add_version", [made, "{}"], login=login)
+        return made
+
     def _deleted(self) -> dict[str, int]:
         """What ann had, and has deleted; or an administrator has."""
         bench, gone = self.bench, self._own_again()
@@ -180,6 +195,7 @@ class World:
             "group": "user.group.delete",
             "key": "user.key.delete_by_id",
             "api_key": "user.api_key.delete",
+            "launch_template": "user.launch_template.delete",
             "session": "user.session.delete",
             "news": "cloud.news.delete",
         }
@@ -196,6 +212,7 @@ class World:
         kept = self.ids["ann"]
         bench.sql("UPDATE user_group SET name = 'kept' WHERE id = :i", i=kept["group"])
         bench.sql("UPDATE ssh_key SET name = 'kept' WHERE id = :i", i=kept["key"])
+        bench.sql("UPDATE launch_template SET name = 'kept' WHERE id = :i", i=kept["launch_template"])
         bench.sql("UPDATE api_key SET name = 'kept' WHERE id = :i", i=kept["api_key"])
         made = self._own("ann")
         made["session"] = bench.sql(

@@ -37,9 +37,8 @@ export type ConsoleTicket = { expires: string; kind: ConsoleKind; path: string; 
 export type CreatedApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; key?: string; name: string; scope: string[]; secret_key?: string; used: string | null };
 export type CreatedVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; vnc_password?: string };
 export type DeployMode = "copy" | "overlay";
-export type Description = { description: string };
-export type Disk = { allocated_bytes: number | null; attachments: DiskAttachment[]; claimed_bytes: number; created: string; description: string; disk_id: number; error: string; format: DiskFormat; image_id: number | null; kind: DiskKind; level: Level; mine: boolean; name: string; operation_id: number | null; purged: string | null; size_bytes: number; state: DiskState; storage_id: number; storage_name: string; trashed: string | null; user_id: number; user_login: string; uuid: string; version: number; waiting_for: string };
-export type DiskAttachment = { boot_order: number | null; bus: DiskBus; cdrom: boolean; delete_with_vm: boolean; device: string; leaving: boolean; number: number; read_only: boolean; vm_id: number; vm_name: string };
+export type Disk = { allocated_bytes: number | null; attachments: DiskAttachment[]; claimed_bytes: number; created: string; description: string; disk_id: number; error: string; format: DiskFormat; image_id: number | null; kind: DiskKind; level: Level; mine: boolean; name: string; operation: OperationKind | null; operation_id: number | null; purged: string | null; size_bytes: number; state: DiskState; storage_id: number; storage_name: string; trashed: string | null; user_id: number; user_login: string; uuid: string; version: number; waiting_for: string };
+export type DiskAttachment = { arriving: boolean; boot_order: number | null; bus: DiskBus; cdrom: boolean; delete_with_vm: boolean; device: string; leaving: boolean; number: number; read_only: boolean; vm_id: number; vm_name: string };
 export type DiskBus = "ide" | "sata" | "scsi" | "virtio";
 export type DiskController = { live_attach: boolean; name: DiskBus };
 export type DiskCopyWork = { disk_id: number | null; image_id: number; operation_id: number };
@@ -47,8 +46,6 @@ export type DiskFormat = "qcow2" | "raw";
 export type DiskKind = "iso" | "storage" | "vm";
 export type DiskState = "adding" | "deleted" | "failed" | "lost" | "ok" | "trashed";
 export type DiskWork = { disk_id: number; operation_id: number };
-export type DomainInfo = { cpu_time: number; maximum_memory: number; memory: number; num_vcpus: number; reason: string; state: string };
-export type DomainReference = { domain: string };
 export type Doubt = "" | "domain_missing" | "node_silent";
 export type Doubtful = { reason: Doubt; since: string };
 export type Download = { cluster: string; download_url: string | null; expires_at: string; filename: string; path: string };
@@ -63,21 +60,21 @@ export type ErasedVM = { vm_id: number; was_gone: boolean };
 export type Evacuation = { left: LeftVM[]; moving: MovingVM[]; node: string; node_id: number; operation_id: number | null };
 export type Filesystem = "ext4" | "ntfs" | "vfat" | "xfs";
 export type FoundObject = { id: number; kind: "disk" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm"; uuid: string };
-export type FreeMemory = { result: number };
 export type FreeVolume = { account_id: number | null; clean: boolean; deleting: boolean; format: DiskFormat; name: string; reserved_for: number | null; since: string; size_bytes: number; storage_id: number; volume_id: number; writer_id: number | null };
 export type FreedPolicy = "discard" | "none" | "wipe";
 export type Freeze = "auto" | "no" | "yes";
-export type GeneratedSSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; private_key: string; public_key: string };
+export type GeneratedSSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; private_key: string; public_key: string; tags: Record<string, string> };
 export type Group = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; uuid: string; version: number };
 export type GroupPerson = { login: string; name: string; user_id: number };
-export type HostInfo = { cores: number; cpus: number; memory: number; mhz: number; model: string; nodes: number; sockets: number; threads: number };
-export type Image = { access: ImageAccess; agent: boolean; architecture: Architecture; claimed_bytes: number; created: string; default_user: string; description: string; disk_controller: DiskBus; error: string; family: string; family_version: string; format: DiskFormat; group_ids: number[]; image_id: number; kind: ImageKind; least_disk_bytes: number; least_memory_mib: number; level: Level; mine: boolean; name: string; network_device: NicModel; operation_id: number | null; platform: string; progress: number; sha256: string; size_bytes: number; state: ImageState; storage_id: number; storage_name: string; system: string; user_id: number; user_login: string; uuid: string; version: number; video_device: VideoModel; vm_ids: number[]; volume_sha256: string; waiting_for: string };
+export type Image = { access: ImageAccess; account_number: string; agent: boolean; architecture: Architecture; claimed_bytes: number; created: string; default_user: string; description: string; disk_controller: DiskBus; error: string; family: string; family_version: string; format: DiskFormat; group_ids: number[]; image_id: number; kind: ImageKind; least_disk_bytes: number; least_memory_mib: number; level: Level; mine: boolean; name: string; network_device: NicModel; operation_id: number | null; platform: string; progress: number; sha256: string; size_bytes: number; state: ImageState; storage_id: number; storage_name: string; system: string; user_id: number; user_login: string; uuid: string; version: number; video_device: VideoModel; vm_ids: number[]; volume_sha256: string; waiting_for: string };
 export type ImageAccess = "private" | "public";
 export type ImageFilter = "group" | "private" | "public";
 export type ImageKind = "iso" | "storage" | "system";
 export type ImageState = "adding" | "deleted" | "failed" | "ok" | "trashed" | "uploading";
 export type ImageWork = { image_id: number; operation_id: number };
 export type KnownImage = { agent: boolean; architecture: Architecture; default_user: string; description: string; disk_controller: DiskBus; family: string; format: SourceFormat; image_id: number | null; keyring: string; least_disk_bytes: number; least_memory_mib: number; name: string; network_device: NicModel; platform: string; signature: string; sums: string; system: string; url: string; video_device: VideoModel };
+export type LaunchTemplate = { cluster_id: number; created: string; default_version: number; latest_version: number; launch_template_id: number; name: string; tags: Record<string, string>; uuid: string };
+export type LaunchTemplateVersion = { created: string; data: string; description: string; launch_template_id: number; number: number };
 export type Leak = { finding: string; subject: string };
 export type LedGroup = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; requests: number; uuid: string; version: number };
 export type LeftVM = { code: string; name: string; operation_id: number | null; reason: string; state: VMState; vm_id: number };
@@ -90,14 +87,7 @@ export type LoginProvider = { name: string; title: string };
 export type Mail = { attempts: number; created: string; due: string; error: string; failed: string | null; mail_id: number; recipient: string; sent: string | null; state: "due" | "failed" | "sent"; template: string; trouble: string };
 export type MailedToken = { expires: string; purpose: "activation" | "email" | "password" };
 export type Mailer = { contact_email: string; mailer_active: boolean };
-export type ManagedDomain = { domain_info: DomainInfo; feed_id: number; id: string; name: string; node: number; object_id: string; persistent: boolean; stale: boolean; uuid: string; vm_id: number | null };
-export type ManagedNode = { feed_id: number; host_info: HostInfo; hostname: string; libvirt_version: string; libvirt_version_number: number; node_id: number; stale: boolean; type: string; uri: string; version: string; version_number: number };
-export type ManagedPool = { allocation: number; available: number; capacity: number; feed_id: number; name: string; node: number; object_id: string; persistent: boolean; stale: boolean; state: string; storage_id: number | null; uuid: string };
-export type ManagedVolume = { feed_id: number | null; key: string; name: string; node: number; object_id: string; path: string; stale: boolean; storage_pool: string };
 export type Match = "at_least" | "exact";
-export type MeasuredNode = { node_id: number; resolution_s: number; series: NodeSeries[]; start: number; status: string };
-export type MeasuredStorage = { resolution_s: number; series: StorageSeries[]; start: number; status: string; storage_id: number };
-export type MeasuredVM = { resolution_s: number; series: VMSeries[]; start: number; status: string; vm_id: number };
 export type Message = { cluster_id: number | null; code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown>; read: boolean };
 export type MessageCount = { total: number; unread: number };
 export type MovingVM = { begun: boolean; name: string; node: string | null; node_id: number | null; operation_id: number; state: VMState; vm_id: number };
@@ -106,7 +96,7 @@ export type Network = { address: string; bridge: string; created: string; descri
 export type NetworkKind = "bridge" | "nat" | "vxlan";
 export type NetworkLease = { address: string; lease_id: number; nic: number | null; user_id: number | null; vm_id: number | null; vm_name: string | null };
 export type News = { content: string; created: string; modified: string; news_id: number; sticky: boolean; topic: string; version: number };
-export type Nic = { addresses: string[]; leaving: boolean; mac: string; model: NicModel; network: string; network_id: number; nic: number; nic_id: number; security_group_ids: number[]; spoofing: boolean; uuid: string; vm_id: number };
+export type Nic = { addresses: string[]; arriving: boolean; leaving: boolean; mac: string; model: NicModel; network: string; network_id: number; nic: number; nic_id: number; security_group_ids: number[]; spoofing: boolean; uuid: string; vm_id: number };
 export type NicModel = "e1000" | "rtl8139" | "virtio";
 export type NicWork = { addresses: string[]; mac: string; nic: number; nic_id: number; operation_id: number; vm_id: number };
 export type Node = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; state: NodeState; state_reason: string; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
@@ -115,14 +105,11 @@ export type NodeDifference = { kind: string; subject: string; text: string };
 export type NodeFacts = { arch?: string; cpu_model?: string; cpus?: number; domain_types?: string[]; hooks?: boolean; host_uuid?: string; hostname?: string; hypervisor?: string; hypervisor_version?: string; libvirt_version?: string; memory_mib?: number };
 export type NodeHealth = "degraded" | "ok";
 export type NodeHook = { last: string | null; path: string; version: string };
-export type NodeMetric = "cpu" | "load_1" | "load_15" | "load_5" | "memory" | "memory_used" | "vms";
 export type NodeProblem = { code: string; subject: string; text: string };
-export type NodeReport = { applied?: Record<string, string>; behind_since: string | null; boot_id: string; bridges?: NodeBridge[]; capabilities: string[]; differences?: NodeDifference[]; document: string; hook: NodeHook | null; load?: number[]; problems: NodeProblem[]; public?: string[]; received_at: string; rules?: Record<string, string>; uplinks?: string[]; versions: Record<string, string> };
-export type NodeSeries = { device: string; maximum: number | null; mean: number | null; metric: NodeMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
+export type NodeReport = { applied?: Record<string, string>; behind_since: string | null; boot_id: string; bridges?: NodeBridge[]; capabilities: string[]; differences?: NodeDifference[]; document: string; hook: NodeHook | null; problems: NodeProblem[]; public?: string[]; received_at: string; rules?: Record<string, string>; uplinks?: string[]; versions: Record<string, string> };
 export type NodeState = "new" | "ok" | "unreachable";
 export type NodeTrouble = "agent_silent" | "bridge_missing" | "consoles_unbounded" | "dhcp_failed" | "dnsmasq_missing" | "document_behind" | "document_refused" | "firewall_failed" | "hook_missing" | "hook_outdated" | "hooks_silent" | "link_failed" | "links_unknown" | "locks_not_recovered" | "metadata_failed" | "network_stuck" | "nft_missing" | "other_host" | "other_problem" | "public_failed" | "storage_silent";
 export type NodeVerdict = { change: string; fits: boolean; node: string; node_id: number; reason: string; score: number | null };
-export type Offer = { allowed: boolean; call: string; kind: OperationKind | null; reason: Reason | null };
 export type OfferedStorage = { is_default: boolean; kind: StorageKind; name: string; room_bytes: number; storage_id: number };
 export type OpenRPC = { components: Record<string, Record<string, unknown>>; info: Record<string, string>; methods: Record<string, unknown>[]; openrpc: string };
 export type OpenedSession = { expires: string; token: string };
@@ -134,7 +121,6 @@ export type Passage = { passes: boolean; reason: string; rules: SecurityRule[]; 
 export type PermissionInfo = { default: boolean; description: string; name: string; views: string[] };
 export type PlacedObject = { cluster: string; id: number; kind: string; uuid: string };
 export type Placement = { at: string | null; node_id: number | null; others: Record<string, number>; trial: boolean; verdicts: NodeVerdict[]; vm_id: number | null };
-export type PoolReference = { pool: string };
 export type PortProtocol = "tcp" | "udp";
 export type PowerOffPolicy = "destroy" | "restart" | "save" | "stop";
 export type Profile = { activated: string | null; administers: ClusterName[]; created: string; default_cluster: string | null; default_cluster_id: number | null; ec2_endpoints: EC2Endpoint[]; email: string; first_name: string; has_password: boolean; has_totp: boolean; is_cloud_admin: boolean; last_login: string | null; last_name: string; login: string; oidc_issuer: string | null; organization: string; permissions: string[]; roles: Role[]; state: UserState; user_id: number; uuid: string; version: number };
@@ -144,12 +130,11 @@ export type PublicIP = { address: string; ip_id: number; lease_id: number | null
 export type PublicPort = { address: string; guest_port: number; nic: number; port: number; protocol: PortProtocol; public_port_id: number; reason: string; state: PublicState; vm_id: number };
 export type PublicState = "answered" | "free" | "unassigned" | "waiting";
 export type QuotaUse = { free_cpu: number; free_memory_mib: number; free_networks: number; free_public_addresses: number; free_public_ports: number; free_storage_mib: number; free_vms: number; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number };
-export type Reason = { fields: Record<string, unknown>; message: string; slug: string };
 export type RecoveryCodes = { recovery_codes: string[] };
 export type Registered = { state: "admin_confirmation" | "completed" | "mail_confirmation"; user_id: number | null };
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
 export type RuleDirection = "in" | "out";
-export type SSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; public_key: string };
+export type SSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; public_key: string; tags: Record<string, string> };
 export type SavedVM = { image_id: number; operation_id: number; vm_id: number };
 export type Screen = { address?: string | null; operation_id: number; password?: string; port?: number | null; vm_id: number };
 export type SecondFactor = { active: boolean; recovery_codes_left: number };
@@ -158,7 +143,6 @@ export type SecurityRule = { direction: RuleDirection; ports: string | null; pro
 export type Seen = "absent" | "crashed" | "off" | "paused" | "running" | "unknown";
 export type SeenGroup = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; status: Status; uuid: string; version: number };
 export type SeenReason = "" | "absent" | "api_error" | "booted" | "by us" | "crashed" | "daemon" | "destroyed" | "dump" | "failed" | "from_snapshot" | "io_error" | "migrated" | "migration" | "migration_canceled" | "other" | "panicked" | "postcopy" | "postcopy_failed" | "released" | "reset" | "restored" | "save" | "save_canceled" | "saved" | "shutdown" | "shutting_down" | "snapshot" | "starting_up" | "unknown" | "unpaused" | "user" | "wakeup" | "watchdog";
-export type SeriesUnit = "bytes" | "bytes_per_s" | "count" | "packets_per_s" | "percent" | "requests_per_s";
 export type Session = { client: string; created: string; current: boolean; expires: string; remote: string; session_id: number; used: string };
 export type SettledDrift = { drift_id: number; operation_id?: number };
 export type Shared = "image" | "network" | "vm";
@@ -170,13 +154,11 @@ export type Storage = { address: string; capacity_bytes: number; claimed_bytes: 
 export type StorageCheck = { deleted: string[]; findings: VolumeFinding[]; node_id: number; storage_id: number };
 export type StorageFigures = { available_bytes?: number; capacity_bytes?: number; error: string; storage_id: number };
 export type StorageKind = "dir" | "logical" | "netfs";
-export type StorageMetric = "allocated" | "available" | "capacity" | "claimed";
-export type StorageSeries = { device: string; maximum: number | null; mean: number | null; metric: StorageMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
 export type StorageStatistics = { capacity_bytes: number; claimed_bytes: number; name: string; storage_id: number; uses: VolumeCount[] };
 export type StorageUsage = { allocated_bytes: number | null; available_bytes: number | null; capacity_bytes: number; full_since: string | null; kind: StorageKind; looked_at: string | null; name: string; overcommit: number; promised_bytes: number; reserve_bytes: number; room_bytes: number; storage_id: number; virtual_bytes: number; volumes: number };
 export type StorageWork = { node_id: number; operation_id: number; storage_id: number };
 export type StoredVolume = { base: string | null; claimed_bytes: number; disk_id: number | null; format: DiskFormat; image_id: number | null; image_name: string; made: boolean; mode: VolumeMode; name: string; size_bytes: number; user_id: number | null; vm_id: number | null; vm_name: string; volume_id: number };
-export type Subject = { group_id?: number; issuer?: string; login?: string; user_id?: number };
+export type Subject = { account_number?: string; group_id?: number; issuer?: string; login?: string; user_id?: number };
 export type TagKind = "disk" | "image" | "network" | "public_address" | "security_group" | "snapshot" | "vm";
 export type Tags = { kind: TagKind; object_id: number; tags: Record<string, string> };
 export type Template = { cpu: number; created: string; description: string; disk_mib: number; ec2name: string; local_disk: boolean; memory_mib: number; name: string; points: number; template_id: number; uuid: string; version: number };
@@ -189,13 +171,9 @@ export type UserCluster = { administered: boolean; cluster_id: number; is_defaul
 export type UserDataEncoding = "auto" | "base64" | "plain";
 export type UserState = "active" | "blocked" | "confirmed" | "deleted" | "registered";
 export type VM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
-export type VMDetail = { access: Level; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
+export type VMDetail = { access: Level; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running"; protected: boolean; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
 export type VMLease = { address: string };
-export type VMLoad = { load_1: number | null; load_15: number | null; load_5: number | null; status: string; vm_id: number };
-export type VMMetric = "cpu" | "memory" | "memory_available" | "memory_rss" | "read_bytes" | "read_requests" | "rx_bytes" | "rx_packets" | "tx_bytes" | "tx_packets" | "vcpu" | "write_bytes" | "write_requests";
-export type VMOffers = { fields?: Record<string, unknown>; message?: string; operations?: Offer[]; status: string; vm_id: number };
 export type VMOutcome = { fields?: Record<string, unknown>; message?: string; operation_id?: number; status: string; vm_id: number };
-export type VMSeries = { device: string; maximum: number | null; mean: number | null; metric: VMMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
 export type VMState = "destroyed" | "destroying" | "error" | "paused" | "pending" | "rebooting" | "running" | "saving" | "starting" | "stopped" | "stopping";
 export type VMWork = { operation_id: number; vm_id: number };
 export type Verdict = "answers_only" | "ipv4_only" | "kept_apart" | "management" | "no_address" | "no_rule_in" | "no_rule_out" | "passes";
@@ -203,7 +181,6 @@ export type VideoModel = "cirrus" | "vga" | "virtio";
 export type VolumeCount = { allocated_bytes: number; claimed_bytes: number; count: number; size_bytes: number; use: VolumeUse };
 export type VolumeFinding = { kind: DriftKind; proposal: string; subject: string };
 export type VolumeMode = "copy" | "overlay" | "whole";
-export type VolumeReference = { volume: string };
 export type VolumeUse = "cache" | "data_disk" | "iso_image" | "root_disk" | "snapshot" | "system_image" | "trash" | "unaccounted";
 export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped";
 export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_networks: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
@@ -263,78 +240,6 @@ export interface Methods {
     result: DiskWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storage_out_of_reach" | "storages_apart" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Start a domain that is off. A VM's is refused, with the name of the call for VMs, here and below. */
-  "admin.domain.create": {
-    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Cut a domain's power. One without a definition is gone then. */
-  "admin.domain.destroy": {
-    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** One domain, as it was seen in the last seconds. */
-  "admin.domain.get": {
-    params: { domain: string; cluster?: number | string | null };
-    result: ManagedDomain;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Domains of all nodes with these properties, as they were seen in the last seconds. */
-  "admin.domain.lookup": {
-    params: { node_id?: number | string | null; uuid?: string | null; name?: string | null; id?: string | null; state?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
-    result: ManagedDomain[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Have a domain's guest start again, if it obeys. */
-  "admin.domain.reboot": {
-    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Have a saved domain go on, once: its disks have gone on since, and a second time would damage them. */
-  "admin.domain.restore": {
-    params: { domain: string; filename: string; again?: boolean; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "already_restored" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Let a suspended domain go on. */
-  "admin.domain.resume": {
-    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Write a running domain's memory to a file on its node; it is off then. */
-  "admin.domain.save": {
-    params: { domain: string; filename: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Press a domain's power button, which its guest may ignore. */
-  "admin.domain.shutdown": {
-    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Stop a domain's CPUs; its memory stays where it is. */
-  "admin.domain.suspend": {
-    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Forget a domain's definition; no disk is deleted. A running one goes on, and is gone when it is off. */
-  "admin.domain.undefine": {
-    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** A domain's definition as libvirt has it now, without passwords; also a VM's. */
-  "admin.domain.xml_desc": {
-    params: { domain: string; cluster?: number | string | null };
-    result: Description;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
   /** Do what a finding proposes. */
   "admin.drift.apply": {
     params: { drift_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -357,12 +262,6 @@ export interface Methods {
   "admin.login.get_list": {
     params: { login?: string | null; user_id?: number | string | null; remote?: string | null; refused?: boolean | null; limit?: number; before?: number | null; cluster?: number | string | null };
     result: LoginEntry[] | { items: (LoginEntry & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** What was measured of anybody's VM, as ``user.monia.vm_stats``. */
-  "admin.monia.vm_stats": {
-    params: { vm_id: number | string; stat_name: number | number[]; time: number; stat_range: number; resolution: number; cluster?: number | string | null };
-    result: ((string | number | (string | number)[] | null)[])[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Add a network: a /20 to a /30 whose addresses, but the gateway's, guests may get. */
@@ -443,12 +342,6 @@ export interface Methods {
     result: CheckedNode;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "same_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Define a domain on a node, and start nothing; or define a foreign one anew, which it follows from its next start. */
-  "admin.node.define_domain_xml": {
-    params: { node_id: number | string; xml_desc: string; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: DomainReference;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
   /** Take a node on which no VM is placed out of the cluster; nothing is changed on the machine itself. */
   "admin.node.delete": {
     params: { node_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -473,23 +366,11 @@ export interface Methods {
     result: Evacuation;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** One node, as libvirt on it said in the last seconds. */
-  "admin.node.get": {
-    params: { node_id: number | string; cluster?: number | string | null };
-    result: ManagedNode;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
   /** One node. */
   "admin.node.get_by_id": {
     params: { node_id: number | string; cluster?: number | string | null };
     result: Node;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** The memory of a node that nobody uses at all, in KB; what caches have is not in it. */
-  "admin.node.get_free_memory": {
-    params: { node_id: number | string; cluster?: number | string | null };
-    result: FreeMemory;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** All nodes, with what is used of them and their storages. */
   "admin.node.get_list": {
@@ -502,30 +383,6 @@ export interface Methods {
     params: { node_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Node;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Nodes with these properties, as libvirt on them said in the last seconds. */
-  "admin.node.lookup": {
-    params: { type?: string | null; hostname?: string | null; version?: string | null; uri?: string | null; libvirt_version?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
-    result: ManagedNode[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** What nodes used over a time, as series: CPU of all of theirs, memory, VMs, and the load averages that their agents report. The parameters are those of ``user.vm.statistics``. */
-  "admin.node.statistics": {
-    params: { node_ids: (number | string)[]; metrics?: NodeMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; cluster?: number | string | null };
-    result: MeasuredNode[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Make a pool on a node that is active and goes when it is stopped, or with the host. */
-  "admin.node.storage_pool_create_xml": {
-    params: { node_id: number | string; xml_desc: string; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: PoolReference;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Define a pool on a node, which stays until it is undefined, and is not active yet. */
-  "admin.node.storage_pool_define_xml": {
-    params: { node_id: number | string; xml_desc: string; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: PoolReference;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Place VMs on a node again. Where its hooks were silent, launches from now on tell whether they were mended. */
   "admin.node.unlock": {
@@ -581,35 +438,11 @@ export interface Methods {
     result: AddressPool;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "network_overlaps" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Start a storage pool that is not active. A storage of ours is refused, with the name of its call, here and below. */
-  "admin.pool.create": {
-    params: { pool: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Make a volume in a storage pool. A raw one without ``<allocation>`` is written in full, which takes its time. */
-  "admin.pool.create_volume_xml": {
-    params: { pool: string; xml_desc: string; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: VolumeReference;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Delete a pool of addresses without networks. Or, by ``pool``, stop a storage pool and forget its definition; what lies on it stays. */
+  /** Delete a pool without networks. */
   "admin.pool.delete": {
-    params: { pool_id?: number | string | null; pool?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { pool_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Stop a storage pool. Its definition stays, if it has one, and so does what lies on it. */
-  "admin.pool.destroy": {
-    params: { pool: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
-    result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** One storage pool, as it was seen in the last seconds. */
-  "admin.pool.get": {
-    params: { pool: string; cluster?: number | string | null };
-    result: ManagedPool;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** One pool. */
   "admin.pool.get_by_id": {
@@ -629,41 +462,11 @@ export interface Methods {
     result: AddressPool;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Storage pools of all nodes with these properties, ours too, as they were seen in the last seconds. */
-  "admin.pool.lookup": {
-    params: { node_id?: number | string | null; uuid?: string | null; name?: string | null; state?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
-    result: ManagedPool[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Likewise by its key, of this pool alone. */
-  "admin.pool.lookup_volume_by_key": {
-    params: { pool: string; volume_key: string; cluster?: number | string | null };
-    result: VolumeReference;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** The volume of a storage pool that has this name, as far as libvirt knows it: a refresh finds newer ones. */
-  "admin.pool.lookup_volume_by_name": {
-    params: { pool: string; volume_name: string; cluster?: number | string | null };
-    result: VolumeReference;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Likewise by its path, of this pool alone. */
-  "admin.pool.lookup_volume_by_path": {
-    params: { pool: string; volume_path: string; cluster?: number | string | null };
-    result: VolumeReference;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
   /** Cut networks from a pool again. */
   "admin.pool.unlock": {
     params: { pool_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: AddressPool;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** A storage pool's definition as libvirt has it now. */
-  "admin.pool.xml_desc": {
-    params: { pool: string; cluster?: number | string | null };
-    result: Description;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Add addresses that the outside world sends to the nodes' links; those that are there already stay as they are. */
   "admin.public_address.add": {
@@ -857,12 +660,6 @@ export interface Methods {
     result: Storage;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** How full storages were over a time, as their passes found them every ten minutes. The parameters are those of ``user.vm.statistics``. */
-  "admin.storage.statistics": {
-    params: { storage_ids: (number | string)[]; metrics?: StorageMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; cluster?: number | string | null };
-    result: MeasuredStorage[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
   /** Put new volumes on a storage again. */
   "admin.storage.undrain": {
     params: { storage_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -1047,7 +844,7 @@ export interface Methods {
   "admin.vm.destroy": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Close a VM without asking its node, which will not answer any more. */
   "admin.vm.erase": {
@@ -1067,47 +864,17 @@ export interface Methods {
     result: VM[] | { items: (VM & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** How busy anybody's VMs were over the last 1, 5 and 15 minutes, as means of their CPU: 100 is one CPU. */
-  "admin.vm.get_load": {
-    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
-    result: VMLoad[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
   /** Start a stopped VM, on any node that reaches its disks. */
   "admin.vm.start": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** What anybody's VMs used over a time, as ``user.vm.statistics``. */
-  "admin.vm.statistics": {
-    params: { vm_ids: (number | string)[]; metrics?: VMMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; devices?: boolean; cluster?: number | string | null };
-    result: MeasuredVM[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Cut a VM's power; its disk, address and quota stay. */
   "admin.vm.stop": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** One volume, as it was seen in the last seconds; of a storage of ours, as libvirt says now. */
-  "admin.volume.get": {
-    params: { volume: string; cluster?: number | string | null };
-    result: ManagedVolume;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** Volumes with these properties of all nodes' pools that are none of our storages, as they were seen in the last seconds. */
-  "admin.volume.lookup": {
-    params: { node_id?: number | string | null; pool_uuid?: string | null; key?: string | null; path?: string | null; name?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
-    result: ManagedVolume[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** A volume's definition as libvirt has it now. */
-  "admin.volume.xml_desc": {
-    params: { volume: string; cluster?: number | string | null };
-    result: Description;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Changing calls that were accepted, the newest first. before: the last audit_id of the page before. */
   "cloud.audit.get_list": {
@@ -1453,7 +1220,7 @@ export interface Methods {
   };
   /** Change what an account or a group of the caller's may do with a VM, an image or a network; null takes it back. */
   "user.acl.set": {
-    params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; account_number?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "owner_stays" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -1711,7 +1478,7 @@ export interface Methods {
   };
   /** Import a public key: Ed25519, ECDSA, RSA of 2048 bits or more, or one of a security key. */
   "user.key.add": {
-    params: { name: string; key: string; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; key: string; tags?: Record<string, string> | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: SSHKey;
     errors: "incident" | "ssh_key_format" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "ssh_key_limit" | "name_taken" | "ssh_key_known" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
@@ -1729,7 +1496,7 @@ export interface Methods {
   };
   /** Make a pair of keys. The answer holds private_key, this once: it is kept nowhere. */
   "user.key.generate": {
-    params: { name: string; kind?: "ecdsa" | "ed25519" | "rsa"; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; kind?: "ecdsa" | "ed25519" | "rsa"; tags?: Record<string, string> | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: GeneratedSSHKey;
     errors: "incident" | "ssh_key_format" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "ssh_key_limit" | "name_taken" | "not_supported" | "ssh_key_known" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
@@ -1750,6 +1517,60 @@ export interface Methods {
     params: {};
     result: SSHKey[];
     errors: "incident" | "invalid_parameter" | "too_large" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Give a key tags, or take some; others that it has stay. */
+  "user.key.tag": {
+    params: { key_id: number; tags?: Record<string, string> | null; remove?: string[] | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: SSHKey;
+    errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "tag_limit" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Another version; the default one stays what it is. */
+  "user.launch_template.add_version": {
+    params: { launch_template_id: number; data: string; description?: string; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: LaunchTemplateVersion;
+    errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "launch_template_limit" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Keep a launch template, with its first version, which is the default one. What its data name is looked at when VMs are made of it. */
+  "user.launch_template.create": {
+    params: { name: string; data: string; cluster_id: number; description?: string; tags?: Record<string, string> | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: LaunchTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "launch_template_limit" | "name_taken" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Delete one with all its versions. VMs that were made of it go on. */
+  "user.launch_template.delete": {
+    params: { launch_template_id: number; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a version, but for the default one. */
+  "user.launch_template.delete_version": {
+    params: { launch_template_id: number; number: number; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "launch_template_default" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's, newest first. */
+  "user.launch_template.get_list": {
+    params: { cluster_id?: number | null };
+    result: LaunchTemplate[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** All versions of one, the newest first. */
+  "user.launch_template.list_versions": {
+    params: { launch_template_id: number };
+    result: LaunchTemplateVersion[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Have another version be the one that is taken where none is named. */
+  "user.launch_template.set_default": {
+    params: { launch_template_id: number; number: number; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: LaunchTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Give it tags, or take some; others that it has stay. */
+  "user.launch_template.tag": {
+    params: { launch_template_id: number; tags?: Record<string, string> | null; remove?: string[] | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: LaunchTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "tag_limit" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
   /** How many messages the caller has, and how many of them are unread. */
   "user.message.count": {
@@ -1774,12 +1595,6 @@ export interface Methods {
     params: { message_ids: number[]; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
-  };
-  /** What was measured of a VM until ``time``, in CC1's shape. ``user.vm.statistics`` has more. */
-  "user.monia.vm_stats": {
-    params: { vm_id: number | string; stat_name: number | number[]; time: number; stat_range: number; resolution: number; cluster?: number | string | null };
-    result: ((string | number | (string | number)[] | null)[])[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Change a network's name, description or servers; what is left out stays. Its domain stays what it was made as. */
   "user.network.edit": {
@@ -2165,6 +1980,12 @@ export interface Methods {
     result: Image;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "guest_format" | "image_wrong_state" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Copy an image that the caller can use to a new one of their own, private, which stays when that one goes. */
+  "user.system_image.copy": {
+    params: { image_id: number | string; name: string; description?: string | null; storage_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: DiskCopyWork;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storages_apart" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Give out an address that a system image's file can be read at for a while, with ranges: as it lies on the storage, in the format that the image tells. */
   "user.system_image.create_download": {
     params: { image_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2305,7 +2126,7 @@ export interface Methods {
   };
   /** Create virtual machines: claim what they need and start them. */
   "user.vm.create": {
-    params: { name: string; description: string; image_id: number | string; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description: string; image_id: number | string; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; tags?: Record<string, string> | null; protected?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: CreatedVM[];
     errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "pool_full" | "quota_reached" | "storage_full" | "tag_limit" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "not_reachable" | "object_told_twice" | "storage_draining" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -2319,7 +2140,7 @@ export interface Methods {
   "user.vm.destroy": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Close a VM's screen: the password that ``attach_vnc`` gave works no more. */
   "user.vm.detach_vnc": {
@@ -2357,12 +2178,6 @@ export interface Methods {
     result: ListedVM[] | { items: (ListedVM & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** How busy VMs were over the last 1, 5 and 15 minutes, as means of their CPU: 100 is one CPU. */
-  "user.vm.get_load": {
-    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
-    result: VMLoad[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
   /** Put an ISO image into a CD drive of a VM, running or stopped, in place of what is in it. Its operators may. */
   "user.vm.insert_cd": {
     params: { vm_id: number | string; iso_image_id: number | string; device?: string | null; force?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2375,17 +2190,11 @@ export interface Methods {
     result: ConsoleTicket;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "screen_closed" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** What may be asked of VMs as they are now and, of the rest, why not: by the caller's level, the VM's state, and what is under way. What else a call may be refused for, such as a quota, it tells itself; ``dry_run`` finds out. */
-  "user.vm.operations": {
-    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
-    result: VMOffers[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
   /** Halt a VM's CPUs; its memory stays in place. */
   "user.vm.pause": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have a port of a VM be reached from outside no more. */
   "user.vm.remove_port": {
@@ -2397,13 +2206,13 @@ export interface Methods {
   "user.vm.reset": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Let a paused VM go on. */
   "user.vm.resume": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Make a new system image of a VM's root disk, as it is at one moment, while the VM goes on. */
   "user.vm.save": {
@@ -2415,7 +2224,7 @@ export interface Methods {
   "user.vm.save_and_shutdown": {
     params: { vm_id: number | string; name: string; description: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: SavedVM;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "storage_not_on_node" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "storage_not_on_node" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Say what a VM boots from, from its next start on. Its operators may. */
   "user.vm.set_boot_order": {
@@ -2423,29 +2232,29 @@ export interface Methods {
     result: VM;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Change what becomes of a VM whose guest powers itself off, or whether it is protected; what is left out stays. Its owners may. ``user.vm.get_by_id`` tells both. */
+  "user.vm.set_policy": {
+    params: { vm_id: number | string; on_poweroff?: PowerOffPolicy | null; protected?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VM;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Ask a VM's guest to shut down; its disk, address and quota stay. */
   "user.vm.shutdown": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Start a stopped VM, on any node that reaches its disks. */
   "user.vm.start": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
-  };
-  /** What VMs used over a time, as series with totals: CPU, memory, disks, network. */
-  "user.vm.statistics": {
-    params: { vm_ids: (number | string)[]; metrics?: VMMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; devices?: boolean; cluster?: number | string | null };
-    result: MeasuredVM[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Cut a VM's power; its disk, address and quota stay. */
   "user.vm.stop": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_protected" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
 }
 
