@@ -23,18 +23,22 @@ VERSION: Final = "2016-11-15"
 # What clients call in their usual ways (SDKs' waiters, aws cli, libcloud, Terraform, Ansible, Packer).
 ACTIONS: Final = tuple(
     """
-    AllocateAddress AssociateAddress AttachVolume AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress CopyImage
-    CreateImage CreateKeyPair CreateSecurityGroup CreateSnapshot CreateTags CreateVolume DeleteKeyPair
-    DeleteSecurityGroup DeleteSnapshot DeleteTags DeleteVolume DeregisterImage DescribeAccountAttributes
-    DescribeAddresses DescribeAddressesAttribute DescribeAvailabilityZones DescribeDhcpOptions DescribeImageAttribute
-    DescribeImages DescribeInstanceAttribute DescribeInstanceCreditSpecifications DescribeInstanceStatus
+    AllocateAddress AssociateAddress AttachVolume AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress
+    CancelImportTask CopyImage CreateImage CreateKeyPair CreateLaunchTemplate CreateLaunchTemplateVersion
+    CreateSecurityGroup CreateSnapshot CreateSubnet CreateTags CreateVolume DeleteKeyPair
+    DeleteLaunchTemplate DeleteLaunchTemplateVersions DeleteSecurityGroup DeleteSnapshot DeleteSubnet DeleteTags
+    DeleteVolume DeregisterImage DescribeAccountAttributes DescribeAddresses DescribeAddressesAttribute
+    DescribeAvailabilityZones DescribeDhcpOptions DescribeImageAttribute DescribeImages DescribeImportImageTasks
+    DescribeInstanceAttribute DescribeInstanceCreditSpecifications DescribeInstanceStatus
     DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeInternetGateways DescribeKeyPairs
-    DescribeNetworkAcls DescribeNetworkInterfaces DescribeRegions DescribeRouteTables DescribeSecurityGroupRules
-    DescribeSecurityGroups DescribeSnapshots DescribeSubnets DescribeTags DescribeVolumeAttribute DescribeVolumeStatus
-    DescribeVolumes DescribeVolumesModifications DescribeVpcAttribute DescribeVpcs DetachVolume DisassociateAddress
-    GetConsoleOutput GetPasswordData ImportKeyPair ModifyImageAttribute ModifyInstanceAttribute
-    ModifyInstanceMetadataOptions ModifyVolume ModifyVolumeAttribute MonitorInstances RebootInstances RegisterImage
-    ReleaseAddress RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances StartInstances StopInstances
+    DescribeLaunchTemplateVersions DescribeLaunchTemplates DescribeNetworkAcls DescribeNetworkInterfaces
+    DescribeRegions DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups DescribeSnapshots
+    DescribeSubnets DescribeTags DescribeVolumeAttribute DescribeVolumeStatus DescribeVolumes
+    DescribeVolumesModifications DescribeVpcAttribute DescribeVpcs DetachVolume DisassociateAddress GetConsoleOutput
+    GetPasswordData ImportImage ImportKeyPair ModifyImageAttribute ModifyInstanceAttribute
+    ModifyInstanceMetadataOptions ModifyLaunchTemplate ModifySecurityGroupRules ModifySubnetAttribute ModifyVolume
+    ModifyVolumeAttribute MonitorInstances RebootInstances RegisterImage ReleaseAddress ResetImageAttribute
+    RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances StartInstances StopInstances
     TerminateInstances UnmonitorInstances
     """.split()
 )

@@ -43,6 +43,16 @@ class Context:
         """The region's one zone."""
         return self.region + "a"
 
+    @property
+    def arn(self) -> str:
+        """Who the caller is, as IAM writes it."""
+        return f"arn:aws:iam::{self.owner}:user/{self.identity.login}"
+
+    @property
+    def cluster_id(self) -> int:
+        """The region's, as the cloud counts them."""
+        return next(int(each["cluster_id"]) for each in self.clusters if each["name"] == self.region)
+
     async def cloud(self, view: str, **arguments: Any) -> Any:
         """What a view of the cloud's own answers that changes nothing."""
         return plain(await self.ask(view, arguments, None))

@@ -44,6 +44,11 @@ CARD: Final = Kind("eni", "InvalidNetworkInterfaceID")
 CARD_ATTACHMENT: Final = Kind("eni-attach", "InvalidAttachmentID")
 GATEWAY: Final = Kind("igw", "InvalidInternetGatewayID")
 ROUTES: Final = Kind("rtb", "InvalidRouteTableID")
+NETWORK_ACL: Final = Kind("acl", "InvalidNetworkAclID")
+DHCP_OPTIONS: Final = Kind("dopt", "InvalidDhcpOptionID")
+RULE: Final = Kind("sgr", "InvalidSecurityGroupRuleId")
+TEMPLATE: Final = Kind("lt", "InvalidLaunchTemplateId")
+IMPORT: Final = Kind("import-ami", "InvalidConversionTaskId")
 ADDRESS: Final = Kind("eipalloc", "InvalidAllocationID")
 ASSOCIATION: Final = Kind("eipassoc", "InvalidAssociationID")
 
@@ -64,7 +69,7 @@ def numbered(kind: Kind, number: int) -> str:
 
 def check(kind: Kind, given: str) -> str:
     """:raises EC2Error: it is no id of this kind."""
-    prefix, _, digits = given.partition("-")
+    prefix, _, digits = given.rpartition("-")
     if prefix != kind.prefix or _DIGITS.match(digits) is None:
         raise EC2Error(f"{kind.error}.Malformed", f'Invalid id: "{given[:100]}" (expecting "{kind.prefix}-...")')
     return given

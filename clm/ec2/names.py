@@ -24,28 +24,39 @@ class Tagged:
     A kind of object that has tags.
 
     :ivar resource: EC2's word for it; ``kind`` is ours, and ``key`` the member and parameter that its id is.
+    :ivar tag: the view that gives tags to what the cloud itself keeps, and takes them; its objects tell theirs. "": it
+        is the cluster's, with ``user.tag``, by ``kind``.
     :ivar name: the member that the tag ``Name`` is; "": it is a tag as others are.
-    :ivar unnamed: what an object is called that has no such tag.
+    :ivar unnamed: what an object is called that has no such tag; ``apart``: the member that follows it, where names of
+        one account's objects have to differ.
     :ivar edit: the view that gives it another name.
     """
 
     resource: str
-    kind: TagKind
+    kind: TagKind | None
     key: str
     name: str = ""
     unnamed: str = ""
     edit: str = ""
+    apart: str = ""
+    tag: str = ""
+
+    def nameless(self, item: Mapping[str, Any]) -> str:
+        """What one is called that has no tag ``Name``."""
+        return f"{self.unnamed} {item[self.apart]}" if self.apart else self.unnamed
 
 
 INSTANCES: Final = Tagged("instance", TagKind.VM, "vm_id", "name", "instance", "user.vm.edit")
 VOLUMES: Final = Tagged("volume", TagKind.DISK, "disk_id", "name", "volume", "user.disk.edit")
 SNAPSHOTS: Final = Tagged("snapshot", TagKind.SNAPSHOT, "snapshot_id", "name", "snapshot", "user.snapshot.edit")
-SUBNETS: Final = Tagged("subnet", TagKind.NETWORK, "network_id", "name", "network", "user.network.edit")
+SUBNETS: Final = Tagged("subnet", TagKind.NETWORK, "network_id", "name", "network", "user.network.edit", "network")
 ADDRESSES: Final = Tagged(
     "elastic-ip", TagKind.PUBLIC_ADDRESS, "public_address_id", "description", "", "user.public_address.edit"
 )
 GROUPS: Final = Tagged("security-group", TagKind.SECURITY_GROUP, "security_group_id")
 IMAGES: Final = Tagged("image", TagKind.IMAGE, "image_id")
+KEYS: Final = Tagged("key-pair", None, "key_id", tag="user.key.tag")
+TEMPLATES: Final = Tagged("launch-template", None, "launch_template_id", tag="user.launch_template.tag")
 
 
 @dataclass(frozen=True)
@@ -55,10 +66,15 @@ class Tags:
     tagged: Tagged
     kept: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
+    def kept_of(self, item: Mapping[str, Any]) -> Mapping[str, str]:
+        """Without its name."""
+        kept: Mapping[str, str] = item["tags"] if self.tagged.tag else self.kept.get(item[self.tagged.key], {})
+        return kept
+
     def of(self, item: Mapping[str, Any]) -> dict[str, str]:
-        made = dict(self.kept.get(item[self.tagged.key], {}))
+        made = dict(self.kept_of(item))
         name = item[self.tagged.name] if self.tagged.name else ""
-        if name and name != self.tagged.unnamed:
+        if name and name not in (self.tagged.unnamed, self.tagged.nameless(item)):
             made[NAME] = name
         return made
 
@@ -72,8 +88,27 @@ def told(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 async def tags_of_all(context: Context, tagged: Tagged) -> Tags:
     """Of the caller's objects; what others wrote on theirs that they share is theirs, as with EC2."""
+    if tagged.tag:
+        return Tags(tagged)
     found = await context.read("user.tag.get_list", kind=tagged.kind)
     return Tags(tagged, {each["object_id"]: each["tags"] for each in found})
+
+
+async def put_tags(context: Context, tagged: Tagged, item: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    """Others that it has stay."""
+    key = item[tagged.key]
+    if tagged.tag:
+        await context.change(tagged.tag, cloud=True, **{tagged.key: key}, tags=dict(tags))
+    else:
+        await context.change("user.tag.set", kind=tagged.kind, object_id=key, tags=dict(tags))
+
+
+async def take_tags(context: Context, tagged: Tagged, item: Mapping[str, Any], keys: Sequence[str]) -> None:
+    key = item[tagged.key]
+    if tagged.tag:
+        await context.change(tagged.tag, cloud=True, **{tagged.key: key}, remove=list(keys))
+    else:
+        await context.change("user.tag.remove", kind=tagged.kind, object_id=key, keys=list(keys))
 
 
 @dataclass(frozen=True)

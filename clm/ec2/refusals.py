@@ -46,13 +46,19 @@ _TAKEN: Final = {"key": "InvalidKeyPair.Duplicate", "ssh_key": "InvalidKeyPair.D
                  "security_group": "InvalidGroup.Duplicate"}  # fmt: skip
 # Of resources that have a limit of their own with EC2.
 _QUOTAS: Final = {
+    "networks": "SubnetLimitExceeded",
     "public_addresses": "AddressLimitExceeded",
     "security groups": "SecurityGroupLimitExceeded",
     "rules of a security group": "RulesPerSecurityGroupLimitExceeded",
     "security groups of a NIC": "SecurityGroupsPerInterfaceLimitExceeded",
 }
 # Of single kinds of error, by our own word for them.
-_SINGLE: Final = {"no_public_address": "InsufficientAddressCapacity", "tag_limit": "TagLimitExceeded"}
+_SINGLE: Final = {
+    "network_overlaps": "InvalidSubnet.Conflict",
+    "no_public_address": "InsufficientAddressCapacity",
+    "tag_limit": "TagLimitExceeded",
+    "vm_protected": "OperationNotPermitted",
+}
 # The first that fits counts.
 _CODES: Final[tuple[tuple[type[CloudError] | tuple[type[CloudError], ...], str], ...]] = (
     (NotAuthenticated, "AuthFailure"),

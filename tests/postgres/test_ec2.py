@@ -3,91 +3,21 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from clm.daemon.settings import ListenSettings
 from support.ec2_fuzz import fuzz, target_of
-from support.federation import Federation, federated, free_port
-from support.links import LinkAgent, link_agents
+from support.ec2_site import WAIT, Site, agents, ann, bob, code, done, instances, made_of, site, started
+from support.links import LinkAgent
 from support.wait import until
 
-_numbers = itertools.count()
-
-
-class Site:
-    """A federation, and clients of its EC2 endpoint."""
-
-    def __init__(self, federation: Federation, port: int) -> None:
-        self.federation, self.port = federation, port
-        self.cloud = federation.clouds["alpha"]
-
-    def key(self, login: str = "ann", scope: str = "all") -> dict[str, Any]:
-        arguments = {"name": f"ec2-{next(_numbers)}", "scope": [scope], "ec2": True}
-        made: dict[str, Any] = self.federation.call("user.api_key.create", arguments, login=login)
-        return made
-
-    def client(self, key: dict[str, Any], service: str = "ec2", region: str = "alpha", **more: Any) -> Any:
-        secret = more.pop("secret", key["secret_key"])
-        return boto3.session.Session().client(
-            service, region_name=region, endpoint_url=f"http://127.0.0.1:{self.port}",
-            aws_access_key_id=key["access_key"], aws_secret_access_key=secret,
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=30, **more),
-        )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def site(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    port = free_port()
-    listen = ListenSettings(rpc=f"127.0.0.1:{free_port()}", ec2=f"127.0.0.1:{port}")
-    with federated(postgres, tmp_path_factory.mktemp("ec2"), ("alpha",), listen=listen) as made:
-        yield Site(made, port)
-
-
-@pytest.fixture(scope="module")
-def ann(site: Site) -> Any:
-    return site.client(site.key())
-
-
-@pytest.fixture(scope="module")
-def bob(site: Site) -> Any:
-    return site.client(site.key("bob"))
-
-
-@pytest.fixture(scope="module")
-def made_of(site: Site, ann: Any) -> dict[str, Any]:
-    """What every instance of these tests is made of."""
-    types = ann.describe_instance_types()["InstanceTypes"]
-    return {
-        "ImageId": ann.describe_images()["Images"][0]["ImageId"],
-        "InstanceType": types[0]["InstanceType"],
-        "MinCount": 1,
-        "MaxCount": 1,
-    }
-
-
-def code(function: Callable[..., Any], **arguments: Any) -> str:
-    """What a call is refused with, and its status."""
-    with pytest.raises(ClientError) as refused:
-        function(**arguments)
-    response: Any = refused.value.response
-    return f"{response['Error']['Code']} {response['ResponseMetadata']['HTTPStatusCode']}"
-
-
-def instances(client: Any, **arguments: Any) -> list[dict[str, Any]]:
-    return [each for r in client.describe_instances(**arguments)["Reservations"] for each in r["Instances"]]
-
-
-WAIT: dict[str, Any] = {"WaiterConfig": {"Delay": 1, "MaxAttempts": 60}}
+__all__ = ["agents", "ann", "bob", "made_of", "site"]  # fixtures
 
 
 def test_life(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
@@ -335,7 +265,7 @@ def test_volumes(ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
     assert code(ann.delete_volume, VolumeId=made) == "VolumeInUse 400"
     assert code(bob.detach_volume, VolumeId=made) == "InvalidVolume.NotFound 400"
     assert ann.get_console_output(InstanceId=vm)["InstanceId"] == vm
-    until(lambda: _done(lambda: ann.detach_volume(VolumeId=made)))  # the instance is busy until it has it
+    until(lambda: done(lambda: ann.detach_volume(VolumeId=made)))  # the instance is busy until it has it
     ann.get_waiter("volume_available").wait(VolumeIds=[made], **WAIT)
     assert instances(ann, Filters=by_volume) == []
     assert code(ann.detach_volume, VolumeId=made) == "IncorrectState 400"
@@ -346,26 +276,6 @@ def test_volumes(ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
     assert (told["VolumeId"], told["VolumeSize"], told["Description"]) == (made, 1, "before")
     ann.delete_snapshot(SnapshotId=snapshot)
     ann.get_waiter("volume_available").wait(VolumeIds=[made], **WAIT)
-
-
-@pytest.fixture(scope="module")
-def agents(site: Site) -> list[LinkAgent]:
-    """Of nodes that make networks of users' own, and such networks; two public addresses."""
-    made = link_agents(site.cloud)
-    pool = {"name": "vx", "network": "10.130.0.0/16", "network6": "fd12:3456:789a::/48"}
-    site.cloud.call("admin.pool.add", pool, account="admin")
-    free = {"addresses": ["203.0.113.7-203.0.113.9", "2001:db8::7"]}
-    site.cloud.call("admin.public_address.add", free, account="admin")
-    return made
-
-
-def started(client: Any, agents: list[LinkAgent], asked: dict[str, Any]) -> list[str]:
-    """The ids of new instances that run."""
-    made = [each["InstanceId"] for each in client.run_instances(**asked)["Instances"]]
-    for agent in agents:
-        agent.converge()
-    client.get_waiter("instance_running").wait(InstanceIds=made, **WAIT)
-    return made
 
 
 def test_addresses(site: Site, ann: Any, bob: Any, agents: list[LinkAgent], made_of: dict[str, Any]) -> None:
@@ -545,15 +455,33 @@ def test_attributes(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> 
     modify(InstanceId=vm, UserData={"Value": given})
     modify(InstanceId=vm, InstanceInitiatedShutdownBehavior={"Value": "terminate"})
     for refused in (
-        {"DisableApiTermination": {"Value": True}},
-        {"Attribute": "disableApiTermination", "Value": "true"},
-        {"InstanceInitiatedShutdownBehavior": {"Value": "stop"}},
+        {"InstanceType": {"Value": "t9.huge"}, "DisableApiTermination": {"Value": True}},
         {"UserData": {"Value": b"other"}},
         {"SourceDestCheck": {"Value": False}},
     ):
         assert code(modify, InstanceId=vm, **refused) == "UnsupportedOperation 400", refused
     assert code(modify, InstanceId=vm) == "InvalidParameterCombination 400"
     assert code(modify, InstanceId=vm, Attribute="disableApiStop", Value="no") == "InvalidParameterValue 400"
+    # Protected it is not terminated, whoever asks by which front; and what its end by itself leads to is changed.
+    modify(InstanceId=vm, DisableApiTermination={"Value": True})
+    modify(InstanceId=vm, InstanceInitiatedShutdownBehavior={"Value": "stop"})
+    assert told("disableApiTermination") == {"Value": True}
+    assert told("instanceInitiatedShutdownBehavior") == {"Value": "stop"}
+    assert code(ann.terminate_instances, InstanceIds=[vm]) == "OperationNotPermitted 400"
+    ours = next(v for v in site.federation.call("user.vm.get_list", {"cluster": "alpha"})
+                if vm == "i-" + v["uuid"].replace("-", "")[:17])  # fmt: skip
+    asked = {"vm_ids": [ours["vm_id"]], "cluster": "alpha"}
+    assert [each["status"] for each in site.federation.call("user.vm.destroy", asked)] == ["vm_protected"]
+    assert ours["on_poweroff"] == "stop"
+    modify(InstanceId=vm, Attribute="disableApiTermination", Value="false")
+    assert code(modify, InstanceId=vm, InstanceInitiatedShutdownBehavior={"Value": "x"}) == "InvalidParameterValue 400"
+    kept = ann.run_instances(**made_of, DisableApiTermination=True)["Instances"][0]["InstanceId"]
+    assert code(ann.terminate_instances, InstanceIds=[kept]) == "OperationNotPermitted 400"
+    assert code(bob.modify_instance_attribute, InstanceId=kept, DisableApiTermination={"Value": False}) == (
+        "InvalidInstanceID.NotFound 400"
+    )
+    modify(InstanceId=kept, DisableApiTermination={"Value": False})
+    ann.terminate_instances(InstanceIds=[kept])
     assert code(told, name="userData", of=bob) == "InvalidInstanceID.NotFound 400"
     assert code(bob.modify_instance_attribute, InstanceId=vm, Groups=[group]) == "InvalidInstanceID.NotFound 400"
     ann.terminate_instances(InstanceIds=[vm, other["InstanceId"]])
@@ -680,16 +608,4 @@ def test_outage(site: Site, ann: Any) -> None:
     finally:
         site.federation.revive("alpha")
     until(lambda: ann.describe_availability_zones()["AvailabilityZones"][0]["State"] == "available")
-    until(lambda: _answers(ann))
-
-
-def _answers(client: Any) -> bool:
-    return _done(client.describe_instances)
-
-
-def _done(call: Callable[[], Any]) -> bool:
-    try:
-        call()
-    except ClientError:
-        return False
-    return True
+    until(lambda: done(ann.describe_instances))

@@ -14,13 +14,20 @@ from clm.ec2.actions import (
     card,
     catalogue,
     group,
+    image,
+    image_attribute,
     instance,
     key,
     launch,
+    launch_template,
+    option,
     power,
     region,
+    rule,
+    subnet,
     tag,
     volume,
+    volume_attribute,
     vpc,
 )
 from clm.ec2.context import Context
@@ -29,6 +36,9 @@ Handler = Callable[[Context, dict[str, Any]], Awaitable[Mapping[str, Any]]]
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     name: handler
-    for module in (region, catalogue, key, instance, launch, power, group, address, attribute, volume, vpc, card, tag)
+    for module in (
+        region, catalogue, image, image_attribute, key, instance, launch, launch_template, power, option, group, rule,
+        address, attribute, volume, volume_attribute, vpc, subnet, card, tag,
+    )  # fmt: skip
     for name, handler in module.HANDLERS.items()
 }

@@ -13,6 +13,7 @@ from typing import Any, Final
 from clm.ec2 import ids
 from clm.ec2.actions.group import group_id, groups
 from clm.ec2.actions.instance import find, instance, look
+from clm.ec2.actions.launch import ON_SHUTDOWN
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from cm.rpc.vocabulary import UserDataEncoding
@@ -39,7 +40,6 @@ _MEMBERS: Final = {
 # What no instance here has, or all have.
 _FIXED: Final[Mapping[str, Any]] = {
     "DisableApiStop": {"Value": False},
-    "DisableApiTermination": {"Value": False},
     "EbsOptimized": {"Value": False},
     "EnaSupport": {"Value": False},
     "EnclaveOptions": {"Enabled": False},
@@ -47,6 +47,7 @@ _FIXED: Final[Mapping[str, Any]] = {
     "RamdiskId": {},
     "SriovNetSupport": {},
 }
+_BOOLEANS: Final = frozenset({"DisableApiTermination", "SourceDestCheck"})
 _TRUTHS: Final = {"true": True, "false": False}
 
 
@@ -70,6 +71,9 @@ async def _value(context: Context, vm: Mapping[str, Any], member: str) -> Any:
         return _FIXED[member]
     if member == "InstanceInitiatedShutdownBehavior":
         return {"Value": "terminate" if vm["on_poweroff"] == "destroy" else "stop"}
+    if member == "DisableApiTermination":
+        detail = await context.read("user.vm.get_by_id", vm_id=vm["vm_id"])
+        return {"Value": detail["protected"]}
     if member == "UserData":
         detail = await context.read("user.vm.get_by_id", vm_id=vm["vm_id"])
         text = detail["user_data"]
@@ -115,12 +119,13 @@ def _told_user_data(text: str, encoding: str) -> str:
 
 async def modify_instance_attribute(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """
-    Security groups can be changed. Each of the others can be set to what it is, and is an ``UnsupportedOperation``
-    otherwise: nothing is changed then.
+    Security groups, ``disableApiTermination`` and ``instanceInitiatedShutdownBehavior`` can be changed. Each of the
+    others can be set to what it is, and is an ``UnsupportedOperation`` otherwise: nothing is changed then.
     """
     wanted = _wanted(params)
     (vm,) = await find(context, [params["InstanceId"]])
     chosen = wanted.pop("Groups", None)
+    policy = _policy(wanted)
     for member, value in wanted.items():
         if value != await _value(context, vm, member):
             raise EC2Error("UnsupportedOperation", f"{member} of an instance cannot be changed here.")
@@ -132,7 +137,27 @@ async def modify_instance_attribute(context: Context, params: dict[str, Any]) ->
             "user.security_group.assign", vm_id=vm["vm_id"],
             security_group_ids=[each["security_group_id"] for each in there],
         )  # fmt: skip
+    if policy:
+        await context.change("user.vm.set_policy", vm_id=vm["vm_id"], **policy)
     return {}
+
+
+def _policy(wanted: dict[str, Any]) -> dict[str, Any]:
+    """
+    What is to become of the instance at its end, taken out of what is wanted.
+
+    :raises EC2Error: it is not known.
+    """
+    made: dict[str, Any] = {}
+    ends = wanted.pop("InstanceInitiatedShutdownBehavior", None)
+    if ends is not None:
+        if ends.get("Value") not in ON_SHUTDOWN:
+            raise bad_value("InstanceInitiatedShutdownBehavior", "it is neither stop nor terminate")
+        made["on_poweroff"] = ON_SHUTDOWN[ends["Value"]]
+    protected = wanted.pop("DisableApiTermination", None)
+    if protected is not None:
+        made["protected"] = bool(protected.get("Value", False))
+    return made
 
 
 def _wanted(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +173,7 @@ def _wanted(params: Mapping[str, Any]) -> dict[str, Any]:
         now = _FIXED.get(member, {"Value": ""})
         if member == "Groups":
             raise EC2Error("UnsupportedOperation", "Groups are set by GroupId.")
-        if member == "SourceDestCheck" or isinstance(now.get("Value"), bool):
+        if member in _BOOLEANS or isinstance(now.get("Value"), bool):
             if text not in _TRUTHS:
                 raise bad_value("Value", f"'{text[:100]}' is neither true nor false")
             made[member] = {"Value": _TRUTHS[text]}

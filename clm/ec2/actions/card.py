@@ -19,6 +19,13 @@ from cm.rpc.vocabulary import PAGE_MAX
 Card = Mapping[str, Any]
 
 
+def place_state(place: Mapping[str, Any]) -> str:
+    """Of a card or a disk in a VM: whether its guest has it."""
+    if place["leaving"]:
+        return "detaching"
+    return "attaching" if place["arriving"] else "attached"
+
+
 def card_id(card: Card) -> str:
     return ids.id_of(ids.CARD, card["uuid"])
 
@@ -113,7 +120,7 @@ def shown(held: Cards, card: Card, public: str | None) -> dict[str, Any]:
             "AttachmentId": attachment_id(card),
             "DeviceIndex": card["nic"],
             "DeleteOnTermination": True,
-            "Status": "detaching" if card["leaving"] else "attached",
+            "Status": place_state(card),
         },
     }
 

@@ -16,6 +16,7 @@ from cm.rpc.vocabulary import PAGE_MAX
 # EC2's names of architectures.
 _ARCHITECTURE: Final = {"aarch64": "arm64"}
 _STATE: Final = {"ok": "available", "failed": "failed"}
+_PUBLIC: Final = "amazon"  # whose AWS's own images are said to be; here those that administrators made public
 GIB: Final = 2**30
 
 
@@ -32,6 +33,11 @@ def size_gib(size_bytes: int) -> int:
     return max(1, -(-size_bytes // GIB))
 
 
+def owner_of(image: Mapping[str, Any]) -> str:
+    """The number of the account whose it is."""
+    return ids.account(int(image["account_number"]))
+
+
 IMAGE_FILTERS: Final[dict[str, Values]] = {
     "architecture": lambda each: [architecture(each)],
     "creation-date": lambda each: [told_time(each["created"])],
@@ -40,8 +46,8 @@ IMAGE_FILTERS: Final[dict[str, Values]] = {
     "image-type": lambda each: ["machine"],
     "is-public": lambda each: ["true" if each["access"] == "public" else "false"],
     "name": lambda each: [each["name"]],
-    "owner-id": lambda each: [ids.account(each["user_id"])],
-    "owner-alias": lambda each: [],
+    "owner-id": lambda each: [owner_of(each)],
+    "owner-alias": lambda each: [_PUBLIC] if each["access"] == "public" else [],
     "root-device-type": lambda each: ["ebs"],
     "state": lambda each: [_STATE.get(each["state"], "pending")],
     "virtualization-type": lambda each: ["hvm"],
@@ -64,7 +70,7 @@ async def describe_images(context: Context, params: dict[str, Any]) -> dict[str,
     if params.get("ImageIds"):
         there = ids.pick(ids.IMAGE, params["ImageIds"], there, image_id)
     if params.get("Owners"):
-        there = [each for each in there if _is_of(each, params["Owners"], context)]
+        there = [each for each in there if _is_of(each, params["Owners"])]
     if params.get("ExecutableUsers"):
         users = params["ExecutableUsers"]
         there = [each for each in there if (each["access"] == "public" and "all" in users) or
@@ -72,19 +78,21 @@ async def describe_images(context: Context, params: dict[str, Any]) -> dict[str,
     tags = await tags_of_all(context, IMAGES)
     kept = filtered(there, params.get("Filters"), IMAGE_FILTERS, tags.of)
     shown, token = page(kept, lambda each: each["image_id"], params, "ImageIds")
-    return {"Images": [_shown(each, tags) for each in shown], "NextToken": token}
+    return {"Images": [shown_image(each, tags) for each in shown], "NextToken": token}
 
 
-def _is_of(image: Mapping[str, Any], owners: list[str], context: Context) -> bool:
-    return ("self" in owners and image["mine"]) or ids.account(image["user_id"]) in owners
+def _is_of(image: Mapping[str, Any], owners: list[str]) -> bool:
+    public = image["access"] == "public" and _PUBLIC in owners
+    return public or ("self" in owners and image["mine"]) or owner_of(image) in owners
 
 
-def _shown(image: Mapping[str, Any], tags: Tags) -> dict[str, Any]:
+def shown_image(image: Mapping[str, Any], tags: Tags) -> dict[str, Any]:
     return {
         "ImageId": image_id(image),
         "Name": image["name"],
         "Description": image["description"],
-        "OwnerId": ids.account(image["user_id"]),
+        "OwnerId": owner_of(image),
+        "ImageOwnerAlias": _PUBLIC if image["access"] == "public" else None,
         "Public": image["access"] == "public",
         "State": _STATE.get(image["state"], "pending"),
         "StateReason": {"Code": "Client.ImportFailed", "Message": image["error"]} if image["error"] else None,

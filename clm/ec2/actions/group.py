@@ -23,11 +23,14 @@ def group_id(group: Mapping[str, Any]) -> str:
     return ids.id_of(ids.GROUP, group["uuid"])
 
 
+def rule_id(rule: Mapping[str, Any]) -> str:
+    return ids.numbered(ids.RULE, rule["rule_id"])
+
+
 GROUP_FILTERS: Final[dict[str, Values]] = {
     "group-id": lambda each: [group_id(each)],
     "group-name": lambda each: [each["name"]],
     "description": lambda each: [each["description"]],
-    "owner-id": lambda each: [ids.account(each["user_id"])],
     "ip-permission.cidr": lambda each: [r["remote"] for r in each["rules"] if r["direction"] == "in" and r["remote"]],
     "ip-permission.protocol": lambda each: [_told_protocol(r) for r in each["rules"] if r["direction"] == "in"],
     "egress.ip-permission.cidr": lambda each: [
@@ -51,7 +54,9 @@ async def describe_security_groups(context: Context, params: dict[str, Any]) -> 
     if params.get("GroupNames"):
         there = [_named(there, name) for name in params["GroupNames"]]
     tags, vpc = await tags_of_all(context, GROUPS), await default_vpc(context)
-    known: dict[str, Values] = {**GROUP_FILTERS, "vpc-id": lambda each: [vpc] if vpc else []}
+    known: dict[str, Values] = {
+        **GROUP_FILTERS, "vpc-id": lambda each: [vpc] if vpc else [], "owner-id": lambda each: [context.owner],
+    }  # fmt: skip
     kept = filtered(there, params.get("Filters"), known, tags.of)
     shown, token = page(kept, lambda each: each["security_group_id"], params, "GroupIds")
     return {"SecurityGroups": [_shown(context, each, every, tags, vpc) for each in shown], "NextToken": token}
@@ -81,7 +86,7 @@ async def create_security_group(context: Context, params: dict[str, Any]) -> dic
 async def delete_security_group(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """One that no network card is in."""
     only(params, "GroupId", "GroupName")
-    group = _one(params, await groups(context))
+    group = find_group(await groups(context), params)
     await context.change("user.security_group.delete", security_group_id=group["security_group_id"])
     return {"Return": True, "GroupId": group_id(group)}
 
@@ -110,57 +115,80 @@ _TAKES: Final = ("GroupId", "GroupName", "IpPermissions", "IpProtocol", "FromPor
                  "SourceSecurityGroupName", "SourceSecurityGroupOwnerId")  # fmt: skip
 
 
-async def _asked(context: Context, params: dict[str, Any], direction: str) -> tuple[int, set[Rule], list[Rule]]:
-    """The group that is meant, its rules of this direction, and those that are asked for, each once."""
-    only(params, *_TAKES)
-    there = await groups(context)
-    group = _one(params, there)
-    known = {_as_rule(each) for each in group["rules"] if each["direction"] == direction}
-    return group["security_group_id"], known, list(dict.fromkeys(_rules(params, there, context)))
+def of_direction(group: Mapping[str, Any], direction: str) -> list[Mapping[str, Any]]:
+    return [each for each in group["rules"] if each["direction"] == direction]
 
 
 async def _authorize(context: Context, params: dict[str, Any], direction: str) -> dict[str, Any]:
     """All rules or none: those added before one that is refused are taken back."""
-    held, known, wanted = await _asked(context, params, direction)
+    only(params, *_TAKES)
+    there = await groups(context)
+    group = find_group(there, params)
+    wanted = list(dict.fromkeys(read_rules(params, there, context)))
+    refuse_known(group, direction, wanted)
+    made = await add_rules(context, group, [(direction, each) for each in wanted])
+    every = {each["security_group_id"]: each for each in there}
+    return {"Return": True, "SecurityGroupRules": [told_rule(context, group, each, every) for each in made]}
+
+
+def refuse_known(group: Mapping[str, Any], direction: str, wanted: Sequence[Rule]) -> None:
+    """:raises EC2Error: the group has one of these."""
+    known = {as_rule(each) for each in of_direction(group, direction)}
     for rule in wanted:
         if rule in known:
             raise EC2Error("InvalidPermission.Duplicate", f"The specified rule {_words(rule)} already exists")
-    added: list[Rule] = []
+
+
+async def add_rules(
+    context: Context, group: Mapping[str, Any], wanted: Sequence[tuple[str, Rule]]
+) -> list[Mapping[str, Any]]:
+    """
+    Rules with their directions; none of them where one is refused.
+
+    :return: as they are kept.
+    """
+    added: list[Mapping[str, Any]] = []
     try:
-        for rule in wanted:
-            protocol, ports, remote, other = rule
-            await context.change("user.security_group.add_rule", security_group_id=held, direction=direction,
-                                 protocol=protocol, ports=ports, remote=remote, remote_group_id=other)  # fmt: skip
-            added.append(rule)
+        for direction, (protocol, ports, remote, other) in wanted:
+            made = await context.change(
+                "user.security_group.add_rule", security_group_id=group["security_group_id"], direction=direction,
+                protocol=protocol, ports=ports, remote=remote, remote_group_id=other,
+            )  # fmt: skip
+            added.append(max(made["rules"], key=lambda each: int(each["rule_id"])))
     except CloudError:
-        await _remove(context, held, direction, added)
+        await remove_rules(context, group, added)
         raise
-    return {"Return": True, "SecurityGroupRules": []}
+    return added
+
+
+async def remove_rules(context: Context, group: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> None:
+    for each in rules:
+        held = {"security_group_id": group["security_group_id"], "rule_id": each["rule_id"]}
+        await context.change("user.security_group.remove_rule", **held)
 
 
 async def _revoke(context: Context, params: dict[str, Any], direction: str) -> dict[str, Any]:
     """:raises EC2Error: one of the rules is not there; none is removed then."""
-    held, known, wanted = await _asked(context, params, direction)
+    only(params, *_TAKES, "SecurityGroupRuleIds")
+    there = await groups(context)
+    group = find_group(there, params)
+    rules = of_direction(group, direction)
+    if params.get("SecurityGroupRuleIds"):
+        await remove_rules(context, group, ids.pick(ids.RULE, params["SecurityGroupRuleIds"], rules, rule_id))
+        return {"Return": True, "UnknownIpPermissions": []}
+    known = {as_rule(each) for each in rules}
+    wanted = set(read_rules(params, there, context))
     for rule in wanted:
         if rule not in known:
             raise EC2Error("InvalidPermission.NotFound", f"The specified rule {_words(rule)} does not exist")
-    await _remove(context, held, direction, wanted)
+    await remove_rules(context, group, [each for each in rules if as_rule(each) in wanted])
     return {"Return": True, "UnknownIpPermissions": []}
-
-
-async def _remove(context: Context, held: int, direction: str, rules: Sequence[Rule]) -> None:
-    if not rules:
-        return
-    group = await context.read("user.security_group.get_by_id", security_group_id=held)
-    for each in group["rules"]:
-        if each["direction"] == direction and _as_rule(each) in rules:
-            await context.change("user.security_group.remove_rule", security_group_id=held, rule_id=each["rule_id"])
 
 
 # ------------------------------------------------------------------ rules, ours and theirs
 
 
-def _as_rule(rule: Mapping[str, Any]) -> Rule:
+def as_rule(rule: Mapping[str, Any]) -> Rule:
     return rule["protocol"], rule["ports"], rule["remote"], rule["remote_group_id"]
 
 
@@ -169,7 +197,7 @@ def _words(rule: Rule) -> str:
     return f"{protocol} {ports or 'all ports'} {remote or (other and 'of a group') or 'anybody'}"
 
 
-def _rules(params: Mapping[str, Any], there: Sequence[Mapping[str, Any]], context: Context) -> Iterator[Rule]:
+def read_rules(params: Mapping[str, Any], there: Sequence[Mapping[str, Any]], context: Context) -> Iterator[Rule]:
     """Every pair of a permission and another side that is asked for."""
     permissions = params.get("IpPermissions")
     if not permissions:
@@ -260,6 +288,27 @@ def _permission(context: Context, rule: Mapping[str, Any], every: Mapping[int, M
     return made
 
 
+def told_rule(
+    context: Context, group: Mapping[str, Any], rule: Mapping[str, Any], every: Mapping[int, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """A rule with its id; one for anybody tells both families."""
+    told = _permission(context, rule, every)
+    others = [{"GroupId": each["GroupId"], "UserId": each["UserId"]} for each in told["UserIdGroupPairs"]]
+    return {
+        "SecurityGroupRuleId": rule_id(rule),
+        "GroupId": group_id(group),
+        "GroupOwnerId": context.owner,
+        "IsEgress": rule["direction"] == "out",
+        "IpProtocol": told["IpProtocol"],
+        "FromPort": told.get("FromPort", -1),
+        "ToPort": told.get("ToPort", -1),
+        "CidrIpv4": next((each["CidrIp"] for each in told["IpRanges"]), None),
+        "CidrIpv6": next((each["CidrIpv6"] for each in told["Ipv6Ranges"]), None),
+        "ReferencedGroupInfo": others[0] if others else None,
+        "Tags": [],
+    }
+
+
 def _shown(
     context: Context,
     group: Mapping[str, Any],
@@ -292,7 +341,8 @@ def _named(there: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
     return found
 
 
-def _one(params: Mapping[str, Any], there: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def find_group(there: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """:raises EC2Error: none is named, or none of the caller's is called so."""
     if params.get("GroupId"):
         return ids.pick(ids.GROUP, [params["GroupId"]], there, group_id)[0]
     if params.get("GroupName"):

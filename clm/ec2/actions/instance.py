@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from clm.ec2 import ids
-from clm.ec2.actions.card import Cards, card_id, cards
+from clm.ec2.actions.card import Cards, card_id, cards, place_state
 from clm.ec2.actions.card import shown as shown_card
 from clm.ec2.actions.catalogue import architecture, image_id, images, type_name
 from clm.ec2.actions.vpc import vpc_id
@@ -23,6 +23,13 @@ from cm.runtime.wall import utc_now
 
 TERMINATED_S: Final = 3600  # that an instance is told of after its end
 CLOSED_MAX: Final = 1000  # destroyed VMs that are looked through for one that is asked for
+# What there is of metadata's options, the same for all instances.
+METADATA: Final = {
+    "HttpTokens": "optional",
+    "HttpEndpoint": "enabled",
+    "HttpProtocolIpv6": "disabled",
+    "InstanceMetadataTags": "disabled",
+}
 CODES: Final = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 
 
@@ -203,6 +210,7 @@ def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
         "LaunchTime": _launched(vm),
         "Placement": {"AvailabilityZone": seen.context.zone, "GroupName": "", "Tenancy": "default"},
         "Monitoring": {"State": "disabled"},
+        "MetadataOptions": {"State": "applied", **METADATA},
         "PrivateIpAddress": address,
         "PublicIpAddress": public_address(vm),
         "PrivateDnsName": f"ip-{address.replace('.', '-')}" if address else "",
@@ -223,7 +231,7 @@ def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
                 "DeviceName": f"/dev/{place['device']}",
                 "Ebs": {
                     "VolumeId": ids.id_of(ids.VOLUME, disk["uuid"]),
-                    "Status": "detaching" if place["leaving"] else "attached",
+                    "Status": place_state(place),
                     "AttachTime": disk["created"],
                     "DeleteOnTermination": place["delete_with_vm"],
                 },

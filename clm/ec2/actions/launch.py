@@ -10,25 +10,27 @@ from typing import Any, Final
 from clm.ec2 import ids
 from clm.ec2.actions.catalogue import GIB, find_type, image_id, images
 from clm.ec2.actions.group import wanted_groups
-from clm.ec2.actions.instance import look, reservations
+from clm.ec2.actions.instance import METADATA, look, reservations
+from clm.ec2.actions.launch_template import HOLDS, with_template
 from clm.ec2.actions.vpc import wanted_networks
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
-from clm.ec2.names import INSTANCES, VOLUMES, Wanted, wanted_tags
+from clm.ec2.names import INSTANCES, VOLUMES, Wanted, put_tags, wanted_tags
 from cm.rpc.vocabulary import UserDataEncoding
 
 USER_DATA_MAX: Final = 16_384  # bytes, as EC2 has it
-_ROOT: Final = frozenset({"/dev/vda", "/dev/sda1", "/dev/sda", "/dev/xvda"})
+ON_SHUTDOWN: Final = {"stop": "stop", "terminate": "destroy"}  # as our policies
+ROOTS: Final = frozenset({"/dev/vda", "/dev/sda1", "/dev/sda", "/dev/xvda"})
 
 
 async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """
     Make ``MaxCount`` instances, or none. A repeat with the same ``ClientToken`` gets the first answer. The key is given
-    to the image's user. Volumes get their tags once they are there.
+    to the image's user. Volumes get their tags once they are there. What a ``LaunchTemplate`` holds is asked for, too,
+    but for what is said anew.
     """
-    only(params, "ImageId", "InstanceType", "MinCount", "MaxCount", "KeyName", "UserData", "ClientToken", "Placement",
-         "SecurityGroupIds", "SecurityGroups", "SubnetId", "NetworkInterfaces", "TagSpecifications",
-         "BlockDeviceMappings", "Monitoring", "InstanceInitiatedShutdownBehavior", "MetadataOptions")  # fmt: skip
+    params = await with_template(context, params)
+    only(params, "MinCount", "MaxCount", "ClientToken", "SubnetId", *HOLDS)
     count = params["MaxCount"]
     if not 1 <= params["MinCount"] <= count:
         raise bad_value("MinCount", f"it is not from 1 to MaxCount, {count}")
@@ -58,8 +60,10 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
     if params.get("UserData"):
         asked["user_data"] = _user_data(params["UserData"])
         asked["user_data_encoding"] = UserDataEncoding.BASE64
-    if params.get("InstanceInitiatedShutdownBehavior") == "terminate":
-        asked["on_poweroff"] = "destroy"
+    if params.get("InstanceInitiatedShutdownBehavior"):
+        asked["on_poweroff"] = ON_SHUTDOWN[params["InstanceInitiatedShutdownBehavior"]]
+    if params.get("DisableApiTermination"):
+        asked["protected"] = True
     groups = await wanted_groups(context, placed)
     if groups:
         asked["security_group_ids"] = groups
@@ -71,7 +75,7 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
 
 async def _tag(context: Context, disks: list[Mapping[str, Any]], wanted: Wanted) -> None:
     for disk in disks if wanted.tags else ():
-        await context.change("user.tag.set", kind=VOLUMES.kind, object_id=disk[VOLUMES.key], tags=dict(wanted.tags))
+        await put_tags(context, VOLUMES, disk, wanted.tags)
 
 
 def _placed(params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -104,10 +108,10 @@ def _check_rest(context: Context, params: Mapping[str, Any]) -> None:
         raise EC2Error("UnsupportedOperation", "Tenancy is default here.")
     only(params.get("Monitoring") or {})
     options = params.get("MetadataOptions") or {}
-    only(options, "HttpTokens", "HttpEndpoint")
-    if options.get("HttpTokens", "optional") != "optional" or options.get("HttpEndpoint", "enabled") != "enabled":
-        raise EC2Error("UnsupportedOperation", "How metadata is told is the cluster's to say here.")
-    if params.get("InstanceInitiatedShutdownBehavior", "stop") not in ("stop", "terminate"):
+    only(options, *METADATA)
+    if any(options.get(name, value) != value for name, value in METADATA.items()):
+        raise EC2Error("UnsupportedOperation", "How metadata are told is the cluster's to say here.")
+    if params.get("InstanceInitiatedShutdownBehavior", "stop") not in ON_SHUTDOWN:
         raise EC2Error("InvalidParameterValue", "InstanceInitiatedShutdownBehavior is neither stop nor terminate.")
 
 
@@ -124,7 +128,7 @@ def _disks(mappings: list[dict[str, Any]]) -> dict[str, Any]:
         size = ebs.get("VolumeSize")
         if size is not None and not 1 <= size <= 2048:
             raise bad_value("BlockDeviceMapping.Ebs.VolumeSize", "it is not from 1 to 2048 GiB")
-        if each.get("DeviceName") in _ROOT:
+        if each.get("DeviceName") in ROOTS:
             made["disk_mib"] = size and size * 1024
         elif size is None:
             raise EC2Error("MissingParameter", "A disk that is made needs Ebs.VolumeSize.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clm.ec2 import ids
-from clm.ec2.actions import address, catalogue, group, instance, volume, vpc
+from clm.ec2.actions import address, catalogue, group, instance, key, launch_template, volume, vpc
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered, page
@@ -17,15 +17,19 @@ from clm.ec2.names import (
     GROUPS,
     IMAGES,
     INSTANCES,
+    KEYS,
     NAME,
     SNAPSHOTS,
     SUBNETS,
+    TEMPLATES,
     VOLUMES,
     Tagged,
     Tags,
     checked,
+    put_tags,
     split,
     tags_of_all,
+    take_tags,
 )
 from cm.rpc.vocabulary import TAGS_MAX
 
@@ -48,6 +52,8 @@ KINDS: Final = (
     Kind(ids.GROUP, GROUPS, group.groups, group.group_id),
     Kind(ids.SUBNET, SUBNETS, vpc.networks, vpc.subnet_id),
     Kind(ids.ADDRESS, ADDRESSES, address.addresses, address.allocation_id),
+    Kind(ids.KEY, KEYS, key.keys, key.key_id),
+    Kind(ids.TEMPLATE, TEMPLATES, launch_template.templates, launch_template.template_id),
 )
 
 Found = tuple[Kind, Mapping[str, Any]]
@@ -63,12 +69,12 @@ async def create_tags(context: Context, params: dict[str, Any]) -> dict[str, Any
     wanted = {kind.id.prefix: split(kind.tagged, tags) for kind, _ in found}
     kept = {kind.id.prefix: await tags_of_all(context, kind.tagged) for kind in {kind for kind, _ in found}}
     for kind, each in found:
-        if len(kept[kind.id.prefix].kept.get(each[kind.tagged.key], {}).keys() | tags.keys()) > TAGS_MAX:
+        if len(kept[kind.id.prefix].kept_of(each).keys() | tags.keys()) > TAGS_MAX:
             raise EC2Error("TagLimitExceeded", f"An object has at most {TAGS_MAX} tags.")
     for kind, each in found:
         made, tagged = wanted[kind.id.prefix], kind.tagged
         if made.tags:
-            await context.change("user.tag.set", kind=tagged.kind, object_id=each[tagged.key], tags=dict(made.tags))
+            await put_tags(context, tagged, each, made.tags)
         if made.name is not None:
             await _call(context, tagged, each, made.name)
     return {}
@@ -92,9 +98,9 @@ async def delete_tags(context: Context, params: dict[str, Any]) -> dict[str, Any
         )]  # fmt: skip
         if tagged.name and NAME in going:
             going.remove(NAME)
-            await _call(context, tagged, each, tagged.unnamed)
+            await _call(context, tagged, each, tagged.nameless(each))
         if going:
-            await context.change("user.tag.remove", kind=tagged.kind, object_id=each[tagged.key], keys=going)
+            await take_tags(context, tagged, each, going)
     return {}
 
 
@@ -138,7 +144,7 @@ async def describe_tags(context: Context, params: dict[str, Any]) -> dict[str, A
     for kind in KINDS:
         tagged = kind.tagged
         of_kind = Tags(tagged, {each["object_id"]: each["tags"] for each in kept if each["kind"] == tagged.kind})
-        if not tagged.name and not of_kind.kept:
+        if not tagged.name and not tagged.tag and not of_kind.kept:
             continue  # nothing to be found among them
         for each in await kind.every(context):
             if each.get("mine", True):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from clm.ec2 import ids
+from clm.ec2.actions.card import place_state
 from clm.ec2.actions.catalogue import GIB, size_gib
 from clm.ec2.actions.instance import find, instance_id, live
 from clm.ec2.context import Context, only
@@ -15,6 +16,7 @@ from clm.ec2.names import SNAPSHOTS, VOLUMES, Tags, tags_of_all, wanted_tags
 from clm.ec2.xml import told_time
 from cm.rpc.vocabulary import PAGE_MAX
 
+STANDARD: Final = "standard"  # the one type of volumes
 _STATES: Final = {"adding": "creating", "ok": "available", "deleted": "deleting"}
 
 
@@ -37,23 +39,24 @@ async def snapshots(context: Context) -> list[dict[str, Any]]:
     return found
 
 
-async def _disk(context: Context, given: str) -> Mapping[str, Any]:
+async def find_disk(context: Context, given: str) -> Mapping[str, Any]:
+    """:raises EC2Error: it is none of the caller's volumes."""
     return ids.pick(ids.VOLUME, [given], await disks(context), volume_id)[0]
 
 
-def _state(disk: Mapping[str, Any]) -> str:
+def volume_state(disk: Mapping[str, Any]) -> str:
     return "in-use" if disk["attachments"] else _STATES.get(disk["state"], "error")
 
 
 VOLUME_FILTERS: Final[dict[str, Values]] = {
     "volume-id": lambda each: [volume_id(each)],
-    "status": lambda each: [_state(each)],
+    "status": lambda each: [volume_state(each)],
     "size": lambda each: [str(size_gib(each["size_bytes"]))],
     "create-time": lambda each: [told_time(each["created"])],
     "encrypted": lambda each: ["false"],
-    "volume-type": lambda each: ["standard"],
+    "volume-type": lambda each: [STANDARD],
     "attachment.device": lambda each: [f"/dev/{place['device']}" for place in each["attachments"]],
-    "attachment.status": lambda each: ["detaching" if p["leaving"] else "attached" for p in each["attachments"]],
+    "attachment.status": lambda each: [place_state(place) for place in each["attachments"]],
     "attachment.delete-on-termination": lambda each: [
         "true" if place["delete_with_vm"] else "false" for place in each["attachments"]
     ],
@@ -86,16 +89,15 @@ def _volume(context: Context, disk: Mapping[str, Any], vms: Mapping[int, str], t
     return {
         "VolumeId": volume_id(disk),
         "Size": size_gib(disk["size_bytes"]),
-        "State": _state(disk),
+        "State": volume_state(disk),
         "AvailabilityZone": context.zone,
         "CreateTime": disk["created"],
-        "VolumeType": "standard",
+        "VolumeType": STANDARD,
         "Encrypted": False,
         "MultiAttachEnabled": False,
         "SnapshotId": "",
         "Attachments": [
-            _attachment(disk, vms[place["vm_id"]], place["device"], "detaching" if place["leaving"] else "attached",
-                        place["delete_with_vm"])
+            _attachment(disk, vms[place["vm_id"]], place["device"], place_state(place), place["delete_with_vm"])
             for place in disk["attachments"] if place["vm_id"] in vms
         ],
         "Tags": tags.shown(disk),
@@ -141,7 +143,7 @@ async def create_volume(context: Context, params: dict[str, Any]) -> dict[str, A
 async def delete_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """It lies in the trash until that is emptied; EC2's clients see it no more."""
     only(params, "VolumeId")
-    disk = await _disk(context, params["VolumeId"])
+    disk = await find_disk(context, params["VolumeId"])
     if disk["attachments"]:
         raise EC2Error("VolumeInUse", f"Volume {params['VolumeId']} is currently attached to an instance")
     await context.change("user.disk.delete", disk_id=disk["disk_id"])
@@ -151,7 +153,7 @@ async def delete_volume(context: Context, params: dict[str, Any]) -> dict[str, A
 async def attach_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The guest sees the next free device, which is told; the one that is asked for has no say in it."""
     only(params, "VolumeId", "InstanceId", "Device")
-    disk = await _disk(context, params["VolumeId"])
+    disk = await find_disk(context, params["VolumeId"])
     (vm,) = await find(context, [params["InstanceId"]])
     if disk["attachments"]:
         raise EC2Error("VolumeInUse", f"{params['VolumeId']} is already attached to an instance")
@@ -162,7 +164,7 @@ async def attach_volume(context: Context, params: dict[str, Any]) -> dict[str, A
 async def detach_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """Unmount it in the guest before: one that does not let go keeps it. The volume's id is enough."""
     only(params, "VolumeId", "InstanceId", "Device")
-    disk = await _disk(context, params["VolumeId"])
+    disk = await find_disk(context, params["VolumeId"])
     vms = await _instances(context)
     places = [each for each in disk["attachments"] if each["vm_id"] in vms]
     if params.get("InstanceId"):
@@ -182,7 +184,6 @@ SNAPSHOT_FILTERS: Final[dict[str, Values]] = {
     "status": lambda each: [_snapshot_state(each)],
     "volume-size": lambda each: [str(size_gib(each["size_bytes"]))],
     "start-time": lambda each: [told_time(each["created"])],
-    "owner-id": lambda each: [ids.account(each["user_id"])],
     "encrypted": lambda each: ["false"],
 }
 
@@ -201,7 +202,11 @@ async def describe_snapshots(context: Context, params: dict[str, Any]) -> dict[s
         if params.get(whose) and not {"self", context.owner} & set(params[whose]):
             there = []
     volumes = {each["disk_id"]: volume_id(each) for each in await disks(context)}
-    known: dict[str, Values] = {**SNAPSHOT_FILTERS, "volume-id": lambda each: [volumes.get(each["disk_id"], "")]}
+    known: dict[str, Values] = {
+        **SNAPSHOT_FILTERS,
+        "volume-id": lambda each: [volumes.get(each["disk_id"], "")],
+        "owner-id": lambda each: [context.owner],
+    }
     tags = await tags_of_all(context, SNAPSHOTS)
     kept = filtered(there, params.get("Filters"), known, tags.of)
     shown, token = page(kept, lambda each: each["snapshot_id"], params, "SnapshotIds")
@@ -229,7 +234,7 @@ def _snapshot(
 async def create_snapshot(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """Of one volume; its guest may run meanwhile."""
     only(params, "VolumeId", "Description", "TagSpecifications")
-    disk = await _disk(context, params["VolumeId"])
+    disk = await find_disk(context, params["VolumeId"])
     (tags,) = wanted_tags(params.get("TagSpecifications"), SNAPSHOTS)
     work = await context.change(
         "user.disk.create_snapshot", disk_id=disk["disk_id"], name=tags.named,

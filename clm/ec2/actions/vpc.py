@@ -74,6 +74,7 @@ async def _vpcs(context: Context) -> list[dict[str, Any]]:
             "OwnerId": context.owner,
             "State": "available",
             "CidrBlock": blocks[0],
+            "DhcpOptionsId": _own(context, ids.DHCP_OPTIONS),
             "CidrBlockAssociationSet": [
                 {"AssociationId": made.replace("vpc-", "vpc-cidr-assoc-"), "CidrBlock": block,
                  "CidrBlockState": {"State": "associated"}}
@@ -91,6 +92,7 @@ async def describe_vpcs(context: Context, params: dict[str, Any]) -> dict[str, A
     only(params, "VpcIds", "Filters", "MaxResults", "NextToken")
     known: dict[str, Values] = {
         "vpc-id": lambda each: [each["VpcId"]],
+        "dhcp-options-id": lambda each: [each["DhcpOptionsId"]],
         "is-default": lambda each: ["true"],
         "isDefault": lambda each: ["true"],  # as old clients write it
         "state": lambda each: ["available"],
@@ -135,10 +137,10 @@ async def describe_subnets(context: Context, params: dict[str, Any]) -> dict[str
     tags = await tags_of_all(context, SUBNETS)
     kept = filtered(there, params.get("Filters"), known, tags.of)
     shown, token = page(kept, lambda each: each["network_id"], params, "SubnetIds")
-    return {"Subnets": [_subnet(context, each, tags) for each in shown], "NextToken": token}
+    return {"Subnets": [shown_subnet(context, each, tags) for each in shown], "NextToken": token}
 
 
-def _subnet(context: Context, network: Mapping[str, Any], tags: Tags) -> dict[str, Any]:
+def shown_subnet(context: Context, network: Mapping[str, Any], tags: Tags) -> dict[str, Any]:
     return {
         "SubnetId": subnet_id(network),
         "SubnetArn": f"arn:aws:ec2:{context.region}:{context.owner}:subnet/{subnet_id(network)}",
@@ -205,6 +207,53 @@ async def describe_route_tables(context: Context, params: dict[str, Any]) -> dic
     return await _told(params, made, "RouteTables", ids.ROUTES, "RouteTableId", known)
 
 
+async def describe_network_acls(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """The VPC's default one, which lets all pass: what keeps packets are security groups."""
+    only(params, "NetworkAclIds", "Filters", "MaxResults", "NextToken")
+    acl, vpcs = _own(context, ids.NETWORK_ACL), await _vpcs(context)
+    subnets = [subnet_id(each) for each in await networks(context)] if vpcs else []
+    entries = [
+        {"Egress": egress, "CidrBlock": _EVERYWHERE, "Protocol": "-1", "RuleAction": action, "RuleNumber": number}
+        for egress in (True, False)
+        for number, action in ((100, "allow"), (32_767, "deny"))
+    ]
+    made = [
+        {
+            "NetworkAclId": acl, "VpcId": each["VpcId"], "OwnerId": context.owner, "IsDefault": True, "Tags": [],
+            "Entries": entries,
+            "Associations": [{"NetworkAclAssociationId": subnet.replace("subnet-", "aclassoc-"), "NetworkAclId": acl,
+                              "SubnetId": subnet} for subnet in subnets],
+        }
+        for each in vpcs
+    ]  # fmt: skip
+    known: dict[str, Values] = {
+        "network-acl-id": lambda each: [acl],
+        "association.network-acl-id": lambda each: [acl],
+        "association.subnet-id": lambda each: subnets,
+        "vpc-id": lambda each: [each["VpcId"]],
+        "default": lambda each: ["true"],
+        "owner-id": lambda each: [context.owner],
+    }
+    return await _told(params, made, "NetworkAcls", ids.NETWORK_ACL, "NetworkAclId", known)
+
+
+async def describe_dhcp_options(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """The VPC's one set: guests are told servers of names by their nodes."""
+    only(params, "DhcpOptionsIds", "Filters", "MaxResults", "NextToken")
+    servers = {"Key": "domain-name-servers", "Values": [{"Value": "AmazonProvidedDNS"}]}
+    made = [
+        {"DhcpOptionsId": each["DhcpOptionsId"], "OwnerId": context.owner, "Tags": [], "DhcpConfigurations": [servers]}
+        for each in await _vpcs(context)
+    ]
+    known: dict[str, Values] = {
+        "dhcp-options-id": lambda each: [each["DhcpOptionsId"]],
+        "key": lambda each: ["domain-name-servers"],
+        "value": lambda each: ["AmazonProvidedDNS"],
+        "owner-id": lambda each: [context.owner],
+    }
+    return await _told(params, made, "DhcpOptions", ids.DHCP_OPTIONS, "DhcpOptionsId", known)
+
+
 async def _told(params: Mapping[str, Any], there: Any, name: str, kind: ids.Kind, own: str,
                 known: Mapping[str, Values]) -> dict[str, Any]:  # fmt: skip
     """What there is at most one of, by the action's parameter of ids and its filters."""
@@ -222,4 +271,6 @@ HANDLERS: Final = {
     "DescribeSubnets": describe_subnets,
     "DescribeInternetGateways": describe_internet_gateways,
     "DescribeRouteTables": describe_route_tables,
+    "DescribeNetworkAcls": describe_network_acls,
+    "DescribeDhcpOptions": describe_dhcp_options,
 }

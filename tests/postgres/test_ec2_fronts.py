@@ -1,0 +1,169 @@
+"""EC2 beside the other fronts: one VM, one state at every moment; and what comes of limits and of silent clusters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from clm.console.main import main
+from clm.daemon.settings import ListenSettings
+from cm.rpc.limits import Limits
+from cm.rpc.vocabulary import VMState
+from cm.rules.vm import EC2_STATE
+from support.ec2_site import Site, ann, bob, code, instances, made_of
+from support.federation import federated, free_port, hanging
+from support.wait import until
+
+__all__ = ["ann", "bob", "made_of"]  # fixtures
+
+BURST = 60
+
+
+@pytest.fixture(scope="module")
+def site(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Changes beyond ``BURST`` are refused for as long as a test lasts."""
+    port = free_port()
+    listen = ListenSettings(rpc=f"127.0.0.1:{free_port()}", ec2=f"127.0.0.1:{port}")
+    limits = Limits(changes_burst=BURST, changes_per_s=0.001)
+    with federated(postgres, tmp_path_factory.mktemp("fronts"), ("alpha",), listen=listen, limits=limits) as made:
+        yield Site(made, port)
+
+
+class Fronts:
+    """What each says of one VM."""
+
+    def __init__(self, site: Site, ann: Any, vm_id: int, instance: str) -> None:
+        self.site, self.ann, self.vm_id, self.instance = site, ann, vm_id, instance
+        self.seen: list[str] = []
+
+    def rpc(self) -> dict[str, Any]:
+        asked = {"vm_id": self.vm_id, "cluster": "alpha"}
+        found: dict[str, Any] = self.site.federation.call("user.vm.get_by_id", asked)
+        return found
+
+    def listed(self) -> str | None:
+        """In the list of those that are not destroyed; None: it is not."""
+        there = self.site.federation.call("user.vm.get_list", {"cluster": "alpha"})
+        return next((vm["ec2_state"] for vm in there if vm["vm_id"] == self.vm_id), None)
+
+    def console(self) -> str:
+        with CliRunner().isolation() as streams:
+            status = main(["vm", "show", str(self.vm_id), "-o", "json"])
+            out = streams[0].getvalue()
+        assert status == 0, out
+        return str(json.loads(out)["state"])
+
+    def ec2(self) -> str:
+        by_id = instances(self.ann, InstanceIds=[self.instance])[0]["State"]["Name"]
+        status = self.ann.describe_instance_status(InstanceIds=[self.instance], IncludeAllInstances=True)
+        assert status["InstanceStatuses"][0]["InstanceState"]["Name"] == by_id
+        by = [{"Name": "instance-state-name", "Values": [by_id]}]
+        found = [each["InstanceId"] for each in instances(self.ann, Filters=by)]
+        assert (self.instance in found) == (by_id != "terminated")
+        return str(by_id)
+
+    def agree(self) -> str:
+        """The state that all tell, of a moment in which nothing changed."""
+        while True:
+            before = self.rpc()
+            try:
+                told = self.ec2(), self.console(), self.listed()
+            except AssertionError:
+                if self.rpc()["version"] == before["version"]:
+                    raise
+                continue
+            except ClientError as error:  # of a machine that is busy
+                if error.response["Error"]["Code"] != "Unavailable":
+                    raise
+                continue
+            if self.rpc()["version"] == before["version"]:
+                break
+        ec2, console, listed = told
+        assert console == before["state"]
+        assert ec2 == before["ec2_state"] == EC2_STATE[VMState(console)]
+        assert listed == (None if ec2 == "terminated" else ec2)
+        if self.seen[-1:] != [ec2]:
+            self.seen.append(ec2)
+        return ec2
+
+    def at(self, state: str) -> None:
+        until(lambda: self.agree() == state)
+
+
+def test_one_state(site: Site, ann: Any, made_of: dict[str, Any], monkeypatch: Any, tmp_path: Any) -> None:
+    """EC2, JSON-RPC and the console agree on a VM at every moment of its life, also while a node is asked for it."""
+    key = site.federation.call("user.api_key.create", {"name": "console", "scope": ["all"]})["key"]
+    rpc = site.federation.bench.settings.listen.rpc
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("CONFIG", "CACHE", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    for name, value in (("URL", f"http://{rpc}"), ("TOKEN", key), ("CLUSTER", "alpha")):
+        monkeypatch.setenv(f"WAWEL_{name}", value)
+    (memory,) = site.cloud.memory.values()
+    calls: list[tuple[Callable[..., Any], str, str, str]] = [
+        (ann.start_instances, "start", "pending", "running"),
+        (partial(ann.stop_instances, Force=True), "destroy", "stopping", "stopped"),
+        (ann.start_instances, "start", "pending", "running"),
+        (ann.terminate_instances, "destroy", "shutting-down", "terminated"),
+    ]
+    release = memory.hang(120.0, ("start",))
+    try:
+        instance = ann.run_instances(**made_of)["Instances"][0]["InstanceId"]
+        vm = next(vm for vm in site.federation.call("user.vm.get_list", {"cluster": "alpha"}))
+        fronts = Fronts(site, ann, vm["vm_id"], instance)
+        fronts.at("pending")
+    finally:
+        release()
+    fronts.at("running")
+    for call, method, meanwhile, afterwards in calls[1:]:
+        release = memory.hang(120.0, (method,))
+        try:
+            call(InstanceIds=[instance])
+            fronts.at(meanwhile)
+        finally:
+            release()
+        fronts.at(afterwards)
+    assert fronts.seen == ["pending", "running", "stopping", "stopped", "pending", "running", "shutting-down",
+                           "terminated"]  # fmt: skip
+
+
+def test_silent_cluster(site: Site, bob: Any) -> None:
+    """A region whose cluster never answers is unavailable in time; all regions are told, and others work."""
+    with hanging() as port:
+        site.federation.bench.sql(
+            "INSERT INTO cluster (name, url, state) VALUES ('silent', :u, 'ok')", u=f"http://127.0.0.1:{port}"
+        )
+        try:
+            key = site.key("bob")
+            until(lambda: len(bob.describe_regions()["Regions"]) == 2)
+            there = site.client(key, region="silent")
+            assert code(there.describe_instances) == "Unavailable 503"
+            assert code(there.run_instances, ImageId="ami-" + "0" * 17, InstanceType="x", MinCount=1, MaxCount=1) == (
+                "Unavailable 503"
+            )
+            assert [each["RegionName"] for each in there.describe_regions()["Regions"]] == ["alpha", "silent"]
+            assert instances(bob) == []
+        finally:
+            site.federation.bench.sql("UPDATE cluster SET deleted_at = now() WHERE name = 'silent'")
+
+
+def test_limits(site: Site, bob: Any) -> None:
+    """Too many changes are a 503 that clients wait for and repeat; what reads goes on, and others do."""
+    refused = ""
+    for number in range(BURST * 3):
+        try:
+            bob.create_security_group(GroupName=f"g{number}", Description="d")
+        except ClientError as error:
+            if "RequestLimitExceeded" in str(error):
+                refused = f"{error.response['Error']['Code']} {error.response['ResponseMetadata']['HTTPStatusCode']}"
+                break
+            assert "SecurityGroupLimitExceeded" in str(error), error
+    assert refused == "RequestLimitExceeded 503"
+    assert code(bob.create_security_group, GroupName="more", Description="d") == "RequestLimitExceeded 503"
+    assert len(bob.describe_security_groups()["SecurityGroups"]) < BURST
