@@ -24,12 +24,9 @@ SELECT launch_template_id, number, description, data, created_at AS created FROM
 """
 
 
-def list_templates(session: Session, user_id: int, cluster_id: int | None) -> list[LaunchTemplate]:
-    """A user's, newest first; of one cluster, or of all."""
-    where = "" if cluster_id is None else " AND t.cluster_id = :cluster_id"
-    rows = session.execute(
-        text(_TEMPLATE + where + " ORDER BY t.id DESC"), {"user_id": user_id, "cluster_id": cluster_id}
-    )
+def list_templates(session: Session, user_id: int) -> list[LaunchTemplate]:
+    """A user's, newest first."""
+    rows = session.execute(text(_TEMPLATE + " ORDER BY t.id DESC"), {"user_id": user_id})
     return [cast(LaunchTemplate, dict(row._mapping)) for row in rows]
 
 

@@ -73,7 +73,6 @@ OPEN: dict[tuple[str, str], str] = {
     ("user.group.join_request", "group_id"): "its leader decides",
     ("user.account.edit", "default_cluster_id"): "the clusters are everybody's to work on",
     ("user.launch_template.create", "cluster_id"): "likewise",
-    ("user.launch_template.get_list", "cluster_id"): "likewise; of each one sees one's own templates alone",
 }
 # What members of a group may do with it besides.
 OF_MEMBERS = {("user.group.list_members", "group_id")}

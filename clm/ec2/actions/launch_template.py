@@ -34,8 +34,8 @@ def template_id(template: Template) -> str:
 
 async def templates(context: Context) -> list[dict[str, Any]]:
     """The caller's of the region."""
-    found: list[dict[str, Any]] = await context.cloud("user.launch_template.get_list", cluster_id=context.cluster_id)
-    return found
+    found = await context.cloud("user.launch_template.get_list")
+    return [each for each in found if each["cluster_id"] == context.cluster_id]
 
 
 async def versions(context: Context, template: Template) -> list[dict[str, Any]]:

@@ -41,13 +41,9 @@ def add_version(caller: CloudCall, launch_template_id: Id, data: Data, descripti
 
 
 @user_view
-def get_list(caller: CloudCall, cluster_id: Id | None = None) -> list[LaunchTemplate]:
-    """
-    The caller's, newest first.
-
-    :param cluster_id: those for one cluster.
-    """
-    return list_templates(caller.session, caller.user_id, cluster_id)
+def get_list(caller: CloudCall) -> list[LaunchTemplate]:
+    """The caller's for all clusters, newest first."""
+    return list_templates(caller.session, caller.user_id)
 
 
 @user_view
