@@ -53,6 +53,8 @@ _NAMES: Final = (
 )  # fmt: skip
 _FILTERS: Final = ("tag:x", "tag-key", "vpc-id", "instance-id", "group-id", "name", "moon", "", "tag:", "*")
 _PREFIXES: Final = {
+    "LaunchTemplate": "lt-", "SecurityGroupRule": "sgr-", "ImportTask": "import-ami-", "NetworkAcl": "acl-",
+    "DhcpOptions": "dopt-",
     "NetworkInterface": "eni-", "Instance": "i-", "Volume": "vol-", "Snapshot": "snap-", "KeyPair": "key-",
     "Group": "sg-", "Subnet": "subnet-", "Image": "ami-", "Vpc": "vpc-", "Allocation": "eipalloc-", "Resource": "",
     "KeyName": "of-",
@@ -279,11 +281,14 @@ _STATE: Final = (
     "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT concat_ws(':', {columns}) AS t FROM {table} o WHERE {where}) x"
 )
 _TABLES: Final = {
-    "vm": ("'vm', id, name, wanted, on_poweroff", "account_id = :a AND closed_at IS NULL"),
+    "vm": ("'vm', id, name, wanted, on_poweroff, protected", "account_id = :a AND closed_at IS NULL"),
     "disk": ("'disk', id, name, description, trashed_at", "account_id = :a"),
     "security_group": ("'group', id, name, description", "account_id = :a AND deleted_at IS NULL"),
     "security_rule": ("'rule', id", "group_id IN (SELECT id FROM security_group WHERE account_id = :a)"),
     "network": ("'network', id, name", "account_id = :a AND deleted_at IS NULL"),
+    "image": ("'image', id, name, description, access", "account_id = :a AND deleted_at IS NULL AND kind = 'system'"),
+    "acl": ("'acl', kind, object_id, level, o.account_id",
+            "kind = 'image' AND object_id IN (SELECT id FROM image WHERE account_id = :a)"),
     "public_address": ("'address', id, description, nic_id", "account_id = :a"),
     "object_tag": (
         "'tag', kind, object_id, key, value",
@@ -302,8 +307,14 @@ def state(target: Target, login: str) -> str:
         cloud.sql(_STATE.format(table=table, columns=columns, where=where), a=account)
         for table, (columns, where) in _TABLES.items()
     ]
-    keys = "SELECT string_agg(name, ' ' ORDER BY id) FROM ssh_key WHERE user_id = :u"
-    return "\n".join(str(each) for each in (*parts, bench.sql(keys, u=bench.ids[login])))
+    keys = "SELECT string_agg(name || tags::text, ' ' ORDER BY id) FROM ssh_key WHERE user_id = :u"
+    templates = (
+        "SELECT string_agg(concat_ws(':', t.id, t.name, t.default_version, t.tags, v.number), ' '"
+        " ORDER BY t.id, v.number) FROM launch_template t"
+        " JOIN launch_template_version v ON v.launch_template_id = t.id WHERE t.user_id = :u"
+    )
+    own = [bench.sql(statement, u=bench.ids[login]) for statement in (keys, templates)]
+    return "\n".join(str(each) for each in (*parts, *own))
 
 
 def quiet(target: Target, wait_s: float = 0.0) -> bool:
@@ -331,6 +342,8 @@ def ids_of(client: Any) -> list[str]:
     found += [each["GroupId"] for each in client.describe_security_groups()["SecurityGroups"]]
     found += [each["SubnetId"] for each in client.describe_subnets()["Subnets"]]
     found += [each["KeyPairId"] for each in client.describe_key_pairs()["KeyPairs"]]
+    found += [each["SecurityGroupRuleId"] for each in client.describe_security_group_rules()["SecurityGroupRules"]]
+    found += [each["LaunchTemplateId"] for each in client.describe_launch_templates()["LaunchTemplates"]]
     return found
 
 
@@ -344,6 +357,8 @@ def furnished(client: Any, name: str) -> None:
     client.create_key_pair(KeyName=name, KeyType="ed25519")
     client.create_security_group(GroupName=name, Description=name, TagSpecifications=spec("security-group"))
     image = client.describe_images()["Images"][0]["ImageId"]
+    client.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"ImageId": image},
+                                  TagSpecifications=spec("launch-template"))  # fmt: skip
     client.run_instances(ImageId=image, InstanceType="small", MinCount=1, MaxCount=1, KeyName=name,
                          TagSpecifications=spec("instance"))  # fmt: skip
     disk = client.create_volume(AvailabilityZone="alphaa", Size=1, TagSpecifications=spec("volume"))["VolumeId"]
