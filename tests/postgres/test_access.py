@@ -313,6 +313,17 @@ def test_subjects(world: World) -> None:
         with pytest.raises(ObjectNotFound) as refused:
             world.grant("vm", vm, "user", login=login)
         assert refused.value.kind == "user"
+    for wrong in ("x", "", "1" * 13):
+        with pytest.raises(InvalidParameter):
+            world.grant("vm", vm, "user", account_number=wrong)
+    for login in ("foreigner", "admin"):
+        with pytest.raises(ObjectNotFound):
+            world.grant("vm", vm, "user", account_number=str(world.people[login].account_id))
+    world.grant("vm", vm, "user", account_number=f"{world.people['friend'].account_id:012d}")
+    assert world.ask("friend", "user.vm.get_by_id", vm_id=vm)["access"] == "user"
+    world.grant("vm", vm, None, login="friend")
+    with pytest.raises(OwnerStays):
+        world.grant("vm", vm, "user", account_number=str(world.people["owner"].account_id))
     with pytest.raises(VersionChanged):
         world.grant("vm", vm, "user", login="friend", if_version=10**9)
 
@@ -322,9 +333,14 @@ def test_list_of_grants(world: World) -> None:
     vm, people = world.vm_id, world.people
     world.grant("vm", vm, "operator", login="friend")
     world.grant("vm", vm, "user", group_id=GROUP)
+    numbers = {login: people[login].account_id for login in ("owner", "friend")}
+
+    def person(login: str) -> dict[str, Any]:
+        return {"user_id": numbers[login], "login": login, "account_number": str(numbers[login])}
+
     own, friend, group = (
-        {"subject": {"user_id": people["owner"].account_id, "login": "owner"}, "level": "owner"},
-        {"subject": {"user_id": people["friend"].account_id, "login": "friend"}, "level": "operator"},
+        {"subject": person("owner"), "level": "owner"},
+        {"subject": person("friend"), "level": "operator"},
         {"subject": {"group_id": GROUP, "issuer": CLM}, "level": "user"},
     )
     for who in ("owner", "friend"):
