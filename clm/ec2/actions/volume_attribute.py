@@ -13,7 +13,7 @@ from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
 from cm.runtime.wall import utc_now
 
-SIZE_MAX_GIB: Final = 2048
+LARGEST_GIB: Final = 2048
 _GROWS: Final = frozenset({"disk_grow", "disk_move"})  # the latter of those that grow by being copied
 
 
@@ -81,8 +81,8 @@ async def modify_volume(context: Context, params: dict[str, Any]) -> dict[str, A
     was, wanted = size_gib(disk["size_bytes"]), params.get("Size")
     if wanted is None or wanted == was:
         return {"VolumeModification": _modification(disk, "completed")}
-    if not was < wanted <= SIZE_MAX_GIB:
-        raise bad_value("Size", f"it is not from {was} to {SIZE_MAX_GIB} GiB, and volumes do not shrink")
+    if not was < wanted <= LARGEST_GIB:
+        raise bad_value("Size", f"it is not from {was} to {LARGEST_GIB} GiB, and volumes do not shrink")
     await context.change("user.disk.grow", disk_id=disk["disk_id"], size_mib=wanted * 1024)
     return {"VolumeModification": {**_modification(disk, "modifying"), "TargetSize": wanted, "StartTime": utc_now()}}
 
