@@ -23,6 +23,7 @@ BENCHMARKS = {
     "attacks": "a neighbour's get_by_id while one account, or somebody without one, attacks",
     "burst": "200 VMs at once on libvirt's test driver, and one alone",
     "forward": "a call through the cloud manager beside the same call at its cluster",
+    "ec2": "calls of EC2's protocol beside moto, pollers beside a neighbour, the endpoint's memory",
     "feed": "500 subscribers of the cloud's change feed",
     "lists": "a list over 20 simulated clusters of 1,000 VMs, one of them dead",
     "console": "the console's start, beside an empty Python",

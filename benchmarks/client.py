@@ -109,8 +109,11 @@ def make_calls(wanted: Mapping[str, Any]) -> dict[str, Any]:
         mine: list[float] = []
         try:
             connection.request("POST", wanted["path"], bodies[offset % len(bodies)], wanted["headers"])
-            data = connection.getresponse().read()
-            if "error" in json.loads(data):
+            response = connection.getresponse()
+            data = response.read()
+            if response.status != 200 or (
+                "json" in (response.getheader("content-type") or "") and "error" in json.loads(data)
+            ):
                 failures.append(data[:500].decode())
             sizes.append(len(data))
         except Exception as error:
@@ -123,8 +126,9 @@ def make_calls(wanted: Mapping[str, Any]) -> dict[str, Any]:
             number += 1
             began = now
             connection.request("POST", wanted["path"], bodies[number % len(bodies)], wanted["headers"])
-            data = connection.getresponse().read()
-            if data.startswith(b'{"jsonrpc":"2.0","error"'):
+            response = connection.getresponse()
+            data = response.read()
+            if response.status != 200 or data.startswith(b'{"jsonrpc":"2.0","error"'):
                 refusals.append(data[:500])
             now = time.perf_counter()
             mine.append(now - began)

@@ -98,3 +98,12 @@ def rss_mib(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     raise ProcessLookupError(pid)
+
+
+def cpu_s(pid: int, children: bool = False) -> float:
+    """Seconds of CPU that a process has used; with those of children that have ended."""
+    try:
+        parts = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        return 0.0
+    return sum(map(int, parts[11 : 15 if children else 13])) / os.sysconf("SC_CLK_TCK")

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.burst import in_threads, wanted
 from benchmarks.client import Caller
-from benchmarks.clusters import Settings, rss_mib, user_headers
+from benchmarks.clusters import Settings, cpu_s, rss_mib, user_headers
 from benchmarks.large import Side, another, sides
 from benchmarks.reads import body, reference
 from benchmarks.report import Figure, Target, median, spread
@@ -137,11 +137,11 @@ def _rest(small: Side, large: Side, rounds: int) -> Iterator[Figure]:
     for side, bound in ((small, None), (large, Target(5, "at most", unit="%"))):
         pid, server = side.cloud.cm.pid, side.cloud.postgres.pid
         assert pid is not None and server is not None
-        before = _cpu_s(pid), _database_cpu_s(server)
+        before = cpu_s(pid), _database_cpu_s(server)
         began = time.perf_counter()
         time.sleep(seconds)
         lasted = time.perf_counter() - began
-        manager, database = (_cpu_s(pid) - before[0]) / lasted, (_database_cpu_s(server) - before[1]) / lasted
+        manager, database = (cpu_s(pid) - before[0]) / lasted, (_database_cpu_s(server) - before[1]) / lasted
         status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         yield Figure(
             "scale", f"at rest, {side.name}: the manager's share of a core", manager * 100,
@@ -150,17 +150,8 @@ def _rest(small: Side, large: Side, rounds: int) -> Iterator[Figure]:
         )  # fmt: skip
 
 
-def _cpu_s(pid: int, children: bool = False) -> float:
-    """Seconds of CPU that a process has used; with those of children that have ended."""
-    try:
-        parts = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except FileNotFoundError:
-        return 0.0
-    return sum(map(int, parts[11 : 15 if children else 13])) / os.sysconf("SC_CLK_TCK")
-
-
 def _database_cpu_s(server: int) -> float:
-    return _cpu_s(server, True) + sum(_cpu_s(pid) for pid in children_of(server))
+    return cpu_s(server, True) + sum(cpu_s(pid) for pid in children_of(server))
 
 
 # ---------------------------------------------------------------------- creates
