@@ -57,7 +57,7 @@ _SINGLE: Final = {
     "network_overlaps": "InvalidSubnet.Conflict",
     "no_public_address": "InsufficientAddressCapacity",
     "tag_limit": "TagLimitExceeded",
-    "vm_protected": "OperationNotPermitted",
+    "vm_guarded": "OperationNotPermitted",
 }
 # The first that fits counts.
 _CODES: Final[tuple[tuple[type[CloudError] | tuple[type[CloudError], ...], str], ...]] = (

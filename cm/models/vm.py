@@ -1,7 +1,7 @@
 """
 VMs. Intent, evidence and claims stand in separate columns and are never mixed.
 
-Intent (views write it): ``wanted on_poweroff protected save_name save_description vnc_enabled``. Evidence (hooks, looks
+Intent (views write it): ``wanted on_poweroff guarded save_name save_description vnc_enabled``. Evidence (hooks, looks
 and passes write it): ``seen seen_reason seen_at contextualized_at``. Claims (claim and release write them): ``node_id
 node_claimed moves_to closed_at``. ``summary`` is the rendered body that lists join, written by one function
 (``store/vm.py``).
@@ -52,7 +52,7 @@ class VM(Base):
     # intent
     wanted: Mapped[str] = mapped_column(server_default=text("'running'"))
     on_poweroff: Mapped[str] = mapped_column(server_default=text("'stop'"))
-    protected: Mapped[No]  # no call of users' destroys it
+    guarded: Mapped[No]  # no call of users' destroys it
     save_name: Mapped[Empty]
     save_description: Mapped[Empty]
     save_image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))

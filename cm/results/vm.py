@@ -125,7 +125,7 @@ class VMDetail(VM):
     ports: Annotated[list[PublicPort], Meta(description="Of shared public addresses, that lead to it.")]
     connections: Annotated[list[Connection], Meta(description="How it is reached from outside.")]
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
-    protected: Annotated[bool, Meta(description="Whether its users' calls to destroy it are refused.")]
+    guarded: Annotated[bool, Meta(description="Whether its users' calls to destroy it are refused.")]
     user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]
     user_data_encoding: UserDataEncoding
     user_login: LoginName

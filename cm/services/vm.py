@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy.orm import Session
 
 from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
-from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, VMProtected, WrongVMState
+from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, VMGuarded, WrongVMState
 from cm.rpc.vocabulary import (
     DiskBus,
     ImageId,
@@ -58,7 +58,7 @@ from cm.store.vm_request import look_up
 from cm.store.vm_state import rename_vm, screen_of, want, write_policy, write_vnc
 from cm.store.waking import wake_parent
 
-# What a protected VM is protected from.
+# What a guarded VM is kept from.
 ENDING: Final = frozenset({OperationKind.VM_DESTROY, OperationKind.VM_SAVE})
 
 
@@ -79,7 +79,7 @@ class NewVM:
     ssh_key: str = ""
     ssh_username: str = ""
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP
-    protected: bool = False
+    guarded: bool = False
     mode: str = "overlay"
     disk_mib: int | None = None
     local_disk: bool | None = None
@@ -225,7 +225,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
     if new.security_groups is not None or any(nic.network_id is not None for nic in nics):
         join(session, account_id, ids, new.security_groups)
-    if new.protected:
+    if new.guarded:
         write_policy(session, ids, None, True)
     if new.groups:
         share_with_groups(session, Shared.VM, ids, issuer, new.groups)
@@ -356,7 +356,7 @@ def change_state(
     :raises ObjectNotFound: absent, not shared with the caller, or destroyed and somebody else's.
     :raises AccessNeeded: the caller may see it, and not do this.
     :raises WrongVMState: its state does not allow this.
-    :raises VMProtected: it would end the VM, whose owner does not want that; administrators do it all the same.
+    :raises VMGuarded: it would end the VM, whose owner does not want that; administrators do it all the same.
     :raises VMBusy: another operation is under way; destroy alone ends an interruptible one.
     """
     session = caller.session
@@ -367,8 +367,8 @@ def change_state(
     row = authorized_vm(session, who, vm_id, action, lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
-    if who is not None and row.protected and kind in ENDING:
-        raise VMProtected(vm_id)
+    if who is not None and row.guarded and kind in ENDING:
+        raise VMGuarded(vm_id)
     if kind is OperationKind.VM_DESTROY and row.operation_kind and SPECS[row.operation_kind].interruptible:
         assert row.operation_id is not None
         interrupt(session, row.operation_id)

@@ -10,12 +10,12 @@ from cm.store.vm import render_vm
 from cm.store.vm_state import write_policy
 
 
-def set_policy(caller: ClusterCall, vm_id: int, on_poweroff: PowerOffPolicy | None, protected: bool | None) -> str:
-    """What becomes of a VM whose guest powers itself off, and whether it is protected; what is None stays."""
+def set_policy(caller: ClusterCall, vm_id: int, on_poweroff: PowerOffPolicy | None, guarded: bool | None) -> str:
+    """What becomes of a VM whose guest powers itself off, and whether it is guarded; what is None stays."""
     who = person_of(caller.identity)
     row = authorized_vm(caller.session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
-    write_policy(caller.session, [vm_id], on_poweroff, protected)
-    caller.note("set policy", vm_id=vm_id, on_poweroff=on_poweroff, protected=protected)
+    write_policy(caller.session, [vm_id], on_poweroff, guarded)
+    caller.note("set policy", vm_id=vm_id, on_poweroff=on_poweroff, guarded=guarded)
     return render_vm(caller.session, vm_id)

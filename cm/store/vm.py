@@ -40,7 +40,7 @@ class VMRow:
     memory_mib: int
     wanted: Wanted
     on_poweroff: PowerOffPolicy
-    protected: bool
+    guarded: bool
     save_image_id: int | None
     save_name: str
     save_description: str
@@ -79,7 +79,7 @@ class VMRow:
 
 _COLUMNS = """
        v.id, v.uuid::text AS uuid, v.name, v.account_id, v.image_id, v.template_id, v.cpu, v.memory_mib, v.wanted,
-       v.on_poweroff, v.protected, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled, v.vnc_generation,
+       v.on_poweroff, v.guarded, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled, v.vnc_generation,
        v.seen, v.seen_reason, v.contextualized_at,
        v.launched_at, v.launches, v.console_node_id, v.node_id, v.node_claimed, v.moves_to, v.error, v.closed_at,
        v.version, o.id AS operation_id, o.kind AS operation_kind
@@ -330,7 +330,7 @@ _LONG = Prepared(
     "vm_detail",
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.protected, v.user_data_encoding, v.contextualized_at, n.address AS node, a.login, {REACHED}
+       v.guarded, v.user_data_encoding, v.contextualized_at, n.address AS node, a.login, {REACHED}
   FROM vm v JOIN account a ON a.id = v.account_id LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
 """,
 )
@@ -378,7 +378,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "ssh_username": found.ssh_username,
         "closed": found.closed_at,
         "user_data_encoding": found.user_data_encoding,
-        "protected": found.protected,
+        "guarded": found.guarded,
     }
     return VMDetail(found.summary, found.account_id, found.login, found.closed_at is not None, found.user_data, more)
 

@@ -55,15 +55,15 @@ def rename_vm(session: Session, vm_id: int, name: str | None, description: str |
 
 
 def write_policy(
-    session: Session, ids: Sequence[int], on_poweroff: PowerOffPolicy | None, protected: bool | None
+    session: Session, ids: Sequence[int], on_poweroff: PowerOffPolicy | None, guarded: bool | None
 ) -> None:
     """What is None stays."""
     session.execute(
         text(
             "UPDATE vm SET on_poweroff = coalesce(:on_poweroff, on_poweroff),"
-            " protected = coalesce(CAST(:protected AS boolean), protected) WHERE id = ANY(:ids)"
+            " guarded = coalesce(CAST(:guarded AS boolean), guarded) WHERE id = ANY(:ids)"
         ),
-        {"on_poweroff": on_poweroff, "protected": protected, "ids": list(ids)},
+        {"on_poweroff": on_poweroff, "guarded": guarded, "ids": list(ids)},
     )
 
 

@@ -471,7 +471,7 @@ def test_attributes(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> 
     ours = next(v for v in site.federation.call("user.vm.get_list", {"cluster": "alpha"})
                 if vm == "i-" + v["uuid"].replace("-", "")[:17])  # fmt: skip
     asked = {"vm_ids": [ours["vm_id"]], "cluster": "alpha"}
-    assert [each["status"] for each in site.federation.call("user.vm.destroy", asked)] == ["vm_protected"]
+    assert [each["status"] for each in site.federation.call("user.vm.destroy", asked)] == ["vm_guarded"]
     assert ours["on_poweroff"] == "stop"
     modify(InstanceId=vm, Attribute="disableApiTermination", Value="false")
     assert code(modify, InstanceId=vm, InstanceInitiatedShutdownBehavior={"Value": "x"}) == "InvalidParameterValue 400"

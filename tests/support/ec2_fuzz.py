@@ -281,7 +281,7 @@ _STATE: Final = (
     "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT concat_ws(':', {columns}) AS t FROM {table} o WHERE {where}) x"
 )
 _TABLES: Final = {
-    "vm": ("'vm', id, name, wanted, on_poweroff, protected", "account_id = :a AND closed_at IS NULL"),
+    "vm": ("'vm', id, name, wanted, on_poweroff, guarded", "account_id = :a AND closed_at IS NULL"),
     "disk": ("'disk', id, name, description, trashed_at", "account_id = :a"),
     "security_group": ("'group', id, name, description", "account_id = :a AND deleted_at IS NULL"),
     "security_rule": ("'rule', id", "group_id IN (SELECT id FROM security_group WHERE account_id = :a)"),

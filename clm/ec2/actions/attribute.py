@@ -73,7 +73,7 @@ async def _value(context: Context, vm: Mapping[str, Any], member: str) -> Any:
         return {"Value": "terminate" if vm["on_poweroff"] == "destroy" else "stop"}
     if member == "DisableApiTermination":
         detail = await context.read("user.vm.get_by_id", vm_id=vm["vm_id"])
-        return {"Value": detail["protected"]}
+        return {"Value": detail["guarded"]}
     if member == "UserData":
         detail = await context.read("user.vm.get_by_id", vm_id=vm["vm_id"])
         text = detail["user_data"]
@@ -154,9 +154,9 @@ def _policy(wanted: dict[str, Any]) -> dict[str, Any]:
         if ends.get("Value") not in ON_SHUTDOWN:
             raise bad_value("InstanceInitiatedShutdownBehavior", "it is neither stop nor terminate")
         made["on_poweroff"] = ON_SHUTDOWN[ends["Value"]]
-    protected = wanted.pop("DisableApiTermination", None)
-    if protected is not None:
-        made["protected"] = bool(protected.get("Value", False))
+    guarded = wanted.pop("DisableApiTermination", None)
+    if guarded is not None:
+        made["guarded"] = bool(guarded.get("Value", False))
     return made
 
 

@@ -63,7 +63,7 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
     if params.get("InstanceInitiatedShutdownBehavior"):
         asked["on_poweroff"] = ON_SHUTDOWN[params["InstanceInitiatedShutdownBehavior"]]
     if params.get("DisableApiTermination"):
-        asked["protected"] = True
+        asked["guarded"] = True
     groups = await wanted_groups(context, placed)
     if groups:
         asked["security_group_ids"] = groups

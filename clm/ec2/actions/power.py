@@ -17,7 +17,7 @@ _OFF: Final = frozenset({"stopped", "stopping"})
 _CODES: Final = {
     "vm_wrong_state": "IncorrectInstanceState",
     "vm_busy": "IncorrectInstanceState",
-    "vm_protected": "OperationNotPermitted",
+    "vm_guarded": "OperationNotPermitted",
     "object_not_found": ids.INSTANCE.missing,
     "not_permitted": "UnauthorizedOperation",
 }

@@ -53,11 +53,11 @@ class WrongVMState(Conflict):
 
 
 @dataclass(eq=False)
-class VMProtected(Conflict):
+class VMGuarded(Conflict):
     """Until its owner says otherwise (``user.vm.set_policy``)."""
 
-    code = "vm_protected"
-    message = "VM {vm_id} is protected from being destroyed."
+    code = "vm_guarded"
+    message = "VM {vm_id} is guarded against being destroyed."
     vm_id: int
 
 

@@ -127,7 +127,7 @@ def create(
     security_group_ids: Ids | None = None,
     user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO,
     tags: TagValues | None = None,
-    protected: bool = False,
+    guarded: bool = False,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -153,7 +153,7 @@ def create(
     :param user_data_encoding: "plain": guests read ``user_data`` as it is; "base64": the bytes that it stands for, to
         the last; "auto": these where it looks like that.
     :param tags: of each VM, from the start.
-    :param protected: as of ``set_policy``.
+    :param guarded: as of ``set_policy``.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -178,7 +178,7 @@ def create(
             ssh_key=ssh_key or "",
             ssh_username=ssh_username or "",
             on_poweroff=on_poweroff,
-            protected=protected,
+            guarded=guarded,
             mode=deploy_mode,
             disk_mib=disk_mib,
             local_disk=local_disk,
@@ -229,16 +229,16 @@ def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: 
 
 @user_view(changing=True, on={"vm_id": Action.DESTROY})
 def set_policy(
-    caller: ClusterCall, vm_id: Id, on_poweroff: PowerOffPolicy | None = None, protected: bool | None = None
+    caller: ClusterCall, vm_id: Id, on_poweroff: PowerOffPolicy | None = None, guarded: bool | None = None
 ) -> RawObject[VM]:
     """
-    Change what becomes of a VM whose guest powers itself off, or whether it is protected; what is left out stays. Its
+    Change what becomes of a VM whose guest powers itself off, or whether it is guarded; what is left out stays. Its
     owners may. ``user.vm.get_by_id`` tells both.
 
-    :param protected: while it is, ``user.vm.destroy`` and ``save_and_shutdown`` are refused; administrators may end it
+    :param guarded: while it is, ``user.vm.destroy`` and ``save_and_shutdown`` are refused; administrators may end it
         all the same, and so may its guest, where that is its policy.
     """
-    return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, protected))
+    return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, guarded))
 
 
 @user_view(changing=True, on={"vm_id": Action.EDIT})

@@ -12,8 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("vm", sa.Column("protected", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    op.add_column("vm", sa.Column("guarded", sa.Boolean(), server_default=sa.text("false"), nullable=False))
 
 
 def downgrade() -> None:
-    op.drop_column("vm", "protected")
+    op.drop_column("vm", "guarded")
