@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from cm.results.vm import Offer, VMOffers
-from cm.rpc.errors import CloudError, ObjectNotFound, VMBusy, WrongVMState
+from cm.rpc.errors import CloudError, ObjectNotFound, VMBusy, VMGuarded, WrongVMState
 from cm.rpc.vocabulary import VMState
 from cm.rules.access import NEEDS, AccessNeeded, Action, Level, Shared, enough
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.services.access import level_on, person_of, require
 from cm.services.console import RUNNING
 from cm.services.context import ClusterCall
+from cm.services.vm import ENDING
 from cm.store.vm import VMRow, find_vm
 
 LIVE: Final = frozenset(VMState) - {VMState.DESTROYED}
@@ -55,6 +56,8 @@ class Call:
         wrong = WrongVMState(row.id, row.state, " or ".join(sorted(self.allowed)))
         if row.closed_at is not None:
             return wrong
+        if row.guarded and self.kind in ENDING:
+            return VMGuarded(row.id)
         if self.alone and row.operation_id is not None:
             kind = row.operation_kind
             if self.kind is OperationKind.VM_DESTROY and kind is not None and SPECS[kind].interruptible:
@@ -72,6 +75,7 @@ CALLS: Final = (
     Call("user.vm.pause", _A.PAUSE, _K.VM_PAUSE),
     Call("user.vm.resume", _A.RESUME, _K.VM_RESUME),
     Call("user.vm.edit", _A.EDIT),
+    Call("user.vm.set_policy", _A.DESTROY),
     Call("user.vm.save", _A.SAVE, _K.VM_TO_IMAGE),
     Call("user.vm.save_and_shutdown", _A.SAVE, _K.VM_SAVE),
     Call("user.vm.create_snapshot", _A.SNAPSHOT, _K.SNAPSHOT_CREATE),

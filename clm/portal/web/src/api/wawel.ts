@@ -88,6 +88,9 @@ export type Mail = { attempts: number; created: string; due: string; error: stri
 export type MailedToken = { expires: string; purpose: "activation" | "email" | "password" };
 export type Mailer = { contact_email: string; mailer_active: boolean };
 export type Match = "at_least" | "exact";
+export type MeasuredNode = { node_id: number; resolution_s: number; series: NodeSeries[]; start: number; status: string };
+export type MeasuredStorage = { resolution_s: number; series: StorageSeries[]; start: number; status: string; storage_id: number };
+export type MeasuredVM = { resolution_s: number; series: VMSeries[]; start: number; status: string; vm_id: number };
 export type Message = { cluster_id: number | null; code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown>; read: boolean };
 export type MessageCount = { total: number; unread: number };
 export type MovingVM = { begun: boolean; name: string; node: string | null; node_id: number | null; operation_id: number; state: VMState; vm_id: number };
@@ -105,11 +108,14 @@ export type NodeDifference = { kind: string; subject: string; text: string };
 export type NodeFacts = { arch?: string; cpu_model?: string; cpus?: number; domain_types?: string[]; hooks?: boolean; host_uuid?: string; hostname?: string; hypervisor?: string; hypervisor_version?: string; libvirt_version?: string; memory_mib?: number };
 export type NodeHealth = "degraded" | "ok";
 export type NodeHook = { last: string | null; path: string; version: string };
+export type NodeMetric = "cpu" | "load_1" | "load_15" | "load_5" | "memory" | "memory_used" | "vms";
 export type NodeProblem = { code: string; subject: string; text: string };
-export type NodeReport = { applied?: Record<string, string>; behind_since: string | null; boot_id: string; bridges?: NodeBridge[]; capabilities: string[]; differences?: NodeDifference[]; document: string; hook: NodeHook | null; problems: NodeProblem[]; public?: string[]; received_at: string; rules?: Record<string, string>; uplinks?: string[]; versions: Record<string, string> };
+export type NodeReport = { applied?: Record<string, string>; behind_since: string | null; boot_id: string; bridges?: NodeBridge[]; capabilities: string[]; differences?: NodeDifference[]; document: string; hook: NodeHook | null; load?: number[]; problems: NodeProblem[]; public?: string[]; received_at: string; rules?: Record<string, string>; uplinks?: string[]; versions: Record<string, string> };
+export type NodeSeries = { device: string; maximum: number | null; mean: number | null; metric: NodeMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
 export type NodeState = "new" | "ok" | "unreachable";
 export type NodeTrouble = "agent_silent" | "bridge_missing" | "consoles_unbounded" | "dhcp_failed" | "dnsmasq_missing" | "document_behind" | "document_refused" | "firewall_failed" | "hook_missing" | "hook_outdated" | "hooks_silent" | "link_failed" | "links_unknown" | "locks_not_recovered" | "metadata_failed" | "network_stuck" | "nft_missing" | "other_host" | "other_problem" | "public_failed" | "storage_silent";
 export type NodeVerdict = { change: string; fits: boolean; node: string; node_id: number; reason: string; score: number | null };
+export type Offer = { allowed: boolean; call: string; kind: OperationKind | null; reason: Reason | null };
 export type OfferedStorage = { is_default: boolean; kind: StorageKind; name: string; room_bytes: number; storage_id: number };
 export type OpenRPC = { components: Record<string, Record<string, unknown>>; info: Record<string, string>; methods: Record<string, unknown>[]; openrpc: string };
 export type OpenedSession = { expires: string; token: string };
@@ -130,6 +136,7 @@ export type PublicIP = { address: string; ip_id: number; lease_id: number | null
 export type PublicPort = { address: string; guest_port: number; nic: number; port: number; protocol: PortProtocol; public_port_id: number; reason: string; state: PublicState; vm_id: number };
 export type PublicState = "answered" | "free" | "unassigned" | "waiting";
 export type QuotaUse = { free_cpu: number; free_memory_mib: number; free_networks: number; free_public_addresses: number; free_public_ports: number; free_storage_mib: number; free_vms: number; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number };
+export type Reason = { fields: Record<string, unknown>; message: string; slug: string };
 export type RecoveryCodes = { recovery_codes: string[] };
 export type Registered = { state: "admin_confirmation" | "completed" | "mail_confirmation"; user_id: number | null };
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
@@ -143,6 +150,7 @@ export type SecurityRule = { direction: RuleDirection; ports: string | null; pro
 export type Seen = "absent" | "crashed" | "off" | "paused" | "running" | "unknown";
 export type SeenGroup = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; status: Status; uuid: string; version: number };
 export type SeenReason = "" | "absent" | "api_error" | "booted" | "by us" | "crashed" | "daemon" | "destroyed" | "dump" | "failed" | "from_snapshot" | "io_error" | "migrated" | "migration" | "migration_canceled" | "other" | "panicked" | "postcopy" | "postcopy_failed" | "released" | "reset" | "restored" | "save" | "save_canceled" | "saved" | "shutdown" | "shutting_down" | "snapshot" | "starting_up" | "unknown" | "unpaused" | "user" | "wakeup" | "watchdog";
+export type SeriesUnit = "bytes" | "bytes_per_s" | "count" | "packets_per_s" | "percent" | "requests_per_s";
 export type Session = { client: string; created: string; current: boolean; expires: string; remote: string; session_id: number; used: string };
 export type SettledDrift = { drift_id: number; operation_id?: number };
 export type Shared = "image" | "network" | "vm";
@@ -154,6 +162,8 @@ export type Storage = { address: string; capacity_bytes: number; claimed_bytes: 
 export type StorageCheck = { deleted: string[]; findings: VolumeFinding[]; node_id: number; storage_id: number };
 export type StorageFigures = { available_bytes?: number; capacity_bytes?: number; error: string; storage_id: number };
 export type StorageKind = "dir" | "logical" | "netfs";
+export type StorageMetric = "allocated" | "available" | "capacity" | "claimed";
+export type StorageSeries = { device: string; maximum: number | null; mean: number | null; metric: StorageMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
 export type StorageStatistics = { capacity_bytes: number; claimed_bytes: number; name: string; storage_id: number; uses: VolumeCount[] };
 export type StorageUsage = { allocated_bytes: number | null; available_bytes: number | null; capacity_bytes: number; full_since: string | null; kind: StorageKind; looked_at: string | null; name: string; overcommit: number; promised_bytes: number; reserve_bytes: number; room_bytes: number; storage_id: number; virtual_bytes: number; volumes: number };
 export type StorageWork = { node_id: number; operation_id: number; storage_id: number };
@@ -173,7 +183,11 @@ export type UserState = "active" | "blocked" | "confirmed" | "deleted" | "regist
 export type VM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 export type VMDetail = { access: Level; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
 export type VMLease = { address: string };
+export type VMLoad = { load_1: number | null; load_15: number | null; load_5: number | null; status: string; vm_id: number };
+export type VMMetric = "cpu" | "memory" | "memory_available" | "memory_rss" | "read_bytes" | "read_requests" | "rx_bytes" | "rx_packets" | "tx_bytes" | "tx_packets" | "vcpu" | "write_bytes" | "write_requests";
+export type VMOffers = { fields?: Record<string, unknown>; message?: string; operations?: Offer[]; status: string; vm_id: number };
 export type VMOutcome = { fields?: Record<string, unknown>; message?: string; operation_id?: number; status: string; vm_id: number };
+export type VMSeries = { device: string; maximum: number | null; mean: number | null; metric: VMMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
 export type VMState = "destroyed" | "destroying" | "error" | "paused" | "pending" | "rebooting" | "running" | "saving" | "starting" | "stopped" | "stopping";
 export type VMWork = { operation_id: number; vm_id: number };
 export type Verdict = "answers_only" | "ipv4_only" | "kept_apart" | "management" | "no_address" | "no_rule_in" | "no_rule_out" | "passes";
@@ -262,6 +276,12 @@ export interface Methods {
   "admin.login.get_list": {
     params: { login?: string | null; user_id?: number | string | null; remote?: string | null; refused?: boolean | null; limit?: number; before?: number | null; cluster?: number | string | null };
     result: LoginEntry[] | { items: (LoginEntry & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What was measured of anybody's VM, as ``user.monia.vm_stats``. */
+  "admin.monia.vm_stats": {
+    params: { vm_id: number | string; stat_name: number | number[]; time: number; stat_range: number; resolution: number; cluster?: number | string | null };
+    result: ((string | number | (string | number)[] | null)[])[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Add a network: a /20 to a /30 whose addresses, but the gateway's, guests may get. */
@@ -383,6 +403,12 @@ export interface Methods {
     params: { node_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Node;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What nodes used over a time, as series: CPU of all of theirs, memory, VMs, and the load averages that their agents report. The parameters are those of ``user.vm.statistics``. */
+  "admin.node.statistics": {
+    params: { node_ids: (number | string)[]; metrics?: NodeMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; cluster?: number | string | null };
+    result: MeasuredNode[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Place VMs on a node again. Where its hooks were silent, launches from now on tell whether they were mended. */
   "admin.node.unlock": {
@@ -660,6 +686,12 @@ export interface Methods {
     result: Storage;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** How full storages were over a time, as their passes found them every ten minutes. The parameters are those of ``user.vm.statistics``. */
+  "admin.storage.statistics": {
+    params: { storage_ids: (number | string)[]; metrics?: StorageMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; cluster?: number | string | null };
+    result: MeasuredStorage[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Put new volumes on a storage again. */
   "admin.storage.undrain": {
     params: { storage_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -864,11 +896,23 @@ export interface Methods {
     result: VM[] | { items: (VM & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** How busy anybody's VMs were over the last 1, 5 and 15 minutes, as means of their CPU: 100 is one CPU. */
+  "admin.vm.get_load": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
+    result: VMLoad[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Start a stopped VM, on any node that reaches its disks. */
   "admin.vm.start": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What anybody's VMs used over a time, as ``user.vm.statistics``. */
+  "admin.vm.statistics": {
+    params: { vm_ids: (number | string)[]; metrics?: VMMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; devices?: boolean; cluster?: number | string | null };
+    result: MeasuredVM[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Cut a VM's power; its disk, address and quota stay. */
   "admin.vm.stop": {
@@ -1596,6 +1640,12 @@ export interface Methods {
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
+  /** What was measured of a VM until ``time``, in CC1's shape. ``user.vm.statistics`` has more. */
+  "user.monia.vm_stats": {
+    params: { vm_id: number | string; stat_name: number | number[]; time: number; stat_range: number; resolution: number; cluster?: number | string | null };
+    result: ((string | number | (string | number)[] | null)[])[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Change a network's name, description or servers; what is left out stays. Its domain stays what it was made as. */
   "user.network.edit": {
     params: { network_id: number | string; name?: string | null; description?: string | null; dns?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2178,6 +2228,12 @@ export interface Methods {
     result: ListedVM[] | { items: (ListedVM & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** How busy VMs were over the last 1, 5 and 15 minutes, as means of their CPU: 100 is one CPU. */
+  "user.vm.get_load": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
+    result: VMLoad[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Put an ISO image into a CD drive of a VM, running or stopped, in place of what is in it. Its operators may. */
   "user.vm.insert_cd": {
     params: { vm_id: number | string; iso_image_id: number | string; device?: string | null; force?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2189,6 +2245,12 @@ export interface Methods {
     params: { vm_id: number | string; kind?: ConsoleKind; force?: boolean; origin?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: ConsoleTicket;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "screen_closed" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What may be asked of VMs as they are now and, of the rest, why not: by the caller's level, the VM's state, and what is under way. What else a call may be refused for, such as a quota, it tells itself; ``dry_run`` finds out. */
+  "user.vm.operations": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
+    result: VMOffers[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Halt a VM's CPUs; its memory stays in place. */
   "user.vm.pause": {
@@ -2249,6 +2311,12 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What VMs used over a time, as series with totals: CPU, memory, disks, network. */
+  "user.vm.statistics": {
+    params: { vm_ids: (number | string)[]; metrics?: VMMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; devices?: boolean; cluster?: number | string | null };
+    result: MeasuredVM[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Cut a VM's power; its disk, address and quota stay. */
   "user.vm.stop": {
