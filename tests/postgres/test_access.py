@@ -181,7 +181,7 @@ def test_grave_views_are_owners() -> None:
     """Whatever is declared: to change an object takes more than to see it; to end it or give it away, an owner."""
     seen = {case.view.name for case in CASES if case.view.changing and needed(case) == USER}
     downloads = {f"user.{noun}_image.create_download" for noun in ("system", "storage", "iso")}
-    assert seen == {"user.vm.create", *downloads}  # which use images, and read them
+    assert seen == {"user.vm.create", "user.system_image.copy", *downloads}  # which use images, and read them
     images = {f"user.{noun}_image.delete" for noun in ("system", "storage", "iso")}
     shared = {"user.system_image.set_group", "user.system_image.set_private"}
     kinds = {"user.storage_image.convert_to_system_image", "user.system_image.convert_to_storage_image"}
@@ -190,7 +190,7 @@ def test_grave_views_are_owners() -> None:
     disks |= {f"user.storage_image.{verb}" for verb in ("attach", "detach")}
     cards = {"user.nic.attach", "user.nic.detach", "user.nic.edit", "user.network.release"}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
-    graves = {"user.vm.destroy", "user.vm.save", "user.vm.save_and_shutdown", *images, *shared}
+    graves = {"user.vm.destroy", "user.vm.set_policy", "user.vm.save", "user.vm.save_and_shutdown", *images, *shared}
     assert owners == {*graves, *kinds, *points, *disks, *cards}
 
 
