@@ -37,6 +37,7 @@ export type ConsoleTicket = { expires: string; kind: ConsoleKind; path: string; 
 export type CreatedApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; key?: string; name: string; scope: string[]; secret_key?: string; used: string | null };
 export type CreatedVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; vnc_password?: string };
 export type DeployMode = "copy" | "overlay";
+export type Description = { description: string };
 export type Disk = { allocated_bytes: number | null; attachments: DiskAttachment[]; claimed_bytes: number; created: string; description: string; disk_id: number; error: string; format: DiskFormat; image_id: number | null; kind: DiskKind; level: Level; mine: boolean; name: string; operation: OperationKind | null; operation_id: number | null; purged: string | null; size_bytes: number; state: DiskState; storage_id: number; storage_name: string; trashed: string | null; user_id: number; user_login: string; uuid: string; version: number; waiting_for: string };
 export type DiskAttachment = { arriving: boolean; boot_order: number | null; bus: DiskBus; cdrom: boolean; delete_with_vm: boolean; device: string; leaving: boolean; number: number; read_only: boolean; vm_id: number; vm_name: string };
 export type DiskBus = "ide" | "sata" | "scsi" | "virtio";
@@ -46,6 +47,8 @@ export type DiskFormat = "qcow2" | "raw";
 export type DiskKind = "iso" | "storage" | "vm";
 export type DiskState = "adding" | "deleted" | "failed" | "lost" | "ok" | "trashed";
 export type DiskWork = { disk_id: number; operation_id: number };
+export type DomainInfo = { cpu_time: number; maximum_memory: number; memory: number; num_vcpus: number; reason: string; state: string };
+export type DomainReference = { domain: string };
 export type Doubt = "" | "domain_missing" | "node_silent";
 export type Doubtful = { reason: Doubt; since: string };
 export type Download = { cluster: string; download_url: string | null; expires_at: string; filename: string; path: string };
@@ -60,12 +63,14 @@ export type ErasedVM = { vm_id: number; was_gone: boolean };
 export type Evacuation = { left: LeftVM[]; moving: MovingVM[]; node: string; node_id: number; operation_id: number | null };
 export type Filesystem = "ext4" | "ntfs" | "vfat" | "xfs";
 export type FoundObject = { id: number; kind: "disk" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm"; uuid: string };
+export type FreeMemory = { result: number };
 export type FreeVolume = { account_id: number | null; clean: boolean; deleting: boolean; format: DiskFormat; name: string; reserved_for: number | null; since: string; size_bytes: number; storage_id: number; volume_id: number; writer_id: number | null };
 export type FreedPolicy = "discard" | "none" | "wipe";
 export type Freeze = "auto" | "no" | "yes";
 export type GeneratedSSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; private_key: string; public_key: string; tags: Record<string, string> };
 export type Group = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; uuid: string; version: number };
 export type GroupPerson = { login: string; name: string; user_id: number };
+export type HostInfo = { cores: number; cpus: number; memory: number; mhz: number; model: string; nodes: number; sockets: number; threads: number };
 export type Image = { access: ImageAccess; account_number: string; agent: boolean; architecture: Architecture; claimed_bytes: number; created: string; default_user: string; description: string; disk_controller: DiskBus; error: string; family: string; family_version: string; format: DiskFormat; group_ids: number[]; image_id: number; kind: ImageKind; least_disk_bytes: number; least_memory_mib: number; level: Level; mine: boolean; name: string; network_device: NicModel; operation_id: number | null; platform: string; progress: number; sha256: string; size_bytes: number; state: ImageState; storage_id: number; storage_name: string; system: string; user_id: number; user_login: string; uuid: string; version: number; video_device: VideoModel; vm_ids: number[]; volume_sha256: string; waiting_for: string };
 export type ImageAccess = "private" | "public";
 export type ImageFilter = "group" | "private" | "public";
@@ -87,6 +92,10 @@ export type LoginProvider = { name: string; title: string };
 export type Mail = { attempts: number; created: string; due: string; error: string; failed: string | null; mail_id: number; recipient: string; sent: string | null; state: "due" | "failed" | "sent"; template: string; trouble: string };
 export type MailedToken = { expires: string; purpose: "activation" | "email" | "password" };
 export type Mailer = { contact_email: string; mailer_active: boolean };
+export type ManagedDomain = { domain_info: DomainInfo; feed_id: number; id: string; name: string; node: number; object_id: string; persistent: boolean; stale: boolean; uuid: string; vm_id: number | null };
+export type ManagedNode = { feed_id: number; host_info: HostInfo; hostname: string; libvirt_version: string; libvirt_version_number: number; node_id: number; stale: boolean; type: string; uri: string; version: string; version_number: number };
+export type ManagedPool = { allocation: number; available: number; capacity: number; feed_id: number; name: string; node: number; object_id: string; persistent: boolean; stale: boolean; state: string; storage_id: number | null; uuid: string };
+export type ManagedVolume = { feed_id: number | null; key: string; name: string; node: number; object_id: string; path: string; stale: boolean; storage_pool: string };
 export type Match = "at_least" | "exact";
 export type MeasuredNode = { node_id: number; resolution_s: number; series: NodeSeries[]; start: number; status: string };
 export type MeasuredStorage = { resolution_s: number; series: StorageSeries[]; start: number; status: string; storage_id: number };
@@ -127,6 +136,7 @@ export type Passage = { passes: boolean; reason: string; rules: SecurityRule[]; 
 export type PermissionInfo = { default: boolean; description: string; name: string; views: string[] };
 export type PlacedObject = { cluster: string; id: number; kind: string; uuid: string };
 export type Placement = { at: string | null; node_id: number | null; others: Record<string, number>; trial: boolean; verdicts: NodeVerdict[]; vm_id: number | null };
+export type PoolReference = { pool: string };
 export type PortProtocol = "tcp" | "udp";
 export type PowerOffPolicy = "destroy" | "restart" | "save" | "stop";
 export type Profile = { activated: string | null; administers: ClusterName[]; created: string; default_cluster: string | null; default_cluster_id: number | null; ec2_endpoints: EC2Endpoint[]; email: string; first_name: string; has_password: boolean; has_totp: boolean; is_cloud_admin: boolean; last_login: string | null; last_name: string; login: string; oidc_issuer: string | null; organization: string; permissions: string[]; roles: Role[]; state: UserState; user_id: number; uuid: string; version: number };
@@ -195,6 +205,7 @@ export type VideoModel = "cirrus" | "vga" | "virtio";
 export type VolumeCount = { allocated_bytes: number; claimed_bytes: number; count: number; size_bytes: number; use: VolumeUse };
 export type VolumeFinding = { kind: DriftKind; proposal: string; subject: string };
 export type VolumeMode = "copy" | "overlay" | "whole";
+export type VolumeReference = { volume: string };
 export type VolumeUse = "cache" | "data_disk" | "iso_image" | "root_disk" | "snapshot" | "system_image" | "trash" | "unaccounted";
 export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped";
 export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_networks: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
@@ -253,6 +264,78 @@ export interface Methods {
     params: { disk_id: number | string; storage_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: DiskWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storage_out_of_reach" | "storages_apart" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Start a domain that is off. A VM's is refused, with the name of the call for VMs, here and below. */
+  "admin.domain.create": {
+    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Cut a domain's power. One without a definition is gone then. */
+  "admin.domain.destroy": {
+    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One domain, as it was seen in the last seconds. */
+  "admin.domain.get": {
+    params: { domain: string; cluster?: number | string | null };
+    result: ManagedDomain;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Domains of all nodes with these properties, as they were seen in the last seconds. */
+  "admin.domain.lookup": {
+    params: { node_id?: number | string | null; uuid?: string | null; name?: string | null; id?: string | null; state?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
+    result: ManagedDomain[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have a domain's guest start again, if it obeys. */
+  "admin.domain.reboot": {
+    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have a saved domain go on, once: its disks have gone on since, and a second time would damage them. */
+  "admin.domain.restore": {
+    params: { domain: string; filename: string; again?: boolean; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "already_restored" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Let a suspended domain go on. */
+  "admin.domain.resume": {
+    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Write a running domain's memory to a file on its node; it is off then. */
+  "admin.domain.save": {
+    params: { domain: string; filename: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Press a domain's power button, which its guest may ignore. */
+  "admin.domain.shutdown": {
+    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Stop a domain's CPUs; its memory stays where it is. */
+  "admin.domain.suspend": {
+    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Forget a domain's definition; no disk is deleted. A running one goes on, and is gone when it is off. */
+  "admin.domain.undefine": {
+    params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "storage_silent" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** A domain's definition as libvirt has it now, without passwords; also a VM's. */
+  "admin.domain.xml_desc": {
+    params: { domain: string; cluster?: number | string | null };
+    result: Description;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Do what a finding proposes. */
   "admin.drift.apply": {
@@ -362,6 +445,12 @@ export interface Methods {
     result: CheckedNode;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "same_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Define a domain on a node, and start nothing; or define a foreign one anew, which it follows from its next start. */
+  "admin.node.define_domain_xml": {
+    params: { node_id: number | string; xml_desc: string; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: DomainReference;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Take a node on which no VM is placed out of the cluster; nothing is changed on the machine itself. */
   "admin.node.delete": {
     params: { node_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -386,11 +475,23 @@ export interface Methods {
     result: Evacuation;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** One node, as libvirt on it said in the last seconds. */
+  "admin.node.get": {
+    params: { node_id: number | string; cluster?: number | string | null };
+    result: ManagedNode;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** One node. */
   "admin.node.get_by_id": {
     params: { node_id: number | string; cluster?: number | string | null };
     result: Node;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The memory of a node that nobody uses at all, in KB; what caches have is not in it. */
+  "admin.node.get_free_memory": {
+    params: { node_id: number | string; cluster?: number | string | null };
+    result: FreeMemory;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** All nodes, with what is used of them and their storages. */
   "admin.node.get_list": {
@@ -404,11 +505,29 @@ export interface Methods {
     result: Node;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Nodes with these properties, as libvirt on them said in the last seconds. */
+  "admin.node.lookup": {
+    params: { type?: string | null; hostname?: string | null; version?: string | null; uri?: string | null; libvirt_version?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
+    result: ManagedNode[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** What nodes used over a time, as series: CPU of all of theirs, memory, VMs, and the load averages that their agents report. The parameters are those of ``user.vm.statistics``. */
   "admin.node.statistics": {
     params: { node_ids: (number | string)[]; metrics?: NodeMetric[] | null; resolution_s?: number | null; since?: number | null; until?: number | null; cluster?: number | string | null };
     result: MeasuredNode[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make a pool on a node that is active and goes when it is stopped, or with the host. */
+  "admin.node.storage_pool_create_xml": {
+    params: { node_id: number | string; xml_desc: string; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: PoolReference;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Define a pool on a node, which stays until it is undefined, and is not active yet. */
+  "admin.node.storage_pool_define_xml": {
+    params: { node_id: number | string; xml_desc: string; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: PoolReference;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Place VMs on a node again. Where its hooks were silent, launches from now on tell whether they were mended. */
   "admin.node.unlock": {
@@ -464,11 +583,35 @@ export interface Methods {
     result: AddressPool;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "network_overlaps" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Delete a pool without networks. */
-  "admin.pool.delete": {
-    params: { pool_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+  /** Start a storage pool that is not active. A storage of ours is refused, with the name of its call, here and below. */
+  "admin.pool.create": {
+    params: { pool: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make a volume in a storage pool. A raw one without ``<allocation>`` is written in full, which takes its time. */
+  "admin.pool.create_volume_xml": {
+    params: { pool: string; xml_desc: string; host_access?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VolumeReference;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a pool of addresses without networks. Or, by ``pool``, stop a storage pool and forget its definition; what lies on it stays. */
+  "admin.pool.delete": {
+    params: { pool_id?: number | string | null; pool?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Stop a storage pool. Its definition stays, if it has one, and so does what lies on it. */
+  "admin.pool.destroy": {
+    params: { pool: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One storage pool, as it was seen in the last seconds. */
+  "admin.pool.get": {
+    params: { pool: string; cluster?: number | string | null };
+    result: ManagedPool;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** One pool. */
   "admin.pool.get_by_id": {
@@ -488,11 +631,41 @@ export interface Methods {
     result: AddressPool;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Storage pools of all nodes with these properties, ours too, as they were seen in the last seconds. */
+  "admin.pool.lookup": {
+    params: { node_id?: number | string | null; uuid?: string | null; name?: string | null; state?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
+    result: ManagedPool[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Likewise by its key, of this pool alone. */
+  "admin.pool.lookup_volume_by_key": {
+    params: { pool: string; volume_key: string; cluster?: number | string | null };
+    result: VolumeReference;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The volume of a storage pool that has this name, as far as libvirt knows it: a refresh finds newer ones. */
+  "admin.pool.lookup_volume_by_name": {
+    params: { pool: string; volume_name: string; cluster?: number | string | null };
+    result: VolumeReference;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Likewise by its path, of this pool alone. */
+  "admin.pool.lookup_volume_by_path": {
+    params: { pool: string; volume_path: string; cluster?: number | string | null };
+    result: VolumeReference;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Cut networks from a pool again. */
   "admin.pool.unlock": {
     params: { pool_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: AddressPool;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** A storage pool's definition as libvirt has it now. */
+  "admin.pool.xml_desc": {
+    params: { pool: string; cluster?: number | string | null };
+    result: Description;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Add addresses that the outside world sends to the nodes' links; those that are there already stay as they are. */
   "admin.public_address.add": {
@@ -919,6 +1092,24 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One volume, as it was seen in the last seconds; of a storage of ours, as libvirt says now. */
+  "admin.volume.get": {
+    params: { volume: string; cluster?: number | string | null };
+    result: ManagedVolume;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Volumes with these properties of all nodes' pools that are none of our storages, as they were seen in the last seconds. */
+  "admin.volume.lookup": {
+    params: { node_id?: number | string | null; pool_uuid?: string | null; key?: string | null; path?: string | null; name?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
+    result: ManagedVolume[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** A volume's definition as libvirt has it now. */
+  "admin.volume.xml_desc": {
+    params: { volume: string; cluster?: number | string | null };
+    result: Description;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Changing calls that were accepted, the newest first. before: the last audit_id of the page before. */
   "cloud.audit.get_list": {
