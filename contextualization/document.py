@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from cm.rules.link import hosts_of, link_of
 from cm.rules.names import CONSOLE_DIRECTORY, link_name
+from cm.rules.network import limited
 from cm.rules.node_document import (
     CALLS,
     CONSOLES,
@@ -199,11 +200,12 @@ class Documents:
     def _of_one(self, facts: OwnFacts, public: Sequence[str]) -> list[Section]:
         # VMs that an older release started log beside their disks until they are started anew.
         directories = [CONSOLE_DIRECTORY, *facts.storage_paths]
-        logs = {"directories": directories, "max_bytes": self._guests.console_log_bytes}
+        guests = self._guests
+        logs = {"directories": directories, "max_bytes": guests.console_log_bytes}
         made = [
             section(SCREENS, vnc_ports=facts.vnc_ports),
             section(CONSOLES, **logs),
-            section(NICS, nics=list(facts.nics)),
+            section(NICS, nics=[limited(each, guests.nic_kbit_in, guests.nic_kbit_out) for each in facts.nics]),
             section(
                 SECURITY,
                 groups={

@@ -75,6 +75,8 @@ MEANINGS = {
     "images.timeout_s": "seconds of one download, and of one upload to a storage",
     "guests.management_networks": "IPv4 networks (CIDR) that guests do not reach, besides those of each node's links",
     "guests.reachable_networks": "networks that they reach all the same, such as a mirror's on a node's own link",
+    "guests.nic_kbit_in": "kbit/s that a VM's network card gets at the most, and that its owners can set; 0: any",
+    "guests.nic_kbit_out": "kbit/s that it sends",
     "guests.console_log_bytes": "a larger log of a VM's serial console loses its older part; half of this is left",
     "quota.cpu": "CPUs of a new account's VMs, stopped ones included",
     "quota.memory_mib": "their memory",

@@ -17,6 +17,7 @@ from node_hooks.links import Host, Link, parse_hosts, parse_links
 from node_hooks.public import Public, parse_public
 from node_hooks.reading import INTERFACE, MAC, read_address, read_entries, read_text
 from node_hooks.screens import Call, parse_calls, without_calls
+from node_hooks.shaping import Rate, read_rate
 from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
@@ -61,6 +62,7 @@ class Document:
     :ivar vnc_ports: of this node's screens, first and last.
     :ivar console_directories: where consoles are logged. :ivar console_bytes: how large such a file may grow.
     :ivar nics: of VMs of this node; None: a manager of the release before does not tell them.
+    :ivar rates: what those of them may carry that have limits of bandwidth; None: as with ``nics``.
     :ivar groups: security groups of those, and those that they name; None: as with ``nics``.
     :ivar links: networks that this node makes by itself; ``hosts``: all that is on one, by its name. None: the manager
         knows no such networks.
@@ -81,6 +83,7 @@ class Document:
     console_directories: tuple[str, ...] = ()
     console_bytes: int = 0
     nics: tuple[NodeNic, ...] | None = None
+    rates: tuple[Rate, ...] | None = None
     groups: Mapping[int, Group] | None = None
     links: tuple[Link, ...] | None = None
     hosts: Mapping[str, tuple[Host, ...]] | None = None
@@ -146,7 +149,7 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     reachable = _parse_networks(content, "reachable", by_section[FIREWALL])
     ports = _parse_ports(content.get("vnc_ports"), by_section[SCREENS])
     directories, max_bytes = _parse_consoles(content.get("console_logs"), by_section[CONSOLES])
-    nics = _parse_nics(content.get(NICS), by_section[NICS])
+    nics, rates = _parse_nics(content.get(NICS), by_section[NICS])
     groups = parse_groups(content["groups"], by_section[SECURITY]) if "groups" in content else None
     links = parse_links(content.get(LINKS), by_section[LINKS])
     hosts = parse_hosts(content.get(HOSTS), by_section[HOSTS])
@@ -155,8 +158,8 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     problems = tuple(problem for found in by_section.values() for problem in found)
     misread = frozenset(name for name, found in by_section.items() if found)
     return Document(
-        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, nics, groups,
-        links, hosts, public, calls, problems, misread=misread,
+        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, nics, rates,
+        groups, links, hosts, public, calls, problems, misread=misread,
     )
 
 
@@ -181,11 +184,14 @@ def _parse_ports(given: object, problems: list[str]) -> tuple[int, int] | None:
     return None
 
 
-def _parse_nics(given: object, problems: list[str]) -> tuple[NodeNic, ...] | None:
+def _parse_nics(
+    given: object, problems: list[str]
+) -> tuple[tuple[NodeNic, ...] | None, tuple[Rate, ...] | None]:
     """A NIC that is not understood is left out: its VM sends nothing."""
     if given is None:
-        return None
+        return None, None
     found: dict[str, NodeNic] = {}
+    rates = []
     for entry in read_entries(given):
         try:
             tap, mac = read_text(entry["tap"]), read_text(entry["mac"]).lower()
@@ -196,11 +202,13 @@ def _parse_nics(given: object, problems: list[str]) -> tuple[NodeNic, ...] | Non
             bridge = entry.get("bridge", "")
             if not isinstance(bridge, str) or bridge and not INTERFACE.fullmatch(bridge):
                 raise ValueError(f"{bridge!r} is no name for a bridge")
+            rate = read_rate(tap, entry)
             spoofing, foreign = entry.get("spoofing") is True, entry.get("foreign") is True
             found[tap] = NodeNic(tap, mac, addresses, bridge, spoofing, groups, foreign)
+            rates += [rate] if rate is not None else []
         except (ValueError, TypeError, KeyError) as error:
             problems.append(f"nic {entry!r:.200}: {error}")
-    return tuple(found.values())
+    return tuple(found.values()), tuple(sorted(rates, key=lambda each: each.tap))
 
 
 def _parse_consoles(given: object, problems: list[str]) -> tuple[tuple[str, ...], int]:

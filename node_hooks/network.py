@@ -26,6 +26,7 @@ from node_hooks.problem import LINKS_UNKNOWN, METADATA_FAILED, Complaints, Probl
 from node_hooks.reading import Address
 from node_hooks.resolver import read_resolvers
 from node_hooks.segments import SYSTEM, Segments
+from node_hooks.shaping import Shaping
 from node_hooks.state import StateFile
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
 from node_hooks.taps import Taps
@@ -59,6 +60,7 @@ class Seen:
     :ivar sections: versions of those that the round was about; not in place are those that a problem names.
     :ivar bridges: those that are there; ``served`` those with metadata; ``made`` the networks of the agent's own making
         that are in place, by name.
+    :ivar able: whether the node can make networks; ``shapes``: whether it can hold limits of bandwidth.
     :ivar answered: the public addresses that the node answers for.
     :ivar rules: a digest of each table of ours as nft lists it.
     :ivar differences: what somebody else changed, sorted.
@@ -74,6 +76,7 @@ class Seen:
     able: bool = False
     answered: frozenset[Address] = frozenset()
     differences: tuple[Difference, ...] = ()
+    shapes: bool = False
 
 
 @dataclass
@@ -126,6 +129,7 @@ class Converger:
         self._guard = Table("inet", TABLE, "reach each other, and this node", (NETWORKS, FIREWALL, SCREENS))
         self._segments = Segments(run, find, clock, has, self._complaints, self._tables, runtime, system)
         self._answering = Answering(run, find, clock, self._complaints, self._tables, system)
+        self._shaping = Shaping(run, find, clock, has, self._complaints)
         self._links: list[tuple[str, IPv4Interface]] = []
         self._links6: list[tuple[str, IPv6Interface]] = []
         self._links_due = 0.0
@@ -144,6 +148,7 @@ class Converger:
             self._withdraw(bridge)
         for network in wanted.values():
             self._serve(network)
+        self._shaping.converge(document.rates)
         self._firewall(document)  # by now it may be known that metadata is served
         bridges = frozenset(each.bridge for each in document.networks if self._find(each.bridge) is not None)
         described = [self._describe(network, bridges) for network in document.networks]
@@ -160,6 +165,7 @@ class Converger:
             self._segments.able,
             answered,
             self._complaints.differences(self._clock()),
+            self._shaping.able,
         )
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ from node_hooks.problem import (
 )
 from node_hooks.reading import INTERFACE
 from node_hooks.resolver import read_resolvers
+from node_hooks.shaping import SHAPING, is_queue
 from node_hooks.state import AGENT_VERSION
 from node_hooks.translation import IN, OUT
 
@@ -79,7 +80,7 @@ def read_links(root: Path = Path("/")) -> Links:
                     taps[name] = os.path.basename(os.readlink(interfaces / name / "master"))
                 except FileNotFoundError:
                     taps[name] = ""
-            elif INTERFACE.fullmatch(name) and not is_own(name) and not _NOT_UPLINKS.fullmatch(name):
+            elif INTERFACE.fullmatch(name) and not (is_own(name) or is_queue(name) or _NOT_UPLINKS.fullmatch(name)):
                 uplinks.append(name)
         return Links(taps, read_resolvers(root), tuple(sorted(uplinks)[:UPLINKS_MAX]))
     except OSError:
@@ -181,7 +182,7 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
             for each in problems[:LIST_MAX]
         ],
         "versions": {"agent": AGENT_VERSION, "kernel": os.uname().release, **versions},
-        "capabilities": [*CAPABILITIES, *([LINKS] if seen is not None and seen.able else [])],
+        "capabilities": [*CAPABILITIES, *_found_out(seen)],
         "bridges": bridges[: 10 * LIST_MAX],
         "uplinks": list(facts.links.uplinks),
         "load": [round(each, 2) for each in facts.load],
@@ -195,6 +196,13 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
             "path": facts.hook_path, "version": installed or "", "last": facts.hook_last,
         } if facts.hook_path else None,
     }  # fmt: skip
+
+
+def _found_out(seen: Seen | None) -> list[str]:
+    """What the node's kernel and programs turned out to be able to."""
+    if seen is None:
+        return []
+    return [name for name, able in ((LINKS, seen.able), (SHAPING, seen.shapes)) if able]
 
 
 def _hook_problems(facts: Facts, installed: str | None) -> list[Problem]:

@@ -41,6 +41,7 @@ class AddressPool(Base):
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
     name: Mapped[str]
+    description: Mapped[Empty]
     kind: Mapped[str] = mapped_column(server_default="nat")
     network: Mapped[str | None] = mapped_column(CIDR)  # NULL: guests have their addresses from elsewhere
     network6: Mapped[str | None] = mapped_column(CIDR)
@@ -152,6 +153,8 @@ class Nic(Base):
         Index("uq_nic_number", "vm_id", "number", unique=True),
         Index("uq_nic_mac", "mac", unique=True),
         Index("ix_nic_network_id", "network_id"),
+        CheckConstraint("kbit_in > 0", name="kbit_in"),
+        CheckConstraint("kbit_out > 0", name="kbit_out"),
     )
     id: Mapped[Key]
     uuid: Mapped[uuid_module.UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"))
@@ -162,6 +165,8 @@ class Nic(Base):
     tap: Mapped[str]  # the interface's name on the node
     model: Mapped[str]  # virtio, e1000, ...
     spoofing: Mapped[No]  # it may send from addresses that are not its own
+    kbit_in: Mapped[int | None]  # kbit/s that it gets at the most; NULL: as the cluster's settings say
+    kbit_out: Mapped[int | None]  # that it sends
     leaving: Mapped[No]  # its guest was asked to let go of it
 
 

@@ -12,6 +12,8 @@ from cm.rules.access import Level
 
 Bits = Annotated[int, Meta(ge=8, le=30, examples=[26], description="Bits of a network's mask.")]
 
+Kbit = Annotated[int, Meta(examples=[10_000], description="kbit/s at the most.")]
+
 
 class AddressPool(TypedDict):
     """A range that networks are cut from."""
@@ -105,6 +107,8 @@ class Nic(TypedDict):
     addresses: list[Address]
     security_group_ids: list[Number]
     spoofing: Annotated[bool, Meta(description="Whether it may send from addresses that are not its own.")]
+    kbit_in: Annotated[Kbit | None, Meta(description="To the guest; null: as the cluster's settings say.")]
+    kbit_out: Annotated[Kbit | None, Meta(description="From the guest; likewise.")]
     arriving: Annotated[bool, Meta(description="Whether the guest is still being given it.")]
     leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
 

@@ -433,6 +433,7 @@ class NodeTrouble(StrEnum):
     LINK_FAILED = "link_failed"
     DHCP_FAILED = "dhcp_failed"
     PUBLIC_FAILED = "public_failed"
+    SHAPING_FAILED = "shaping_failed"
     CONSOLES_UNBOUNDED = "consoles_unbounded"
     STORAGE_SILENT = "storage_silent"
     LOCKS_NOT_RECOVERED = "locks_not_recovered"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Final
+from typing import Any, Final
 
 from cm.rpc.vocabulary import NetworkKind
 from cm.rules.names import domain_name
@@ -64,6 +64,22 @@ def _bytes_of(digits: str) -> bytes:
     if any(digit not in "0123456789abcdef" for digit in digits):
         raise ValueError(f"not hexadecimal: {digits!r}")
     return bytes.fromhex(digits)
+
+
+# ------------------------------------------------------------------ bandwidth
+
+KBIT_MIN: Final = 64  # below it a guest's packets wait for seconds
+KBIT_MAX: Final = 1_000_000_000
+
+
+def limited(nic: Mapping[str, Any], kbit_in: int, kbit_out: int) -> dict[str, Any]:
+    """
+    A NIC as its node's document has it: with its own limits, else with the cluster's.
+
+    :param kbit_in: the cluster's; 0: none. What has no limit is not told.
+    """
+    limits = {"kbit_in": nic["kbit_in"] or kbit_in, "kbit_out": nic["kbit_out"] or kbit_out}
+    return {key: value for key, value in nic.items() if key not in limits} | {k: v for k, v in limits.items() if v}
 
 
 # ------------------------------------------------------------------ links

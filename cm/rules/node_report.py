@@ -14,6 +14,7 @@ from typing import Any, Final
 from cm.rpc.vocabulary import DriftKind, NodeTrouble
 from cm.rules.reconcile import Finding
 
+SHAPING: Final = "shaping"  # the capability of agents whose kernels hold limits of bandwidth
 PROTOCOL: Final = 2  # of agents that report; those of before are 1
 BEHIND: Final = timedelta(seconds=30)  # after which a section that is not applied is a trouble
 TEXT_MAX: Final = 400  # characters of a trouble's

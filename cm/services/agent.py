@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.rpc.vocabulary import NodeId
 from cm.rules.host import host_of
+from cm.rules.network import KBIT_MAX, KBIT_MIN
 from cm.runtime.database import notify
 from cm.services.node_report import drop_report
 from cm.store.agent import AgentFacts, insert_token, record_word, spend_token, write_agent
@@ -132,11 +133,15 @@ class GuestSettings:
     :ivar management_networks: that guests do not reach, besides the addresses of nodes and storages.
     :ivar reachable_networks: that they reach all the same, also on the networks of each node's own links.
     :ivar console_log_bytes: a larger log of a VM's serial console loses its older part.
+    :ivar nic_kbit_in: kbit/s that a network card gets at the most, unless an administrator grants it more; 0: any.
+    :ivar nic_kbit_out: that it sends.
     """
 
     management_networks: tuple[str, ...] = ()
     reachable_networks: tuple[str, ...] = ()
     console_log_bytes: int = 1 << 20
+    nic_kbit_in: int = 0
+    nic_kbit_out: int = 0
 
     def problems(self) -> list[str]:
         """What is wrong with them, one line each."""
@@ -149,6 +154,10 @@ class GuestSettings:
                     found.append(f"guests.{key}: {error}")
         if not CONSOLE_LOG_MIN <= self.console_log_bytes <= CONSOLE_LOG_MAX:
             found.append(f"guests.console_log_bytes is not between {CONSOLE_LOG_MIN} and {CONSOLE_LOG_MAX}")
+        for key in ("nic_kbit_in", "nic_kbit_out"):
+            kbit = getattr(self, key)
+            if kbit and not KBIT_MIN <= kbit <= KBIT_MAX:
+                found.append(f"guests.{key} is neither 0 nor between {KBIT_MIN} and {KBIT_MAX}")
         return found
 
 

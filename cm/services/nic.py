@@ -4,6 +4,7 @@ agree."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,7 @@ from cm.rpc.vocabulary import NetworkKind, NicModel
 from cm.rules.access import Action
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.services import bandwidth as bandwidths
 from cm.services.access import authorized_vm, person_of
 from cm.services.attaching import check_vm
 from cm.services.context import ClusterCall
@@ -21,7 +23,17 @@ from cm.services.public_address import check_live, leave_vm
 from cm.services.security_group import default_group, get_nic, put_into
 from cm.store.creation import NICS_MAX
 from cm.store.link import links_changed, makes_link
-from cm.store.nic import delete_nic, draw_nic, list_nics, list_nics_of, mark_nic_leaving, set_spoofing
+from cm.store.nic import (
+    AS_IT_IS,
+    Bandwidth,
+    delete_nic,
+    draw_nic,
+    limit_nics,
+    list_nics,
+    list_nics_of,
+    mark_nic_leaving,
+    set_spoofing,
+)
 from cm.store.node_document import documents_changed
 from cm.store.operation import open_operation
 from cm.store.security_group import members_change
@@ -40,6 +52,7 @@ def attach(
     address: str | None,
     model: NicModel | None,
     group_ids: Sequence[int] | None,
+    bandwidth: Bandwidth = AS_IT_IS,
 ) -> NicWork:
     """
     Give a VM another NIC. It is the VM's from now on, with its address; a running one gets it by an operation, which
@@ -55,12 +68,15 @@ def attach(
     :raises VMBusy: an operation is under way on it.
     :raises WrongVMState: it neither runs nor is stopped.
     :raises QuotaReached: more groups than a NIC can be in.
+    :raises BandwidthRefused: BandwidthNotHeld: it may not have so much, or nobody would hold it to that.
     """
     session, kind = caller.session, OperationKind.NIC_ATTACH
     row = authorized_vm(
         session, person_of(caller.identity), vm_id, caller.action("vm_id"), lock=True, version=caller.if_version
     )
     check_vm(row, kind)
+    bandwidths.check(caller, bandwidth)
+    bandwidths.check_held(caller, row, bandwidth)
     network = usable(caller, network_id)
     made_by_agents = network.kind != NetworkKind.NAT
     if row.runs_on is not None and made_by_agents and not makes_link(session, row.runs_on, network.uplink):
@@ -81,6 +97,8 @@ def attach(
     if group_ids is None:
         group_ids = [default_group(session, row.account_id)] if network.kind == NetworkKind.VXLAN else []
     put_into(session, row, drawn[1], group_ids)
+    if bandwidth:
+        limit_nics(session, [vm_id], drawn[1], bandwidth)
     return _open(caller, kind, row, drawn[1])
 
 
@@ -119,11 +137,20 @@ def of_vm(caller: ClusterCall, vm_id: int) -> list[Nic]:
     return list_nics(caller.session, authorized_vm(caller.session, None, vm_id, Action.SEE).id)
 
 
-def edit(caller: ClusterCall, vm_id: int, number: int, spoofing: bool, *, administrator: bool = False) -> Nic:
+def edit(
+    caller: ClusterCall,
+    vm_id: int,
+    number: int,
+    spoofing: bool | None,
+    bandwidth: Bandwidth,
+    *,
+    administrator: bool = False,
+) -> Nic:
     """
-    Have a NIC send as anybody, or as itself alone. Nodes follow without a restart.
+    Have a NIC send as anybody, or as itself alone, and carry so much at the most. Nodes follow without a restart.
 
-    :raises SpoofingRefused: its owner may not, and asks for it.
+    :raises SpoofingRefused: BandwidthRefused: its owner may not, and asks for it.
+    :raises BandwidthNotHeld: nobody would hold it to that where it runs.
     :raises InvalidParameter: the VM has no such NIC.
     """
     session = caller.session
@@ -133,9 +160,14 @@ def edit(caller: ClusterCall, vm_id: int, number: int, spoofing: bool, *, admini
     nic = get_nic(session, vm_id, number)
     if spoofing and not administrator and not caller.policy.owners_spoof:
         raise SpoofingRefused()
-    set_spoofing(session, nic.id, spoofing)
+    bandwidths.check(caller, bandwidth, administrator=administrator)
+    bandwidths.check_held(caller, row, bandwidth)
+    if spoofing is not None:
+        set_spoofing(session, nic.id, spoofing)
+    if bandwidth:
+        limit_nics(session, [vm_id], number, bandwidth)
     documents_changed(session, row.node_id, row.moves_to)
-    caller.note("edit network card", vm_id=vm_id, nic=number, spoofing=spoofing)
+    caller.note("edit network card", vm_id=vm_id, nic=number, spoofing=spoofing, **asdict(bandwidth))
     return next(card for card in list_nics(session, vm_id) if card["nic"] == number)
 
 

@@ -30,6 +30,7 @@ from cm.rules.placement import LocalRoot, VMRequest
 from cm.rules.storage import capabilities
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
+from cm.services import bandwidth as bandwidths
 from cm.services.access import authorized_vm, level_on, person_of, require, require_usable, usable_image
 from cm.services.acl import own_groups, share_with_groups
 from cm.services.attach_or_create import Asked, Asker, encoded, likely, reserve_all
@@ -48,6 +49,7 @@ from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.image import UsableImage
 from cm.store.link import links_changed
+from cm.store.nic import AS_IT_IS, Bandwidth, limit_nics
 from cm.store.operation import get_operation, open_operation
 from cm.store.operation_change import abandon
 from cm.store.operation_object import Objects, find_yielding
@@ -88,6 +90,7 @@ class NewVM:
     networks: Sequence[int] = ()  # one for each NIC
     addresses: Sequence[str] = ()  # likewise, "" where any will do; of one VM alone
     security_groups: Sequence[int] | None = None  # of each NIC; None: the default one, of those on users' networks
+    bandwidth: Bandwidth = AS_IT_IS  # of each NIC
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -223,6 +226,9 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         if disks:
             caller.note("disks", vm=name, size_mib=[mib(disk.size_bytes) for disk in disks.values()])
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
+    if new.bandwidth:
+        bandwidths.check(caller, new.bandwidth)
+        limit_nics(session, ids, None, new.bandwidth)
     if new.security_groups is not None or any(nic.network_id is not None for nic in nics):
         join(session, account_id, ids, new.security_groups)
     if new.guarded:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.results import network as results
 from cm.rules.network import Address
+from cm.rules.node_report import SHAPING
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_on
 from cm.store.unknown import HELD_ADDRESSES
@@ -169,6 +170,50 @@ def set_spoofing(session: Session, nic_id: int, spoofing: bool) -> None:
 
 
 @dataclass(frozen=True)
+class Bandwidth:
+    """
+    kbit/s that a NIC gets (``incoming``) and sends (``outgoing``) at the most; 0: as the cluster's settings say; None:
+    as it is.
+    """
+
+    incoming: int | None = None
+    outgoing: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.incoming is not None or self.outgoing is not None
+
+
+AS_IT_IS: Final = Bandwidth()
+
+_LIMIT = text(
+    """
+UPDATE nic SET kbit_in = CASE WHEN CAST(:incoming AS bigint) IS NULL THEN kbit_in ELSE nullif(:incoming, 0) END,
+               kbit_out = CASE WHEN CAST(:outgoing AS bigint) IS NULL THEN kbit_out ELSE nullif(:outgoing, 0) END
+ WHERE vm_id = ANY(:vm_ids) AND (CAST(:number AS int) IS NULL OR number = :number)
+"""
+)
+
+
+def limit_nics(session: Session, vm_ids: Sequence[int], number: int | None, bandwidth: Bandwidth) -> None:
+    """:param number: of the one NIC of each VM that it is about; None: all."""
+    values = {"incoming": bandwidth.incoming, "outgoing": bandwidth.outgoing}
+    session.execute(_LIMIT, {**values, "vm_ids": list(vm_ids), "number": number})
+
+
+_SHAPED = text(
+    "SELECT NOT EXISTS (SELECT 1 FROM unnest(CAST(:ids AS bigint[])) AS i (id) WHERE NOT EXISTS"
+    " (SELECT 1 FROM node_report r WHERE r.node_id = i.id"
+    " AND r.content->'capabilities' @> to_jsonb(CAST(:capability AS text))))"
+)
+
+
+def holds_bandwidth(session: Session, *node_ids: int | None) -> bool:
+    """Whether the agents of all these nodes have told that limits of bandwidth hold there; None: no node."""
+    ids = [each for each in node_ids if each is not None]
+    return bool(session.scalar(_SHAPED, {"ids": ids, "capability": SHAPING}))
+
+
+@dataclass(frozen=True)
 class LeavingNic:
     """A NIC that a guest was asked to let go of, and did not in time. ``node_id``: where it runs; None: it is off."""
 
@@ -197,7 +242,7 @@ SELECT n.vm_id, n.number AS nic, n.id AS nic_id, n.uuid::text AS uuid, n.network
        n.mac::text AS mac, n.model,
        ARRAY(SELECT host(l.address) FROM network_lease l WHERE l.nic_id = n.id ORDER BY l.address) AS addresses,
        ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = n.id ORDER BY 1) AS security_group_ids,
-       n.spoofing, n.leaving,
+       n.spoofing, n.kbit_in, n.kbit_out, n.leaving,
        EXISTS (SELECT 1 FROM operation_object h JOIN operation o ON o.id = h.operation_id WHERE h.kind = 'nic'
                 AND h.object_id = n.id AND h.exclusive AND o.kind = 'nic_attach') AS arriving
   FROM nic n JOIN network w ON w.id = n.network_id"""

@@ -104,7 +104,8 @@ WITH here AS (
     SELECT id FROM vm WHERE node_id = :id AND node_claimed AND closed_at IS NULL
      UNION SELECT reserved_for FROM vnc_port WHERE node_id = :id AND reserved_for IS NOT NULL
 ), cards AS (
-    SELECT c.id, c.network_id, c.tap, c.mac, c.spoofing, w.kind, w.bridge, w.prefix IS NULL AS unaddressed
+    SELECT c.id, c.network_id, c.tap, c.mac, c.spoofing, c.kbit_in, c.kbit_out, w.kind, w.bridge,
+           w.prefix IS NULL AS unaddressed
       FROM here v JOIN nic c ON c.vm_id = v.id JOIN network w ON w.id = c.network_id
 ), carried AS (
     SELECT w.* FROM network w WHERE w.id IN (SELECT network_id FROM cards WHERE kind <> 'nat')
@@ -115,7 +116,8 @@ SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
           FROM storage_attachment a JOIN storage s ON s.id = a.storage_id
          WHERE a.node_id = n.id AND a.state = 'attached' AND s.deleted_at IS NULL) AS paths,
        (SELECT json_agg(json_build_object('tap', c.tap, 'mac', c.mac::text, 'bridge', c.bridge,
-                   'spoofing', c.spoofing, 'foreign', c.unaddressed, 'groups',
+                   'spoofing', c.spoofing, 'foreign', c.unaddressed,
+                   'kbit_in', c.kbit_in, 'kbit_out', c.kbit_out, 'groups',
                    ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = c.id ORDER BY 1), 'addresses',
                    (SELECT coalesce(json_agg(host(l.address) ORDER BY l.address), '[]') FROM network_lease l
                      WHERE l.nic_id = c.id)) ORDER BY c.tap)

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,16 @@ from node_endpoint import Endpoint
 
 from cm.rules.network import mac_of, tap_of
 from node_hooks.client import Client, Credential, parse_endpoint
-from node_hooks.document import parse_document
+from node_hooks.command import find_interface, find_program, run_command
+from node_hooks.document import Document, parse_document
 from node_hooks.metadata import Forwarder
 from node_hooks.network import Converger
+from node_hooks.problem import Complaints
+from node_hooks.shaping import Rate, Shaping
 from node_hooks.state import StateFile
 from node_hooks.tables import RECHECK_S
 
-PORT = 7777
+PORT, SPEED_PORT, SPEED_BYTES = 7777, 7778, 400_000
 NICS = [
     {"tap": tap_of(IPv4Address(each)), "mac": mac_of(IPv4Address(each)), "addresses": [each]}
     for each in ("10.128.0.2", "10.128.0.3", "10.129.0.2")
@@ -85,6 +89,35 @@ import socket
 s = socket.create_connection(('169.254.169.254', 80), 3)
 s.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n')
 print(b''.join(iter(lambda: s.recv(999), b'')).split(b'\\r\\n')[-1].decode())
+"""
+# A byte each way stands before and behind what is sent: what arrived is what was counted.
+SERVE = f"""
+import socket, threading
+taken = socket.create_server(('0.0.0.0', {SPEED_PORT}))
+print('up', flush=True)
+def serve(caller):
+    what, size = caller.recv(1), {SPEED_BYTES}
+    if what == b'<':
+        caller.sendall(bytes(size))
+    else:
+        while size > 0: size -= len(caller.recv(65536))
+        caller.sendall(b'.')
+    caller.close()
+while True: threading.Thread(target=serve, args=taken.accept()[:1], daemon=True).start()
+"""
+# kbit/s that come in, and that go out, without what a bucket lets through at once.
+SPEED = f"""
+import json, socket, sys, time
+found = []
+for what in (b'<', b'>'):
+    s = socket.create_connection((sys.argv[1], {SPEED_PORT}), 5)
+    s.settimeout(60)
+    started = time.monotonic()
+    s.sendall(what)
+    if what == b'>': s.sendall(bytes({SPEED_BYTES}))
+    while s.recv(65536): pass
+    found.append(({SPEED_BYTES} - 70_000) * 8 / 1000 / (time.monotonic() - started))
+print(json.dumps(found))
 """
 RESOLVE = """
 import json, socket, sys, time
@@ -176,6 +209,40 @@ def tries(name: str, host: str, port: int, count: int) -> int:
     return int(inside(name, program))
 
 
+def bandwidths(converger: Converger, document: Document) -> dict[str, Any]:
+    """What comes to the first guest from outside, and what it sends there, in kbit/s, as the document limits it."""
+    server = subprocess.Popen(["ip", "netns", "exec", "outside", sys.executable, "-IS", "-c", SERVE],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # fmt: skip
+    assert server.stdout is not None
+    server.stdout.readline()
+    tap = NICS[0]["tap"]
+    queue = f"/sys/class/net/wq{str(tap)[2:]}/ifindex"
+
+    def speeds(*rates: Rate) -> list[float]:
+        """The best of three, where nothing limits what is measured but a busy machine."""
+        converger.converge(replace(document, rates=rates))
+        assert converger.seen is not None and converger.seen.shapes, "this kernel holds limits"
+        tries = 1 if any(rate.incoming for rate in rates) else 3
+        measured = [json.loads(inside("a", SPEED, "203.0.113.9")) for _ in range(tries)]
+        return [max(each) for each in zip(*measured, strict=True)]
+
+    found: dict[str, Any] = {"free": speeds()}
+    limit = Rate(str(tap), 2000, 1000)
+    found["limited"] = speeds(limit)
+    index = Path(queue).read_text()
+    anew = Shaping(run_command, find_interface, time.monotonic, find_program, Complaints())  # of another agent
+    anew.converge([limit])
+    found["kept"] = Path(queue).read_text() == index
+    sh(f"tc qdisc delete dev {tap} ingress && ip link delete {queue.split('/')[4]}")
+    found["made again"] = speeds(limit)
+    found["one way"] = speeds(Rate(str(tap), None, 1000))
+    found["unlimited"] = speeds()
+    found["left"] = sh("tc qdisc show | grep -c -e tbf -e ingress | cat; ip -o link show type ifb").split("\n")
+    server.terminate()
+    server.wait()
+    return found
+
+
 def main(told: dict[str, Any]) -> None:
     directory = Path(tempfile.mkdtemp())
     script = directory / "leased.sh"
@@ -235,6 +302,7 @@ def main(told: dict[str, Any]) -> None:
     found["held"] = int(older.communicate("\n", timeout=10)[0])
     found["again"] = tricks()
     found["tries"] = tries("outside", node, 5900, 60)
+    found["bandwidth"] = bandwidths(converger, document)
     sh("ip -n outside addr add 198.51.100.3/24 dev eth0")
     found["another's tries"] = int(inside("outside", (
         f"import socket; s = socket.create_connection(({node!r}, 5900), 1, ('198.51.100.3', 0)); print(1)")))

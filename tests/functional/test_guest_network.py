@@ -87,6 +87,20 @@ class TestGuestNetwork(QemuTests):
         assert 30 <= found["tries"] < 60
         assert found["another's tries"] == 1
 
+    def test_bandwidth(self, found: dict[str, Any]) -> None:
+        """
+        What comes to a guest and what it sends is held to its limits, each direction by itself, by an agent that was
+        started anew too, which touches nothing; and goes as it can once there are none.
+        """
+        told = found["bandwidth"]
+        assert min(told["free"] + told["unlimited"]) > 4000, told
+        for when in ("limited", "made again"):
+            incoming, outgoing = told[when]
+            assert incoming < 2000 * 1.05 and outgoing < 1000 * 1.05, told
+        incoming, outgoing = told["one way"]
+        assert incoming > 4000 and outgoing < 1000 * 1.05, told
+        assert told["kept"] and told["left"] == ["0", ""], told
+
     def test_upgrade(
         self, node: LibvirtNode, host: Host, domain: Callable[..., DomainSpec], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -4,6 +4,7 @@ wrong."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rules.link import hosts_of
+from cm.rules.network import limited
+from cm.services.bandwidth import BandwidthNotHeld, BandwidthRefused
 from cm.services.leaving import settle_leaving
 from cm.services.network import AddressTaken
 from cm.services.nic import SpoofingRefused
@@ -122,6 +125,17 @@ def converge(agents: list[LinkAgent]) -> None:
         agent.converge()
 
 
+@contextmanager
+def bounded(cloud: MemoryCloud, kbit: int) -> Iterator[None]:
+    """The cluster's settings let owners have so much, out of their VMs."""
+    policy = cloud.manager.services.policy
+    object.__setattr__(policy, "nic_kbit_out", kbit)
+    try:
+        yield
+    finally:
+        object.__setattr__(policy, "nic_kbit_out", 0)
+
+
 # ------------------------------------------------------------------ come and go
 
 
@@ -179,6 +193,51 @@ def test_spoofing(cloud: MemoryCloud) -> None:
     assert [nic["spoofing"] for nic in cloud.manager.database.read_now(own_facts, node_id).nics] == [True]
     assert not cloud.call("user.nic.edit", {**place, "spoofing": False})["spoofing"]
     assert [nic["spoofing"] for nic in cloud.manager.database.read_now(own_facts, node_id).nics] == [False]
+
+
+def test_bandwidth(cloud: MemoryCloud, lab: int, agents: list[LinkAgent]) -> None:
+    """
+    Owners bound what their cards carry, up to what the cluster allows, from the beginning or later; administrators
+    beyond it. Where a VM runs on a node that holds no limits none is taken; a stopped one's is.
+    """
+    vm = cloud.wait(cloud.create(networks=[everybodys(cloud)], kbit_in=500)["vm_id"], "running")
+    place = {"vm_id": vm["vm_id"], "nic": 0}
+    (card,) = cards(cloud, vm)
+    assert (card["kbit_in"], card["kbit_out"]) == (500, None)
+    with pytest.raises(BandwidthNotHeld):
+        cloud.call("user.nic.edit", {**place, "kbit_out": 1000})
+    for agent in agents:
+        agent.shapes = True
+        agent.report()
+    told = cloud.call("user.nic.edit", {**place, "kbit_out": 2000})
+    assert (told["kbit_in"], told["kbit_out"]) == (500, 2000)
+    node_id = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm["vm_id"])
+
+    def documented() -> list[tuple[int | None, int | None]]:
+        nics = cloud.manager.database.read_now(own_facts, node_id).nics
+        return [(nic.get("kbit_in"), nic.get("kbit_out")) for nic in (limited(each, 1000, 0) for each in nics)]
+
+    assert documented() == [(500, 2000)]
+    with pytest.raises(InvalidParameter):
+        cloud.call("user.nic.edit", {**place, "kbit_out": 63})
+    with bounded(cloud, 1500):
+        with pytest.raises(BandwidthRefused):
+            cloud.call("user.nic.edit", {**place, "kbit_out": 1501})
+        with pytest.raises(BandwidthRefused):
+            cloud.create(networks=[everybodys(cloud)], kbit_out=1501)
+        with pytest.raises(BandwidthRefused):
+            asked(cloud, "attach", vm, network_id=lab, kbit_out=1501)
+        assert cloud.call("admin.nic.edit", {**place, "kbit_out": 5000}, account="admin")["kbit_out"] == 5000
+    told = cloud.call("user.nic.edit", {**place, "kbit_in": 0, "kbit_out": 0})
+    assert (told["kbit_in"], told["kbit_out"], told["spoofing"]) == (None, None, False)
+    assert documented() == [(1000, None)], "the cluster's own"
+    converge(agents)
+    answer = asked(cloud, "attach", vm, network_id=lab, kbit_in=700)
+    waits = "SELECT waits_for FROM operation WHERE id = :o"
+    cloud.until(lambda: str(cloud.sql(waits, o=answer["operation_id"])).startswith("links:"), "it waits for its bridge")
+    converge(agents)
+    assert cloud.ended(answer["operation_id"])["state"] == "done"
+    assert [card["kbit_in"] for card in cards(cloud, vm)] == [None, 700]
 
 
 def test_stopped(cloud: MemoryCloud, lab: int, agents: list[LinkAgent]) -> None:

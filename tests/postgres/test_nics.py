@@ -193,7 +193,7 @@ def test_nodes_are_told(cloud: MemoryCloud) -> None:
     bridge = cloud.sql("SELECT bridge FROM network WHERE name = 'net'")
     entry = {
         "tap": tap_of(address), "mac": mac_of(address), "bridge": bridge, "spoofing": False, "foreign": False,
-        "groups": [],
+        "kbit_in": None, "kbit_out": None, "groups": [],
         "addresses": [str(address)],
     }  # fmt: skip
     assert told(cloud, node_id) == [entry] and told(cloud, other) == []

@@ -50,3 +50,20 @@ class CardEdits(Draws):
             self._workload.ask("admin", "admin.nic.edit", vm_id=nic.id, nic=nic.number, spoofing=True)
         elif nic is not None:
             self._workload.ask(nic.login, "user.nic.edit", vm_id=nic.id, nic=nic.number, spoofing=False)
+
+
+class CardLimits(Draws):
+    STREAM = "bandwidth of network cards"
+    PACE_S = 30.0
+    ASKED = {"limit": 1}
+
+    def _limit(self) -> None:
+        """Somebody bounds what theirs carries, in a direction or both, or bounds it no more."""
+        nic = self._one(
+            "SELECT a.login, v.id, n.number FROM nic n JOIN vm v ON v.id = n.vm_id"
+            " JOIN account a ON a.id = v.account_id WHERE v.closed_at IS NULL AND a.login <> 'admin' ORDER BY n.id"
+        )
+        if nic is not None:
+            asked = [key for key in ("kbit_in", "kbit_out") if self._rng.random() < 0.7]
+            limits = {key: self._rng.choice((0, 64, 1000)) for key in asked}
+            self._workload.ask(nic.login, "user.nic.edit", vm_id=nic.id, nic=nic.number, **limits)

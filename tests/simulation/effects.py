@@ -39,7 +39,7 @@ EXPECTED: Final = (
     "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
     "vm_to_image", "images compared", "disk_flatten",
     "disk_create", "disk_attach", "disk_detach", "vm_cd", "nic_attach", "nic_detach",
-    "public address answered", "public address moved", "public port answered",
+    "card limited", "public address answered", "public address moved", "public port answered",
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 

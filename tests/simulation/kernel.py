@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from node_hooks.command import CommandFailed
 from node_hooks.links import BRIDGE, Host, Link, is_own
 from simulation.netfilter import NetFilter
+from simulation.traffic import TrafficControl
 
 if TYPE_CHECKING:
     from simulation.world import Node
@@ -81,13 +82,15 @@ class Kernel:
         self.node = node
         self.nft = NetFilter()
         self._numbers = 100
-        self._found: dict[str, int] = {}  # indexes of libvirt's bridges
+        self._found: dict[str, int] = {}  # indexes of libvirt's bridges, and of taps by their domain's run
         self.site = frozenset({SITE_BRIDGE}) if node.number < 3 else frozenset[str]()
+        self.traffic = TrafficControl(self.find)
         self.clear()
 
     def clear(self) -> None:
         """The power is off."""
         self.nft.flush()
+        self.traffic.clear()
         self.devices: dict[str, Device] = {}
         self.addresses: dict[str, dict[str, None]] = {}
         self.peers: dict[str, dict[str, None]] = {}
@@ -112,11 +115,17 @@ class Kernel:
         if name == UPLINK:
             return 2
         if name in self.site or any(each.bridge == name for each in self.node.memory.world.networks.values()):
-            if name not in self._found:
-                self._numbers += 1
-                self._found[name] = self._numbers
-            return self._found[name]
+            return self._index(name)
+        for uuid, domain in self.node.memory.world.domains.items() if name.startswith("wv") else ():
+            if domain.running is not None and any(nic.tap == name for nic in domain.running.nics):
+                return self._index(f"{name} of {uuid}, run {self.node.launches.get(uuid)}")
         return None
+
+    def _index(self, name: str) -> int:
+        if name not in self._found:
+            self._numbers += 1
+            self._found[name] = self._numbers
+        return self._found[name]
 
     def uplinks(self) -> tuple[str, ...]:
         """The node's own interfaces, which guests may be put on."""
@@ -148,6 +157,8 @@ class Kernel:
         program, rest = arguments[0], list(arguments[1:])
         if program == "nft":
             return self._nft(rest, text)
+        if program == "tc":
+            return self.traffic.run(rest, text)
         if "-batch" not in rest:
             return self._alone(program, rest)
         if "-json" in rest:
@@ -190,6 +201,8 @@ class Kernel:
     def _alone(self, program: str, rest: list[str]) -> str:
         if rest[1:] == ["-json", "address"]:
             return json.dumps(self._own(rest[0] == "-6"))
+        if rest == ["-json", "link", "show", "type", "ifb"]:
+            return json.dumps([self._device(name, each) for name, each in self.devices.items() if each.kind == "ifb"])
         family = 6 if "-6" in rest else 4
         self._do(program, family, [each for each in rest if each not in ("-4", "-6")])
         self.tell_node()

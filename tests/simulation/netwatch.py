@@ -23,8 +23,9 @@ MARKS: Final = 0x17000000
 METADATA: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
 
 CARDS: Final = """
-SELECT v.node_id, n.id, n.tap, n.mac::text AS mac, n.spoofing, n.network_id, w.kind, w.bridge, w.vlan,
-       w.metadata_served, w.prefix IS NULL AS unaddressed, host(w.gateway) AS gateway, host(w.gateway6) AS gateway6,
+SELECT v.node_id, n.id, n.tap, n.mac::text AS mac, n.spoofing, n.kbit_in, n.kbit_out, n.network_id, w.kind, w.bridge,
+       w.vlan, w.metadata_served, w.prefix IS NULL AS unaddressed, host(w.gateway) AS gateway,
+       host(w.gateway6) AS gateway6,
        ARRAY(SELECT host(l.address) FROM network_lease l WHERE l.nic_id = n.id ORDER BY l.address) AS addresses,
        ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = n.id ORDER BY 1) AS groups
   FROM nic n JOIN vm v ON v.id = n.vm_id JOIN network w ON w.id = n.network_id
@@ -153,6 +154,7 @@ class _Model:
         carried = {card.network_id for card in self._cards[node.node_id]} & self._networks.keys()
         yield from self._links(node, kernel, carried)
         yield from self._taps(node, kernel)
+        yield from self._bandwidth(node, kernel)
         yield from self._translation(node, kernel, carried)
 
     def _links(self, node: Node, kernel: Kernel, carried: set[int]) -> Iterable[str]:
@@ -219,6 +221,15 @@ class _Model:
                 for family in (4, 6):
                     members = {each for each in row.members if (":" in each) is (family == 6)}
                     yield from differ(f"m{row.named}_{family}", members)
+
+    def _bandwidth(self, node: Node, kernel: Kernel) -> Iterable[str]:
+        taps = kernel.taps()
+        limited = [card for card in self._cards[node.node_id] if card.tap in taps and (card.kbit_in or card.kbit_out)]
+        wanted = {(card.tap, card.kbit_in, card.kbit_out) for card in limited}
+        yield from _differ("limits of bandwidth", kernel.traffic.limits(taps), wanted)
+        queues = {name for name, device in kernel.devices.items() if device.kind == "ifb"}
+        yield from _differ("queues", queues, {f"wq{card.tap[2:]}" for card in limited if card.kbit_out})
+        self._simulation.effects.counted["card limited"] += len(limited)
 
     def _translation(self, node: Node, kernel: Kernel, carried: set[int]) -> Iterable[str]:
         whole, shared = self._public[node.node_id], self._shared[node.node_id]

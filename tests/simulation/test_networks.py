@@ -72,6 +72,34 @@ def test_reboot(server: PrivatePostgres, state_dir: Path) -> None:
         scene.finish()
 
 
+def test_bandwidth(server: PrivatePostgres, state_dir: Path) -> None:
+    """
+    A card is held to what its user says, from the next start of its guest on, after a reboot and after somebody took
+    that away; and no more once they say so. Where no agent has told that it holds limits none is taken.
+    """
+    with Scene(server, state_dir, 147) as scene:
+        there, node, kernel = Networked(scene), scene.nodes[0], scene.nodes[0].agent.wiring.kernel
+        place = {"vm_id": there.vm_id, "nic": 0}
+        scene.call("user.nic.edit", {**place, "kbit_in": 1000, "kbit_out": 64}, login="ann")
+        (tap,) = kernel.taps()
+        scene.until(lambda: kernel.traffic.limits(kernel.taps()) == {(tap, 1000, 64)}, "limits of its tap", 5)
+        kernel.delete(f"wq{tap[2:]}")
+        assert kernel.traffic.limits(kernel.taps()) == {(tap, 1000, None)}
+        node.agent.disturbed()
+        assert kernel.traffic.limits(kernel.taps()) == {(tap, 1000, 64)}
+        scene.cut(node)
+        assert not kernel.traffic.limits({tap: ""})
+        scene.run_for(5)
+        node.memory.unreachable = False
+        node.boot()
+        scene.until(lambda: kernel.traffic.limits(kernel.taps()) == {(tap, 1000, 64)}, "limits after a reboot", 60)
+        scene.rest()
+        assert there.as_the_rows_say() == []
+        scene.call("user.nic.edit", {**place, "kbit_in": 0, "kbit_out": 0}, login="ann")
+        scene.until(lambda: not kernel.traffic.limits(kernel.taps()), "no limits", 5)
+        scene.finish()
+
+
 def test_agent_away(server: PrivatePostgres, state_dir: Path) -> None:
     """
     While its agent is away a node keeps what it had; what was taken from it meanwhile it gives up before anything else,

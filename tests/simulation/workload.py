@@ -12,7 +12,7 @@ from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
 from simulation.addressing import Addressing
 from simulation.asking import OPEN
 from simulation.beginning import LOGINS
-from simulation.cards import CardEdits, Cards
+from simulation.cards import CardEdits, CardLimits, Cards
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.guarding import Guarding
@@ -89,6 +89,7 @@ class Workload(Haste):
         Guarding(self, self._end_s)
         Cards(self, self._end_s)
         CardEdits(self, self._end_s)
+        CardLimits(self, self._end_s)
         Addressing(self, self._end_s)
         Sites(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)

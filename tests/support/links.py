@@ -6,7 +6,7 @@ from typing import Any
 
 from cm.rules.link import link_of
 from cm.rules.node_document import PUBLIC
-from cm.rules.node_report import Bridge, Report
+from cm.rules.node_report import SHAPING, Bridge, Report
 from cm.runtime.wall import utc_now
 from cm.services.node_report import take_report
 from cm.store.link import LINKS
@@ -24,6 +24,7 @@ class LinkAgent:
         self.sequence = 0
         self.answers: tuple[str, ...] | None = None  # addresses that it answers for; None: it knows of none
         self.uplinks: tuple[str, ...] = ()
+        self.shapes = False
         self.made: dict[str, str] = {}  # bridges by networks
         cloud.sql("UPDATE node SET tunnel_address = :a WHERE id = :n", a=tunnel_address, n=node_id)
         self.report()
@@ -48,7 +49,10 @@ class LinkAgent:
             run=f"run-{self.node_id}",
             sequence=self.sequence,
             boot_id="boot-1",
-            capabilities=(*((LINKS,) if self.capable else ()), *(() if self.answers is None else (PUBLIC,))),
+            capabilities=(
+                *((LINKS,) if self.capable else ()), *(() if self.answers is None else (PUBLIC,)),
+                *((SHAPING,) if self.shapes else ()),
+            ),  # fmt: skip
             public=self.answers or (),
             bridges=[Bridge(name, bridge, True) for name, bridge in sorted(bridges.items())],
             uplinks=self.uplinks,

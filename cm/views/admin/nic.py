@@ -7,6 +7,8 @@ from cm.rpc.types import Id
 from cm.rpc.view import admin_view
 from cm.services import nic as service
 from cm.services.context import ClusterCall
+from cm.store.nic import Bandwidth
+from cm.views.user.nic import Kbit
 from cm.views.user.security_group import Card
 
 
@@ -17,11 +19,20 @@ def get_list(caller: ClusterCall, vm_id: Id) -> list[Nic]:
 
 
 @admin_view(changing=True)
-def edit(caller: ClusterCall, vm_id: Id, nic: Card, spoofing: bool) -> Nic:
+def edit(
+    caller: ClusterCall,
+    vm_id: Id,
+    nic: Card,
+    spoofing: bool | None = None,
+    kbit_in: Kbit | None = None,
+    kbit_out: Kbit | None = None,
+) -> Nic:
     """
-    Change what nodes let a network card do, without a restart.
+    Change what nodes let a network card do, without a restart; what is left out stays.
 
     :param spoofing: whether it may send from addresses that are not its own, as routers and VPN gateways do. Nodes'
         own addresses and other guests' metadata stay out of its reach.
+    :param kbit_in: what the guest gets at the most, also beyond what owners may set. 0: as the cluster's settings say.
+    :param kbit_out: what the guest sends; likewise.
     """
-    return service.edit(caller, vm_id, nic, spoofing, administrator=True)
+    return service.edit(caller, vm_id, nic, spoofing, Bandwidth(kbit_in, kbit_out), administrator=True)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from cm.results.network import Nic, NicWork
 from cm.rpc.types import Id, Ids, Limit
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import NicModel
 from cm.rules.access import Action
+from cm.rules.network import KBIT_MAX
 from cm.services import nic as service
 from cm.services.context import ClusterCall
+from cm.store.nic import Bandwidth
 from cm.views.user.network import AddressText
 from cm.views.user.security_group import Card
+
+Kbit = Annotated[int, Meta(ge=0, le=KBIT_MAX, description="kbit/s, at least 64; 0: as the cluster's settings say.")]
 
 
 @user_view(on={"vm_id": Action.SEE})
@@ -34,6 +42,8 @@ def attach(
     address: AddressText | None = None,
     model: NicModel | None = None,
     security_group_ids: Ids | None = None,
+    kbit_in: Kbit | None = None,
+    kbit_out: Kbit | None = None,
 ) -> NicWork:
     """
     Give a VM, running or stopped, another network card. A running guest sees it when the operation is done.
@@ -42,19 +52,31 @@ def attach(
     :param address: which of the network's it gets; without it the first that is free.
     :param model: without it, as the VM's first card. A VM that runs takes virtio, and others if it has one of them.
     :param security_group_ids: that it is in; without it the default group, on networks of users.
+    :param kbit_in: what it gets at the most, and ``kbit_out`` what it sends; as of ``edit``.
     """
-    return service.attach(caller, vm_id, network_id, address, model, security_group_ids)
+    bandwidth = Bandwidth(kbit_in, kbit_out)
+    return service.attach(caller, vm_id, network_id, address, model, security_group_ids, bandwidth)
 
 
 @user_view(changing=True, on={"vm_id": Action.ATTACH})
-def edit(caller: ClusterCall, vm_id: Id, nic: Card, spoofing: bool) -> Nic:
+def edit(
+    caller: ClusterCall,
+    vm_id: Id,
+    nic: Card,
+    spoofing: bool | None = None,
+    kbit_in: Kbit | None = None,
+    kbit_out: Kbit | None = None,
+) -> Nic:
     """
-    Change what nodes let a network card do, without a restart.
+    Change what nodes let a network card do, without a restart; what is left out stays.
 
     :param spoofing: whether it may send from addresses that are not its own, as routers do. It takes an administrator
         to allow that, unless the cluster leaves it to VMs' owners; who may not allow it may still take it back.
+    :param kbit_in: what the guest gets at the most, up to the cluster's own limit, where it has one; an administrator
+        grants more. 0: as much as the cluster allows. Of a VM whose node cannot hold limits it is refused.
+    :param kbit_out: what the guest sends; likewise.
     """
-    return service.edit(caller, vm_id, nic, spoofing)
+    return service.edit(caller, vm_id, nic, spoofing, Bandwidth(kbit_in, kbit_out))
 
 
 @user_view(changing=True, on={"vm_id": Action.ATTACH})

@@ -66,6 +66,8 @@ from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import vm_loads, vm_statistics
 from cm.services.tag import put_on_new
 from cm.store import vm as store
+from cm.store.nic import Bandwidth
+from cm.views.user.nic import Kbit
 from cm.views.user.security_group import Card
 
 Addresses = Annotated[list[Annotated[str, Meta(max_length=15)]], Meta(max_length=8)]
@@ -128,6 +130,8 @@ def create(
     user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO,
     tags: TagValues | None = None,
     guarded: bool = False,
+    kbit_in: Kbit | None = None,
+    kbit_out: Kbit | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -154,6 +158,8 @@ def create(
         the last; "auto": these where it looks like that.
     :param tags: of each VM, from the start.
     :param guarded: as of ``set_policy``.
+    :param kbit_in: what each card gets at the most, and ``kbit_out`` what it sends; as of ``user.nic.edit``, but not
+        refused: a node that cannot hold limits tells so among its troubles.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -187,6 +193,7 @@ def create(
             networks=networks or (),
             addresses=addresses or (),
             security_groups=security_group_ids,
+            bandwidth=Bandwidth(kbit_in, kbit_out),
         ),
     )
     if tags:

@@ -149,8 +149,10 @@ class World:
             if family not in self.tables:
                 raise CommandFailed("No such file or directory")
             return self.tables[family]
-        if "wn0" in text:
-            return ""  # whether the node can make networks
+        if "wn0" in text or "wq0" in text:
+            return ""  # whether the node can make networks, and hold limits
+        if arguments[0] == "tc" or command == "ip -json link show type ifb":
+            return "[]"
         if command == "nft -f -":
             if any(f"\ndelete table {each}" in text for each in ("inet wawel_answers", "bridge wawel_ended")):
                 return ""
