@@ -59,6 +59,22 @@ class Connection(TypedDict):
     command: Annotated[str, Meta(examples=["ssh -p 20022 debian@203.0.113.9"], description="To be typed, or opened.")]
 
 
+class Entrance(TypedDict):
+    """One way to a VM, and what leads to it."""
+
+    method: Literal["ssh", "rdp", "vnc", "http", "https"]
+    through: Annotated[
+        Literal["public", "port", "network", "screen"],
+        Meta(
+            description="A public address of its own; a port of a shared one; its own address, for who is on its"
+            " network or has a way there; its screen on its node."
+        ),
+    ]
+    address: Annotated[str, Meta(examples=["203.0.113.9"])]
+    port: PortNumber
+    command: Annotated[str, Meta(examples=["ssh -p 20022 debian@203.0.113.9"], description="To be typed, or opened.")]
+
+
 class PublicIP(TypedDict):
     """A public address by CC1's names."""
 

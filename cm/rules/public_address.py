@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import collapse_addresses, ip_address, ip_network, summarize_address_range
 from typing import Any, Final
 
@@ -145,6 +146,55 @@ def way(method: str, address: str, port: int, username: str) -> Way:
     if method == "vnc":
         return Way(method, f"vncviewer {host}::{port}")
     return Way(method, f"{method}://{host}" + ("/" if port == PORTS[method] else f":{port}/"))
+
+
+class Through(StrEnum):
+    """What leads to a VM, the farthest reaching first."""
+
+    PUBLIC = "public"  # a public address of its own
+    PORT = "port"  # a port of a shared one
+    NETWORK = "network"  # its own address, for who is on its network, or has a way there
+    SCREEN = "screen"  # its node's port for its screen, by a password of its own
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """One way to a VM: what to type, and by what and where that leads to it."""
+
+    method: str
+    through: Through
+    address: str
+    port: int
+    command: str
+
+
+def entrances(
+    addresses: Sequence[str],
+    ports: Iterable[tuple[str, str, int, int]],
+    inside: Sequence[str],
+    screen: tuple[str, int] | None,
+    username: str,
+    platform: str,
+) -> list[Entrance]:
+    """
+    All ways to a VM.
+
+    :param addresses: and ``ports``, ``username`` and ``platform`` as of ``ways``.
+    :param inside: its own addresses on networks where others are.
+    :param screen: address and port where its screen is open; None: it is not.
+    """
+    usual = "rdp" if platform == "windows" else "ssh"
+    places = [(Through.PUBLIC, usual, each, PORTS[usual]) for each in addresses]
+    places += [
+        (Through.PORT, _METHODS[guest_port], address, port)
+        for address, protocol, port, guest_port in ports if protocol == "tcp" and guest_port in _METHODS
+    ]  # fmt: skip
+    places += [(Through.NETWORK, usual, each, PORTS[usual]) for each in inside]
+    places += [(Through.SCREEN, "vnc", *screen)] if screen is not None else []
+    return [
+        Entrance(method, through, address, port, way(method, address, port, username).command)
+        for through, method, address, port in places
+    ]
 
 
 def ways(

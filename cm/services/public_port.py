@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from sqlalchemy.orm import Session
 
-from cm.results.public_address import PublicPort
+from cm.results.public_address import Entrance, PublicPort
 from cm.rpc.errors import LimitReached, ObjectNotFound, QuotaReached
 from cm.rpc.vocabulary import PortProtocol
 from cm.rules.access import Action
@@ -53,6 +53,12 @@ def add(caller: ClusterCall, vm_id: int, guest_port: int, protocol: PortProtocol
     assert made is not None
     caller.note("add port", vm_id=vm_id, nic=number, protocol=str(protocol), guest_port=guest_port, port=made["port"])
     return made
+
+
+def entrances(caller: ClusterCall, vm_id: int) -> list[Entrance]:
+    """How a VM that the caller sees is reached, if its groups and its guest let them in."""
+    row = authorized_vm(caller.session, person_of(caller.identity), vm_id, caller.action("vm_id"))
+    return store.entrances_of(caller.session, row.id)
 
 
 def _vm(caller: ClusterCall, vm_id: int) -> VMRow:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.results import public_address as results
 from cm.rpc.vocabulary import PortProtocol, PublicState
-from cm.rules.public_address import AddressFacts, public_state, ways
+from cm.rules.public_address import AddressFacts, entrances, public_state, ways
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import has_row
 from cm.store.answering import ANSWERING
@@ -76,6 +76,28 @@ def reached(session: Session, vm_id: int, row: Any) -> dict[str, Any]:
     told = [(each["address"], each["protocol"], each["port"], each["guest_port"]) for each in ports]
     found = ways(row.public, told, row.ssh_username, row.platform)
     return {"ports": ports, "connections": [asdict(each) for each in found]}
+
+
+_ENTERED = Prepared(
+    "entrances_of_vm",
+    f"""
+SELECT v.ssh_username, {REACHED},
+       ARRAY(SELECT host(l.address) FROM nic c JOIN network w ON w.id = c.network_id JOIN network_lease l
+                 ON l.nic_id = c.id WHERE c.vm_id = v.id AND w.kind <> 'nat' ORDER BY c.number, l.address) AS inside,
+       n.address AS node, CASE WHEN v.vnc_enabled THEN (SELECT port FROM vnc_port WHERE vm_id = v.id) END AS port
+  FROM vm v LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
+""",
+)
+
+
+def entrances_of(session: Session, vm_id: int) -> list[results.Entrance]:
+    """All ways to a VM that is there, those from outside first."""
+    row = _ENTERED(session, id=vm_id).one()
+    ports = ports_of(session, vm_id) if row.has_ports else []
+    told = [(each["address"], each["protocol"], each["port"], each["guest_port"]) for each in ports]
+    screen = None if row.port is None or row.node is None else (row.node, row.port)
+    found = entrances(row.public, told, row.inside, screen, row.ssh_username, row.platform)
+    return [cast(results.Entrance, asdict(each)) for each in found]
 
 
 def count_ports(session: Session, account_id: int) -> tuple[int, int]:

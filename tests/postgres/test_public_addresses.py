@@ -387,6 +387,17 @@ def test_ports(cloud: MemoryCloud, agents: list[LinkAgent], shared: Any, vm: Any
     seen = cloud.vm(vm["vm_id"])
     assert [each["state"] for each in seen["ports"]] == ["answered"] * 3
     assert seen["connections"] == [{"method": "ssh", "command": f"ssh -p 20022 {SHARED}"}]
+    told = user(cloud, "vm.get_connections", vm_id=vm["vm_id"])
+    inside = [("network", f"ssh {lease['address']}") for lease in vm["leases"]]
+    assert [(each["through"], each["command"]) for each in told] == [("port", f"ssh -p 20022 {SHARED}"), *inside]
+    screen = user(cloud, "vm.attach_vnc", vm_id=vm["vm_id"])
+    cloud.ended(screen["operation_id"])
+    last = user(cloud, "vm.get_connections", vm_id=vm["vm_id"])[-1]
+    assert last == {
+        "through": "screen", "method": "vnc", "address": screen["address"], "port": screen["port"],
+        "command": f"vncviewer {screen['address']}::{screen['port']}",
+    }  # fmt: skip
+    cloud.ended(user(cloud, "vm.detach_vnc", vm_id=vm["vm_id"])["operation_id"])
     now = admin(cloud, "public_address.get_by_id", public_address_id=shared["public_address_id"])
     assert (now["state"], now["ports"], now["node_id"]) == ("answered", 3, here.node_id)
     with pytest.raises(InUse):

@@ -67,6 +67,7 @@ class Questions:
                 flow = {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}
                 yield login, "user.network.explain", flow
                 yield login, "user.nic.get_list", {"vm_id": thing.id}
+                yield login, "user.vm.get_connections", {"vm_id": thing.id}
                 yield login, "user.acl.get_list", {"kind": "vm", "object_id": thing.id}
                 yield login, "user.operation.get_list", {"vm_id": thing.id}
             for thing in self.some("image"):

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from cm.results.public_address import PublicPort
+from cm.results.public_address import Entrance, PublicPort
 from cm.results.series import MeasuredVM, VMLoad
 from cm.results.snapshot import SnapshotWork
 from cm.results.vm import (
@@ -265,6 +265,16 @@ def remove_port(
 ) -> None:
     """Have a port of a VM be reached from outside no more."""
     public_port.remove(caller, vm_id, guest_port, protocol, nic)
+
+
+@user_view(on={"vm_id": Action.SEE})
+def get_connections(caller: ClusterCall, vm_id: Id) -> list[Entrance]:
+    """
+    What to type, or to open, to reach a VM: by ssh, rdp (Windows), vnc or http, from outside by its public addresses
+    and ports, from its networks by its own addresses, and at its screen where that is open. Its security groups have to
+    let callers in. Its serial console is ``open_console``'s.
+    """
+    return public_port.entrances(caller, vm_id)
 
 
 @user_view(on={"vm_id": Action.SEE}, prompt=True)

@@ -14,6 +14,8 @@ from cm.rules.public_address import (
     PORT_FIRST,
     PORT_LAST,
     AddressFacts,
+    Through,
+    entrances,
     free_port,
     parse_addresses,
     public_state,
@@ -121,3 +123,18 @@ def test_ways() -> None:
         "ssh debian@203.0.113.7", "ssh -p 20022 debian@203.0.113.9"
     ]  # fmt: skip
     assert [each.method for each in ways(["203.0.113.7"], [], "", "windows")] == ["rdp"]
+
+
+def test_entrances() -> None:
+    """From outside first, then from its networks, then its screen; each with what leads there."""
+    ports = [("203.0.113.9", "tcp", 20080, 80), ("203.0.113.9", "tcp", 30000, 5432)]
+    found = entrances(["203.0.113.7"], ports, ["10.130.0.5", "fd12::5"], ("192.0.2.1", 5903), "debian", "linux")
+    assert [(each.through, each.method, each.address, each.port, each.command) for each in found] == [
+        (Through.PUBLIC, "ssh", "203.0.113.7", 22, "ssh debian@203.0.113.7"),
+        (Through.PORT, "http", "203.0.113.9", 20080, "http://203.0.113.9:20080/"),
+        (Through.NETWORK, "ssh", "10.130.0.5", 22, "ssh debian@10.130.0.5"),
+        (Through.NETWORK, "ssh", "fd12::5", 22, "ssh debian@fd12::5"),
+        (Through.SCREEN, "vnc", "192.0.2.1", 5903, "vncviewer 192.0.2.1::5903"),
+    ]
+    assert [each.method for each in entrances([], [], ["10.130.0.5"], None, "", "windows")] == ["rdp"]
+    assert entrances([], [], [], None, "", "linux") == []

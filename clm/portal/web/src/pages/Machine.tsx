@@ -37,8 +37,9 @@ function Overview(props: { machine: Row }): ReactNode {
   const { t, memory, time } = useTexts();
   const { machine } = props;
   const { vm_id, cluster } = machine;
-  // The list does not tell everything: whose it is, and how it is reached.
+  // The list does not tell everything: whose it is.
   const { value: detail } = useAnswer("user.vm.get_by_id", { vm_id, cluster }, ["vm"]);
+  const { value: ways } = useAnswer("user.vm.get_connections", { vm_id, cluster }, ["vm", "public_address"]);
   const size = t("create.sizeFits", { cpu: t("count.cpu", { n: machine.cpu }), memory: memory(machine.memory_mib) });
   return (
     <Section title="machine.overview">
@@ -48,7 +49,7 @@ function Overview(props: { machine: Row }): ReactNode {
         ["column.image", machine.image_name],
         ["column.size", `${machine.template_name} (${size})`],
         ["machine.addresses", machine.leases.map((lease) => lease.address).join(", ")],
-        ["machine.connect", detail?.connections.length ? detail.connections.map((way) => <code key={way.method + way.command}>{way.command} </code>) : null],
+        ["machine.connect", ways?.length ? ways.map((way) => <div key={way.through + way.command}><code>{way.command}</code></div>) : null],
         ["machine.work", machine.operation && word(t, "work", machine.operation)],
         ["column.owner", machine.user_login ?? detail?.user_login],
         ["column.created", time(machine.created)],
