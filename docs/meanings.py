@@ -22,6 +22,7 @@ MEANINGS = {
     "cluster.hook_grace_s": "seconds that an end waits for its hook before the node is looked at",
     "cluster.detach_s": "seconds a guest has to let go of a disk or a network card",
     "cluster.owners_spoof": "whether a VM's owners, too, may let its network cards send as anybody (`user.nic.edit`)",
+    "cluster.ula": "whether users' networks get IPv6 of the cluster's unique local addresses where their pool has none",
     "cluster.shutdown_s": "seconds a guest has to obey the power button",
     "cluster.reconcile_s": "seconds between full passes over a node; with more than 300 nodes a round takes longer",
     "cluster.cpu_overcommit": "CPUs promised per CPU there, of nodes added from now on",

@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -148,7 +149,13 @@ class Segments:
         for name, link in self._known.items():
             if name not in told and (unclear or any(each.startswith(TAP_PREFIX) for each in ports(link.bridge))):
                 told[name] = link
-        return tuple(sorted(told.values())) if told or document.links is not None else None
+        if not told and document.links is None:
+            return None
+        return tuple(sorted(told.values() if self._has_ipv6() else map(_without_ipv6, told.values())))
+
+    def _has_ipv6(self) -> bool:
+        """Whether the kernel has any: where it was begun without, guests do with IPv4."""
+        return (self._system / "ipv6").exists()
 
     def _recall(self) -> None:
         """What an agent before us made, which the document of now may have lost."""
@@ -367,6 +374,10 @@ def _has_vlans() -> bool:
 
 def _devices(link: Link) -> list[str]:
     return [link.bridge, *([link.tunnel] if link.vni is not None else []), *([link.vlan_device] if link.vlan else [])]
+
+
+def _without_ipv6(link: Link) -> Link:
+    return replace(link, gateways=tuple(each for each in link.gateways if each.version == 4))
 
 
 def _made(name: str) -> str:

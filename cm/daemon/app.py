@@ -110,6 +110,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         shutdown_s=cluster.shutdown_s,
         detach_s=cluster.detach_s,
         owners_spoof=cluster.owners_spoof,
+        ula=cluster.ula,
         nic_kbit_in=settings.guests.nic_kbit_in,
         nic_kbit_out=settings.guests.nic_kbit_out,
         cpu_overcommit=cluster.cpu_overcommit,

@@ -37,6 +37,7 @@ class ClusterSettings:
     shutdown_s: float = 60.0
     detach_s: float = 30.0
     owners_spoof: bool = False
+    ula: bool = True
     reconcile_s: float = 15.0
     agent_silent_s: float = 60.0
     hooks_silent_s: float = 60.0

@@ -21,6 +21,7 @@ class AddressPool(TypedDict):
     pool_id: Number
     uuid: Uuid
     name: Named
+    description: Text
     kind: NetworkKind
     network: Annotated[str, Meta(examples=["10.130.0.0/16"], description="CIDR; empty: without addresses of ours.")]
     network6: Annotated[str | None, Meta(examples=["fd12:3456:789a::/48"], description="CIDR.")]

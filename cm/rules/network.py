@@ -9,6 +9,8 @@ without an IPv4 address has both from its own id.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -139,6 +141,18 @@ def free_prefix(pool: IPv4Network, taken: Iterable[IPv4Network], bits: int) -> I
             break
         start = (last // size + 1) * size
     return IPv4Network((start, bits)) if start + size <= end else None
+
+
+ULA_BITS: Final = 40  # of a prefix's own, RFC 4193, 3.2
+
+
+def unique_local(secret: bytes) -> IPv6Network:
+    """
+    A cluster's /48 of unique local addresses: fd and 40 bits that follow from its key alone, so that all its processes
+    have the same, and two sites that are joined one day hardly do.
+    """
+    own = hmac.new(secret, b"unique local addresses", hashlib.sha256).digest()[: ULA_BITS // 8]
+    return IPv6Network((b"\xfd" + own + bytes(10), 48))
 
 
 def nth_prefix6(pool: IPv6Network, number: int) -> IPv6Network | None:

@@ -41,6 +41,7 @@ class ClusterPolicy:
     doubtful_s: float = 60.0  # how long a node may be silent before its VMs are shown as doubtful
     shutdown_s: float = 60.0  # how long a guest may take to obey the power button
     owners_spoof: bool = False  # whether a VM's owners may let its network cards send as anybody
+    ula: bool = True  # whether users' networks of pools without IPv6 get unique local addresses
     nic_kbit_in: int = 0  # kbit/s that a network card gets at the most, unless an administrator grants more; 0: any
     nic_kbit_out: int = 0  # that it sends
     detach_s: float = 30.0  # how long a guest may take to let go of a disk

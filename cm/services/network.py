@@ -24,7 +24,7 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import NetworkKind
 from cm.rules.access import Shared
 from cm.rules.names import link_name, network_name
-from cm.rules.network import free_prefix, label_of, nth_prefix6
+from cm.rules.network import free_prefix, label_of, nth_prefix6, unique_local
 from cm.runtime.taken import refused_by
 from cm.services.access import authorized_network, level_on, person_of
 from cm.services.context import ClusterCall
@@ -238,13 +238,13 @@ def list_for(caller: ClusterCall, shared: bool) -> Sequence[ListedNetwork]:
     return [cast(ListedNetwork, describe(row)) for row in list_networks(caller.session, caller.account_id)]
 
 
-def available(pool: PoolRow) -> AvailableNetwork:
+def available(caller: ClusterCall, pool: PoolRow) -> AvailableNetwork:
     """A pool as users see it."""
     return {
         "pool_id": pool.id,
         "name": pool.name,
         "network": str(pool.network),
-        "ipv6": pool.network6 is not None,
+        "ipv6": _range6(caller, pool) is not None,
         "prefix_default": pool.prefix_default,
         "prefix_min": pool.prefix_min,
         "prefix_max": pool.prefix_max,
@@ -261,11 +261,13 @@ def request(
     description: str = "",
     dns: str = "",
     is_default: bool = False,
+    ipv6: bool | None = None,
 ) -> Network:
     """
     Cut a network from a pool.
 
     :param mask: its bits; ``prefix``: exactly this network; neither: as the pool says.
+    :param ipv6: whether it has IPv6, too; None: where the pool or the cluster has any.
     :raises QuotaReached: the caller has as many networks as one may have.
     :raises PoolFull: no pool has room for it, or there is none.
     :raises NetworkOverlaps: that network is taken.
@@ -282,7 +284,10 @@ def request(
         raise QuotaReached("networks", quota, used, 1)
     source, cut = _cut(session, caller.account_id, pool, bits, exact)
     network_id = next_id(session)
-    prefix6 = _cut6(session, source, network_id)
+    range6 = _range6(caller, source) if ipv6 is not False else None
+    if ipv6 and range6 is None:
+        raise InvalidParameter("ipv6", f"neither the pool {source.name} nor the cluster has any")
+    prefix6 = None if range6 is None else _cut6(session, range6, network_id)
     login = label_of(login_of(session, caller.account_id)) or f"user-{caller.account_id}"
     values = {
         "id": network_id,
@@ -304,6 +309,7 @@ def request(
     refusals = {
         "uq_network_name": NameTaken("network", name),
         "ex_network_prefix": NetworkOverlaps(str(cut), "another, made just now"),
+        "ex_network_prefix6": NetworkOverlaps(str(prefix6), "another, made just now"),
     }
     with refused_by(session, refusals):
         insert_network(session, values)
@@ -349,18 +355,23 @@ def _cut(
     raise PoolFull()
 
 
-def _cut6(session: Session, pool: PoolRow, network_id: int) -> IPv6Network | None:
+def _range6(caller: ClusterCall, pool: PoolRow) -> IPv6Network | None:
+    """What a pool's networks get their IPv6 from: a range of its own, else the cluster's unique local addresses."""
+    if pool.network6 is not None or not caller.policy.ula:
+        return pool.network6
+    return unique_local(caller.policy.secret)
+
+
+def _cut6(session: Session, range6: IPv6Network, network_id: int) -> IPv6Network:
     """
     A /64 that no live network has; the last one that was given back comes late.
 
     :raises PoolFull: there is none left.
     """
-    if pool.network6 is None:
-        return None
-    taken = taken6_in(session, pool.id)
-    count = 1 << (64 - pool.network6.prefixlen)
+    taken = taken6_in(session, range6)
+    count = 1 << (64 - range6.prefixlen)
     for number in range(network_id, network_id + len(taken) + 1):
-        found = nth_prefix6(pool.network6, number % count)
+        found = nth_prefix6(range6, number % count)
         if found is not None and found not in taken:
             return found
     raise PoolFull()

@@ -288,11 +288,14 @@ def edit_network(session: Session, network_id: int, values: Mapping[str, Any]) -
     edit_row(session, models.Network, network_id, columns, values)
 
 
-def find_overlap(session: Session, network: Network) -> str | None:
-    """The name of a live pool that shares addresses with this network."""
+def find_overlap(session: Session, network: Network, but: int = 0) -> str | None:
+    """The name of a live pool that shares addresses with this network. :param but: it is another than this one."""
     name: str | None = session.scalar(
-        text("SELECT name FROM address_pool WHERE network && CAST(:network AS inet) AND deleted_at IS NULL LIMIT 1"),
-        {"network": str(network)},
+        text(
+            "SELECT name FROM address_pool"
+            " WHERE network && CAST(:network AS inet) AND deleted_at IS NULL AND id <> :but LIMIT 1"
+        ),
+        {"network": str(network), "but": but},
     )
     return name
 

@@ -185,6 +185,91 @@ def test_pools(cloud: MemoryCloud, pool: Any) -> None:
     admin(cloud, "pool.delete", pool_id=loose["pool_id"])
 
 
+def test_edit_pool(cloud: MemoryCloud, pool: Any) -> None:
+    """
+    A pool is called otherwise, grows, and shrinks by what no network has; networks that were cut from it stay as they
+    are. It shares addresses no more once no network does. One that is a network keeps all but its description.
+    """
+    key = {"pool_id": pool["pool_id"]}
+    lab = request(cloud, name="lab", network="10.130.0.64/26")
+    told = admin(cloud, "pool.edit", **key, name="vz", description="of the lab", network="10.130.0.0/24", prefix_min=24)
+    assert (told["name"], told["description"], told["network"], told["prefix_min"]) == (
+        "vz", "of the lab", "10.130.0.0/24", 24,
+    )  # fmt: skip
+    wide = request(cloud, name="wide", network="10.130.0.128/25")
+    for network in ("10.130.0.0/25", "10.130.0.64/26", "10.131.0.0/24"):
+        with pytest.raises(InUse, match=f"network {wide['network_id']}"):
+            admin(cloud, "pool.edit", **key, network=network, prefix_min=26)
+    cloud.call("user.network.release", [wide["network_id"]])
+    with pytest.raises(InvalidParameter, match="prefix_default"):
+        admin(cloud, "pool.edit", **key, network="10.130.0.64/26")
+    told = admin(cloud, "pool.edit", **key, network="10.130.0.64/26", prefix_min=26)
+    assert (told["network"], told["networks"]) == ("10.130.0.64/26", 1)
+    for refused in ({"network6": ""}, {"network6": "fd12:3456:789b::/48"}):
+        with pytest.raises(InUse, match=f"network {lab['network_id']}"):
+            admin(cloud, "pool.edit", **key, **refused)
+    assert admin(cloud, "pool.edit", **key, network6="fd12:3456::/32")["network6"] == "fd12:3456::/32"
+    assert cloud.call("user.network.get_by_id", [lab["network_id"]])["network6"] == lab["network6"]
+    other = admin(cloud, "pool.add", name="two", network="10.131.0.0/16")
+    with pytest.raises(NameTaken):
+        admin(cloud, "pool.edit", **key, name="two")
+    with pytest.raises(NetworkOverlaps, match="two"):
+        admin(cloud, "pool.edit", **key, network="10.128.0.0/14", prefix_min=26)
+    for parameter, params in (
+        ("name", {"name": "a b"}), ("network", {"network": "10.130.0.1/16"}), ("network6", {"network6": "fd00::/65"}),
+    ):  # fmt: skip
+        with pytest.raises(InvalidParameter) as wrong:
+            admin(cloud, "pool.edit", **key, **params)
+        assert wrong.value.parameter == parameter
+    shared = admin(cloud, "pool.edit", **key, overlap=True)
+    assert shared["overlap"] and admin(cloud, "pool.edit", **key, overlap=False)["overlap"] is False
+    admin(cloud, "pool.edit", pool_id=other["pool_id"], overlap=True)
+    loose = request(cloud, name="loose", pool="two")
+    with pytest.raises(InUse, match=f"network {loose['network_id']}"):
+        admin(cloud, "pool.edit", pool_id=other["pool_id"], overlap=False)
+    for each in (lab, loose):
+        cloud.call("user.network.release", [each["network_id"]])
+    assert admin(cloud, "pool.edit", **key, network6="")["network6"] is None
+    admin(cloud, "pool.delete", pool_id=other["pool_id"])
+    (everybodys,) = [each for each in admin(cloud, "pool.get_list") if each["kind"] == "nat"]
+    fixed = {"pool_id": everybodys["pool_id"]}
+    with pytest.raises(InvalidParameter, match="network by itself"):
+        admin(cloud, "pool.edit", **fixed, name="all")
+    assert admin(cloud, "pool.edit", **fixed, description="everybody's")["description"] == "everybody's"
+
+
+def test_unique_local(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
+    """
+    A network of a pool without IPv6 has unique local addresses of the cluster's, unless its user or the operator says
+    otherwise; so have its VMs. Those that are there stay as they are.
+    """
+    plain = admin(cloud, "pool.add", name="two", network="10.131.0.0/16")
+    own = IPv6Network("fc00::/7")
+    assert {each["name"]: each["ipv6"] for each in cloud.call("user.network.list_available_networks")}["two"]
+    lab, other = request(cloud, name="lab", pool="two"), request(cloud, "other", name="lab", pool="two")
+    found = [IPv6Network(each["network6"]) for each in (lab, other)]
+    assert found[0] != found[1] and found[0].supernet(new_prefix=48) == found[1].supernet(new_prefix=48)
+    assert all(each.subnet_of(own) and each.prefixlen == 64 for each in found)
+    assert not found[0].subnet_of(IPv6Network("fd12:3456:789a::/48")) and lab["gateway6"] == str(found[0][1])
+    assert request(cloud, name="four", pool="two", ipv6=False)["network6"] is None
+    vm = run(cloud, agents, networks=[lab["network_id"]])
+    assert [":" in lease["address"] for lease in cloud.vm(vm["vm_id"])["leases"]] == [False, True]
+    policy = cloud.manager.services.policy
+    object.__setattr__(policy, "ula", False)
+    try:
+        assert request(cloud, name="off", pool="two")["network6"] is None
+        with pytest.raises(InvalidParameter, match="ipv6"):
+            request(cloud, name="on", pool="two", ipv6=True)
+        assert request(cloud, name="of a pool", pool="vx", ipv6=True)["network6"].startswith("fd12:3456:789a:")
+    finally:
+        object.__setattr__(policy, "ula", True)
+    end(cloud, vm)
+    for each in cloud.call("user.network.list_user_networks"):
+        cloud.call("user.network.release", [each["network_id"]])
+    cloud.call("user.network.release", [other["network_id"]], account="other")
+    admin(cloud, "pool.delete", pool_id=plain["pool_id"])
+
+
 def test_first_vm(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
     """Who has no network gets one with their first VM; the next ones are on it. Without a pool all is as it was."""
     first = run(cloud, agents)

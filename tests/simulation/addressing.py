@@ -25,6 +25,22 @@ SELECT a.login, v.id, n.number, n.id AS nic_id
 """
 
 
+class PoolEdits(Draws):
+    STREAM = "edits of pools"
+    PACE_S = 90.0
+    ASKED = {"edit": 1}
+
+    def _edit(self) -> None:
+        """Networks are larger or smaller from now on, or the pool has more room."""
+        pool = self._one(
+            "SELECT id, network::text FROM address_pool WHERE kind = 'vxlan' AND deleted_at IS NULL ORDER BY id"
+        )
+        if pool is not None:
+            bits = self._rng.choice((26, 27, 28))
+            more = {"network": pool.network.replace("/20", "/19")} if self._rng.random() < 0.3 else {}
+            self._workload.ask("admin", "admin.pool.edit", pool_id=pool.id, prefix_default=bits, **more)
+
+
 class Addressing(Draws):
     STREAM = "addresses"
     PACE_S = 5.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.python.failure import Failure
 
 from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
-from simulation.addressing import Addressing
+from simulation.addressing import Addressing, PoolEdits
 from simulation.asking import OPEN
 from simulation.beginning import LOGINS
 from simulation.cards import CardEdits, CardLimits, Cards
@@ -92,6 +92,7 @@ class Workload(Haste):
         CardLimits(self, self._end_s)
         Addressing(self, self._end_s)
         Sites(self, self._end_s)
+        PoolEdits(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 

@@ -15,7 +15,7 @@ from cm.interfaces.managed import PoolVerb, VolumeBy
 from cm.results.managed import Description, ManagedPool, VolumeReference
 from cm.results.network import AddressPool
 from cm.rpc.errors import InvalidParameter
-from cm.rpc.types import Id, Limit, Name, matching
+from cm.rpc.types import Id, Limit, Name, Text, matching
 from cm.rpc.view import admin_view
 from cm.rules import managed as names
 from cm.services import managed
@@ -49,6 +49,7 @@ def add(
     prefix_default: Bits | None = None,
     prefix_min: Bits | None = None,
     prefix_max: Bits = 29,
+    description: Text = "",
 ) -> AddressPool:
     """
     Add a pool of addresses, of which users get networks of their own, over all nodes that have VMs on them. Nodes need
@@ -60,7 +61,7 @@ def add(
     :param prefix_default: of networks that are asked for without a size: 26, or the pool's own where that is more.
     :param prefix_min: others are bounded by this, of which the same is true of 22, and by ``prefix_max``.
     """
-    return service.add(caller, name, network, network6, overlap, (prefix_default, prefix_min, prefix_max))
+    return service.add(caller, name, network, network6, overlap, (prefix_default, prefix_min, prefix_max), description)
 
 
 @admin_view
@@ -73,6 +74,36 @@ def get_list(caller: ClusterCall) -> list[AddressPool]:
 def get_by_id(caller: ClusterCall, pool_id: Id) -> AddressPool:
     """One pool."""
     return describe(get_pool(caller.session, pool_id))
+
+
+@admin_view(changing=True)
+def edit(
+    caller: ClusterCall,
+    pool_id: Id,
+    name: Name | None = None,
+    description: Text | None = None,
+    network: str | None = None,
+    network6: str | None = None,
+    overlap: bool | None = None,
+    prefix_default: Bits | None = None,
+    prefix_min: Bits | None = None,
+    prefix_max: Bits | None = None,
+) -> AddressPool:
+    """
+    Change a pool; what is left out stays, and networks that were cut from it stay as they are. Of one that is a network
+    by itself only the description can be changed.
+
+    :param network: a range that has all networks' addresses; it may grow, and shrink by what none has.
+    :param network6: likewise; "" where none is cut of it any more, after which networks have unique local addresses of
+        the cluster's, if the operator has not switched that off.
+    :param overlap: true is for networks that are cut from now on; false takes a pool of which none shares addresses.
+    :param prefix_default: sizes of networks that are cut from now on; so are ``prefix_min`` and ``prefix_max``.
+    """
+    values = {
+        "name": name, "description": description, "network": network, "network6": network6, "overlap": overlap,
+        "prefix_default": prefix_default, "prefix_min": prefix_min, "prefix_max": prefix_max,
+    }  # fmt: skip
+    return service.edit(caller, pool_id, values)
 
 
 @admin_view(changing=True)

@@ -42,6 +42,7 @@ def request(
     description: Text = "",
     dns: Servers = "",
     tags: TagValues | None = None,
+    ipv6: bool | None = None,
 ) -> Network:
     """
     Get a network of one's own.
@@ -50,8 +51,11 @@ def request(
     :param network: exactly this one, such as 10.130.4.0/26, where it is free.
     :param pool: the name of one of ``list_available_networks``; else the first one that has room is taken.
     :param dns: servers that its guests' questions go to, addresses with blanks between; else the nodes' own.
+    :param ipv6: whether its guests have IPv6, too; without it they have where the pool, or the cluster, has any.
     """
-    made = service.request(caller, name, mask=mask, prefix=network, pool=pool, description=description, dns=dns)
+    made = service.request(
+        caller, name, mask=mask, prefix=network, pool=pool, description=description, dns=dns, ipv6=ipv6
+    )
     put_on_new(caller, TagKind.NETWORK, [made["network_id"]], tags)
     return made
 
@@ -74,7 +78,7 @@ def release(caller: ClusterCall, network_id: Id) -> None:
 @user_view
 def list_available_networks(caller: ClusterCall) -> list[AvailableNetwork]:
     """The pools that networks are cut from."""
-    return [service.available(row) for row in list_pools(caller.session, open_only=True)]
+    return [service.available(caller, row) for row in list_pools(caller.session, open_only=True)]
 
 
 @user_view

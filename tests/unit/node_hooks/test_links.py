@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
@@ -335,6 +336,16 @@ def test_changed_by_others(world: World) -> None:
     world.converge(PLAIN)
     [(name, text)] = told()
     assert name == "wn7" and "Operation not supported" in text
+
+
+def test_kernel_without_ipv6(world: World) -> None:
+    """It makes the network with IPv4 alone, which its guests can do with, and asks for nothing that would fail."""
+    parsed = parse_document({"version": "1", "networks": [], "hook_version": "", "links": [PLAIN], "hosts": {}})
+    [link] = world.segments.wanted(parsed) or ()
+    assert [each.version for each in link.gateways] == [4, 6]
+    shutil.rmtree(world.system / "ipv6")
+    [link] = world.segments.wanted(parsed) or ()
+    assert [each.version for each in link.gateways] == [4]
 
 
 def test_failing_line(world: World) -> None:

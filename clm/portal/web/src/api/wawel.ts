@@ -4,7 +4,7 @@ export type AccessEntry = { level: Level; subject: Subject };
 export type Account = { active: boolean; created: string; external_id: string | null; has_password: boolean; is_admin: boolean; login: string; name: string; origin: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number; uuid: string; version: number };
 export type AccountMessage = { code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown> };
 export type AccountStatistics = { login: string; quota_storage_mib: number; used_storage_mib: number; user_id: number; uses: VolumeCount[] };
-export type AddressPool = { created: string; kind: NetworkKind; locked: boolean; name: string; network: string; network6: string | null; networks: number; overlap: boolean; pool_id: number; prefix_default: number; prefix_max: number; prefix_min: number; uuid: string; version: number };
+export type AddressPool = { created: string; description: string; kind: NetworkKind; locked: boolean; name: string; network: string; network6: string | null; networks: number; overlap: boolean; pool_id: number; prefix_default: number; prefix_max: number; prefix_min: number; uuid: string; version: number };
 export type AdminOperation = { admin_text: string; attempts: number; created: string; deadline: string; error: string; finished: string | null; image_id: number | null; kind: OperationKind; next_attempt: string | null; node_id: number | null; operation_id: number; parent_id: number | null; progress: number; result: Record<string, unknown>; started: string | null; state: OperationState; step: string; storage_id: number | null; text: string; user_id: number | null; vm_id: number | null; waiting_for: string };
 export type Administrator = { email: string; first_name: string; last_name: string; login: string; since: string; user_id: number };
 export type ApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; name: string; scope: string[]; used: string | null };
@@ -59,6 +59,7 @@ export type DroppedGroups = { objects: number };
 export type EC2Endpoint = { cluster: string; url: string };
 export type EndedSessions = { ended: number };
 export type Enrolment = { expires: string; token: string };
+export type Entrance = { address: string; command: string; method: "http" | "https" | "rdp" | "ssh" | "vnc"; port: number; through: "network" | "port" | "public" | "screen" };
 export type ErasedVM = { vm_id: number; was_gone: boolean };
 export type Evacuation = { left: LeftVM[]; moving: MovingVM[]; node: string; node_id: number; operation_id: number | null };
 export type Filesystem = "ext4" | "ntfs" | "vfat" | "xfs";
@@ -579,7 +580,7 @@ export interface Methods {
   };
   /** Add a pool of addresses, of which users get networks of their own, over all nodes that have VMs on them. Nodes need an agent that makes links, and an address that others' tunnels reach. Once there is such a pool, VMs that name no network are on one of their user's. */
   "admin.pool.add": {
-    params: { name: string; network?: string; network6?: string | null; overlap?: boolean; prefix_default?: number | null; prefix_min?: number | null; prefix_max?: number; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; network?: string; network6?: string | null; overlap?: boolean; prefix_default?: number | null; prefix_min?: number | null; prefix_max?: number; description?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: AddressPool;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "network_overlaps" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -606,6 +607,12 @@ export interface Methods {
     params: { pool: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "is_ours" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change a pool; what is left out stays, and networks that were cut from it stay as they are. Of one that is a network by itself only the description can be changed. */
+  "admin.pool.edit": {
+    params: { pool_id: number | string; name?: string | null; description?: string | null; network?: string | null; network6?: string | null; overlap?: boolean | null; prefix_default?: number | null; prefix_min?: number | null; prefix_max?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: AddressPool;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "name_taken" | "network_overlaps" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** One storage pool, as it was seen in the last seconds. */
   "admin.pool.get": {
@@ -1881,7 +1888,7 @@ export interface Methods {
   };
   /** Get a network of one's own. */
   "user.network.request": {
-    params: { mask?: number | null; name?: string; network?: string | null; pool?: string | null; description?: string; dns?: string; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { mask?: number | null; name?: string; network?: string | null; pool?: string | null; description?: string; dns?: string; tags?: Record<string, string> | null; ipv6?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Network;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "pool_full" | "quota_reached" | "tag_limit" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "network_overlaps" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -2405,6 +2412,12 @@ export interface Methods {
   "user.vm.get_by_id": {
     params: { vm_id: number | string; cluster?: number | string | null };
     result: VMDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What to type, or to open, to reach a VM: by ssh, rdp (Windows), vnc or http, from outside by its public addresses and ports, from its networks by its own addresses, and at its screen where that is open. Its security groups have to let callers in. Its serial console is ``open_console``'s. */
+  "user.vm.get_connections": {
+    params: { vm_id: number | string; cluster?: number | string | null };
+    result: Entrance[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** The last bytes of what a VM wrote to its serial console. */
