@@ -39,7 +39,7 @@ from cm.rules.node_document import FORMAT
 from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail, watched
 from cm.runtime.metrics import EndpointMetrics
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 from cm.runtime.wall import unix_seconds
 from cm.services.agent import CREDENTIAL, SEEN_EVERY_S, enrol, record_agent
 from cm.store.node_document import DOCUMENT

@@ -34,7 +34,7 @@ from cm.rpc.http.request import Leaf, WireRequest, WireSite, remote
 from cm.rpc.turns import WRONG_S
 from cm.runtime.log import call_id
 from cm.runtime.logins import LoginTrail
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 from cm.runtime.wall import unix_seconds
 
 log = Logger()

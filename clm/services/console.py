@@ -38,7 +38,7 @@ from cm.rpc.places import Places
 from cm.rpc.standing import Standing
 from cm.rpc.turns import Turns
 from cm.rpc.vocabulary import Role
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 
 log = Logger()
 

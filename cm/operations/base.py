@@ -19,7 +19,7 @@ from cm.operations.lease import Lease, Stale
 from cm.rpc.errors import CloudError, Overloaded
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.operation import BEHIND, GAVE_WAY, SPECS, ObjectKind, OperationKind
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 from cm.runtime.wall import steady_seconds
 from cm.services.context import Services
 from cm.services.kind import ENDS, Ends

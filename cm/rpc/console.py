@@ -41,7 +41,7 @@ from cm.rpc.standing import Standing
 from cm.rpc.turns import Turns
 from cm.rpc.vocabulary import ConsoleKind
 from cm.runtime.pipe import PIPE_BYTES, Broken, Duplex
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 
 log = Logger()
 

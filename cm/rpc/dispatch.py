@@ -37,7 +37,7 @@ from cm.rpc.rate import ChangeRate
 from cm.rpc.turns import REFUSED_S, Turns
 from cm.rpc.view import Registry, View, unknown
 from cm.runtime.begin import begin
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 
 log = Logger()
 STOP_GRACE_S: Final = 10.0  # calls last milliseconds, but for those that wait: they are told to come again

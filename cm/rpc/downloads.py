@@ -31,7 +31,7 @@ from cm.rpc.places import Places
 from cm.rpc.server import refuse
 from cm.rpc.turns import Turns
 from cm.runtime.pipe import PIPE_BYTES, Broken, Pipe
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 
 log = Logger()
 

@@ -49,7 +49,7 @@ from cm.rpc.standing import Standing
 from cm.rpc.turns import REFUSED_S, Turns
 from cm.rpc.vocabulary import Role
 from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 
 log = Logger()
 

@@ -44,7 +44,7 @@ from cm.rpc.places import Places
 from cm.rpc.server import refuse
 from cm.rpc.upload_desk import Desk, Found, Receiving, Row
 from cm.runtime.closing import Closing
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 
 log = Logger()
 

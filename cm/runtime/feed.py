@@ -25,7 +25,7 @@ from twisted.logger import Logger
 
 from cm.rpc.errors import Unavailable
 from cm.runtime.database import Database
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 
 log = Logger()
 

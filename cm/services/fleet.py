@@ -20,7 +20,8 @@ from cm.interfaces.hypervisor import NodeInfo
 from cm.interfaces.node import INode, Opener
 from cm.rpc.errors import DeadlineExceeded, NodeBusy, NodeUnreachable, Overloaded, TooManyAtOnce
 from cm.runtime.database import Database
-from cm.runtime.threads import NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, IThreads, on_behalf
+from cm.runtime.pool import on_behalf
+from cm.runtime.threads import NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, IThreads
 from cm.store.node import NodeAddress, node_address
 
 log = Logger()

@@ -23,7 +23,8 @@ from zope.interface import implementer
 from cm.interfaces.calls import Pace
 from cm.rpc.errors import DeadlineExceeded, NodeUnreachable, Overloaded
 from cm.runtime.listener import Listener
-from cm.runtime.threads import HELD_UP_S, SIZES, SPARED_S, IThreads, size_of
+from cm.runtime.pool import HELD_UP_S, SPARED_S
+from cm.runtime.threads import SIZES, IThreads, size_of
 from cm.runtime.wall import steady_seconds
 from cm.services.fleet import perform
 from simulation.silence import Waits

@@ -33,7 +33,8 @@ from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
 from cm.operations import engine
 from cm.rpc.errors import NodeBusy, NodeUnreachable, TooManyAtOnce
-from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, SIZES, on_behalf
+from cm.runtime.pool import on_behalf
+from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, SIZES
 from cm.services.fleet import Fleet
 from cm.store.node import NodeAddress
 

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from cm.runtime.feed import FeedReader, Head, read_head
-from cm.runtime.threads import on_behalf
+from cm.runtime.pool import on_behalf
 
 
 class Database:

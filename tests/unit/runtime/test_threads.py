@@ -13,8 +13,9 @@ from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherR
 from zope.interface.verify import verifyObject
 
 from cm.rpc.errors import DeadlineExceeded, Overloaded, Stopping
-from cm.runtime import threads as module
-from cm.runtime.threads import HELD_UP_S, InlineThreads, IThreads, Threads, on_behalf
+from cm.runtime import pool as module
+from cm.runtime.pool import HELD_UP_S, on_behalf
+from cm.runtime.threads import InlineThreads, IThreads, Threads
 from support.wait import until
 
 from .reactor import Reactor
@@ -107,7 +108,7 @@ class TestThreads:
 
     def test_held_up_and_hung(self, reactor: Reactor, threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is spared once."""
-        monkeypatch.setattr("cm.runtime.threads.SPARED_S", 0.1)
+        monkeypatch.setattr("cm.runtime.pool.SPARED_S", 0.1)
         gate = threading.Event()
 
         def start() -> Any:
