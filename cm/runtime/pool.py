@@ -109,7 +109,7 @@ class Pool:
         self._size = size
         self._brisk = brisk
         self._company = company
-        self._at_work: set[_Job] = set()  # handed on
+        self._at_work: dict[_Job, None] = {}  # handed on, in that order
         self._lasting = 0  # of them
         self._looking = False
         self._queue_max = queue_max + size
@@ -191,7 +191,7 @@ class Pool:
         self._handed[job.whose] += 1
         self._handed_on += 1
         if self._brisk < self._size:
-            self._at_work.add(job)
+            self._at_work[job] = None
         self._queue.put(job)
 
     def _came_back(self, job: _Job) -> None:
@@ -200,7 +200,7 @@ class Pool:
         self._handed[job.whose] -= 1
         if not self._handed[job.whose]:
             del self._handed[job.whose]
-        self._at_work.discard(job)
+        self._at_work.pop(job, None)
         self._lasting -= job.lasts
         self._hand_on_next()
 
