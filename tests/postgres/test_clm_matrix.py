@@ -28,6 +28,7 @@ from support.matrix import (
     cases,
     filled,
     fits,
+    have_foreign,
     needs_level,
     outcome,
     overlooked,
@@ -88,6 +89,7 @@ class World:
         # Accounts that the cloud tells of by and by would look like a change.
         pending = "SELECT count(*) FROM cluster_account WHERE synced_version < version"
         until(lambda: bench.sql(pending) == 0, "all accounts on all clusters")
+        have_foreign(self.cloud)
         group = federation.call("user.group.create", {"name": "others", "description": ""}, login="bob")
         self.objects = Objects(self.cloud, owner, made[0], made[1], group["group_id"])
         self.holders = {login: Level(login.partition("-")[2]) for login in people}

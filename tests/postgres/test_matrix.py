@@ -5,7 +5,6 @@ of ids and who stands for whom: a new view is tested from its first day, and a n
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,8 +14,6 @@ from cm.rpc.caller import ANONYMOUS, Identity, LocalCaller
 from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import Role
 from cm.rules.access import Level
-from cm.services.mirror import look_at
-from cm.store.managed import take_looks
 from support.cloud import MemoryCloud, at_database, run
 from support.matrix import (
     NOBODYS,
@@ -28,12 +25,12 @@ from support.matrix import (
     cases,
     filled,
     fits,
+    have_foreign,
     needs_level,
     outcome,
     overlooked,
     without_ids,
 )
-from tests.contract.managed import pool_xml, volume_xml
 
 REGISTRY = Registry.collect("cm.views")
 CASES = list(cases(REGISTRY))
@@ -55,20 +52,8 @@ class World:
         cloud.call("user.vm.destroy", [[gone["vm_id"]]])
         cloud.wait(gone["vm_id"], "destroyed")
         self.objects = Objects(cloud, cloud.user_id, self.vm["vm_id"], gone["vm_id"], GROUP)
-        self._look()
+        have_foreign(cloud)
         self.holders = self._holders()
-
-    def _look(self) -> None:
-        """Have what nodes have be known, and one have a volume that is none of ours."""
-        manager = self.cloud.manager
-        manager.database.transact_now(take_looks, 0.0, 1.0)
-        for node_id in self.cloud.node_ids:
-            run(lambda node_id=node_id: look_at(manager.services, node_id))
-            xml = pool_xml("matrix", str(uuid.uuid4()), "/srv/matrix")
-            told = {"node_id": node_id, "xml_desc": xml}
-            pool = self.cloud.call("admin.node.storage_pool_create_xml", told, account="admin")
-            told = {**pool, "xml_desc": volume_xml("a.raw")}
-            self.cloud.call("admin.pool.create_volume_xml", told, account="admin")
 
     def _holders(self) -> dict[str, tuple[Identity, Level | None]]:
         """People with the level that they hold on all that the owner has: each level given to one, and to a group."""

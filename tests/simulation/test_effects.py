@@ -182,8 +182,7 @@ def _comes_and_goes(scene: Scene) -> None:
 
 
 def _is_reached(scene: Scene, tour: Tour) -> None:
-    """A VM on a network of its owner's is reached by a public address and by a port, on one node and on another, as fast
-    as its card may."""
+    """A VM on a network of its owner's is reached by a public address and by a port, on one node and on another."""
     tour.ask("admin.pool.add", "admin", name="vx", network="10.130.0.0/20")
     for address, shared in (("203.0.113.7", False), ("203.0.113.8", True)):
         tour.ask("admin.public_address.add", "admin", addresses=[address], shared=shared)

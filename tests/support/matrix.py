@@ -6,6 +6,7 @@ that the id may mean. What it walks is the registry, so a new view is in it from
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +20,10 @@ from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import DiskFormat
 from cm.rules.access import NEEDS, RANK, Level, Shared, enough
 from cm.rules.operation import SPECS, OperationKind
-from support.cloud import MemoryCloud
+from cm.services.mirror import look_at
+from cm.store.managed import take_looks
+from support.cloud import MemoryCloud, run
+from tests.contract.managed import pool_xml, volume_xml
 
 NOBODYS = 10**12  # an id that nothing has
 # Values of parameters that are required and no ids: by view and parameter, by parameter, else by their schema.
@@ -442,3 +446,15 @@ class Objects:
                 rows = connection.exec_driver_sql(statement, (list(self.SEEN),)).scalars().all()
                 made.update("\n".join(rows).encode())
         return made.hexdigest()
+
+
+def have_foreign(cloud: MemoryCloud) -> None:
+    """Have what nodes have be known, and each have a pool with a volume that are none of ours."""
+    manager = cloud.manager
+    manager.database.transact_now(take_looks, 0.0, 1.0)
+    for node_id in cloud.node_ids:
+        run(lambda node_id=node_id: look_at(manager.services, node_id))
+        told = {"node_id": node_id, "xml_desc": pool_xml("matrix", str(uuid.uuid4()), "/srv/matrix")}
+        pool = cloud.call("admin.node.storage_pool_create_xml", told, account="admin")
+        told = {**pool, "xml_desc": volume_xml("a.raw")}
+        cloud.call("admin.pool.create_volume_xml", told, account="admin")
