@@ -135,8 +135,7 @@ def every_error() -> list[errors.CloudError]:
     made = []
     for cls in vars(errors).values():
         if isinstance(cls, type) and issubclass(cls, errors.CloudError) and "code" in vars(cls):
-            annotations = {k: v for k, v in vars(cls).get("__annotations__", {}).items()}
-            own = {name: annotations[name] for name in getattr(cls, "__dataclass_fields__", {}) if name in annotations}
+            own = {name: field.type for name, field in getattr(cls, "__dataclass_fields__", {}).items()}
             made.append(cls(**{name: samples[kind] for name, kind in own.items()}))
     return made
 
