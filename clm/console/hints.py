@@ -59,7 +59,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "configure": "wawel login", "init": "wawel login", "connect": "wawel login", "context": "wawel profile",
         "passwd": "wawel password change", "me": "wawel whoami", "id": "wawel whoami",
         "event": "wawel events", "explain-vm": "wawel explain VM", "ps": "wawel vm ls",
-        "signup": "wawel register", "volume": "wawel disk",
+        "signup": "wawel register",
         "flavor": "wawel template", "size": "wawel template", "host": "wawel node",
         "hypervisor": "wawel node", "evacuate": "wawel node evacuate", "token": "wawel api-key",
         "apikey": "wawel api-key", "share": "wawel acl set", "import": "wawel image import",

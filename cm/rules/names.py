@@ -19,7 +19,8 @@ _NUMBER: Final = "[1-9][0-9]{0,17}"
 _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _DOMAIN: Final = re.compile(f"vm-({_NUMBER})")
 _POOL: Final = re.compile(f"wawel-({_NUMBER})")
-_NETWORK: Final = "wawel-"
+_OURS: Final = "wawel-"
+_NETWORK: Final = _OURS
 LINK_PREFIX: Final = "wn"  # with the network's number within the 15 characters of an interface; its VXLAN is "wx"
 _VOLUME: Final = re.compile(f"(?P<kind>vm|image)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
 _ROOT: Final = "-root"
@@ -191,6 +192,11 @@ def moved_volume(name: str, key: UUID, ending: str) -> str:
     if owner is None:  # nobody's of ours, as an administrator brought it
         return str(VolumeName(VolumeKind.IMAGE, str(key), f".{ending}"))
     return str(replace(owner, rest=f"-{key.hex[:12]}.{ending}"))
+
+
+def is_kept(name: str) -> bool:
+    """Whether a domain of that name would pass for something of ours that is none."""
+    return name.startswith(_OURS) or operation_of_holder(name) is not None
 
 
 def another_name(name: str, key: UUID) -> str:

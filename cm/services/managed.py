@@ -33,7 +33,7 @@ from cm.rules.managed import (
     volume_id,
     volume_reference,
 )
-from cm.rules.names import operation_of_holder, storage_of_pool, vm_of_domain
+from cm.rules.names import is_kept, storage_of_pool, vm_of_domain
 from cm.services.context import AsyncClusterCall
 from cm.services.mirror import look_at_domains, look_at_storage
 from cm.services.storage_kind import check_path
@@ -95,7 +95,7 @@ def _check_domain(session: Session, node_id: int, given: Definition) -> None:
     number = vm_of_domain(given.name)
     if number is not None and foreign.is_vm(session, number):
         raise IsOurs("domain", number, "admin.vm.start")
-    if operation_of_holder(given.name) is not None or given.name.startswith("wawel-"):
+    if is_kept(given.name):
         raise InvalidParameter("xml_desc", f"the name {given.name} is kept for Wawel's own")
     _check_files(session, node_id, given.paths)
     for pool, volume in given.volumes:
