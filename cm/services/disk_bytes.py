@@ -379,6 +379,8 @@ def insert_targets(session: Session, disk: DiskFacts, source: Lies, room: Room) 
     """
     What a disk moves to, claimed: first to a volume where it lies that stands on nothing, if it is to go through this
     process and does not yet; then to its new storage.
+
+    :raises StoragesApart: no node has both storages, and one has files, the other devices.
     """
     made = []
     apart = refuse_apart(session, source, room, staged=True)

@@ -12,7 +12,7 @@ from cm.rpc.vocabulary import DiskKind
 from cm.rules.storage import capabilities
 from cm.services.access import Who
 from cm.services.context import ClusterCall
-from cm.services.disk_bytes import Subject, begin_move, refuse_apart, refuse_read_only, subject_of, target
+from cm.services.disk_bytes import Subject, begin_move, refuse_read_only, subject_of, target
 from cm.store.disk_bytes import claim_growth, is_stood_on, stands_on_images
 from cm.store.storage import get_storage, is_attached
 
@@ -44,7 +44,6 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     refuse_read_only(subject)
     if vm is not None and vm.node_id is not None and not is_attached(session, storage_id, vm.node_id):
         raise StorageOutOfReach(storage_id, vm.id)
-    refuse_apart(session, subject.volume, room, staged=True)
     if not subject.running or room.size_bytes <= disk.size_bytes:
         return begin_move(caller, subject, room)
     # Sizes are rounded up there, and QEMU copies between volumes of one size alone: it grows before it moves.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from cm.results.series import CC1Row, MeasuredNode, MeasuredStorage, MeasuredVM, VMLoad
 from cm.rpc.errors import CloudError
@@ -56,17 +56,8 @@ def vm_statistics(
     chosen = tuple(dict.fromkeys(metrics if metrics is not None else USUAL))
     over = _window(caller, since, until, resolution_s, len(vm_ids) * len(chosen))
     told = _visible(caller, vm_ids, administrator)
-    found = _read(caller, Kind.VM, [vm_id for vm_id, status in told.items() if status == "ok"], over)
-    answers: list[MeasuredVM] = []
-    values = 0
-    for vm_id, status in told.items():
-        series: Any = _series(found.get(vm_id, {}), chosen, VM_UNITS, devices)
-        values += over.points * len(series)
-        check_size(values)
-        answers.append(
-            {"vm_id": vm_id, "status": status, "start": over.since, "resolution_s": over.resolution_s, "series": series}
-        )
-    return answers
+    entries = _measured(caller, Kind.VM, told, chosen, VM_UNITS, over, devices=devices, bounded=True)
+    return [cast(MeasuredVM, {"vm_id": each, **entry}) for each, entry in entries.items()]
 
 
 def node_statistics(
@@ -80,21 +71,9 @@ def node_statistics(
     """:raises InvalidParameter: as ``vm_statistics``."""
     chosen = tuple(dict.fromkeys(metrics if metrics is not None else NodeMetric))
     over = _window(caller, since, until, resolution_s, len(node_ids) * len(chosen))
-    told = {node_id: _status(partial(get_node, caller.session, node_id)) for node_id in node_ids}
-    found = _read(caller, Kind.NODE, [node_id for node_id, status in told.items() if status == "ok"], over)
-    answers: list[MeasuredNode] = []
-    for node_id, status in told.items():
-        series: Any = _series(found.get(node_id, {}), chosen, NODE_UNITS, False)
-        answers.append(
-            {
-                "node_id": node_id,
-                "status": status,
-                "start": over.since,
-                "resolution_s": over.resolution_s,
-                "series": series,
-            }
-        )
-    return answers
+    told = {each: _status(partial(get_node, caller.session, each)) for each in node_ids}
+    entries = _measured(caller, Kind.NODE, told, chosen, NODE_UNITS, over)
+    return [cast(MeasuredNode, {"node_id": each, **entry}) for each, entry in entries.items()]
 
 
 def storage_statistics(
@@ -109,17 +88,8 @@ def storage_statistics(
     chosen = tuple(dict.fromkeys(metrics if metrics is not None else StorageMetric))
     over = _window(caller, since, until, resolution_s, len(storage_ids) * len(chosen))
     told = {each: _status(partial(get_storage, caller.session, each)) for each in storage_ids}
-    found = _read(caller, Kind.STORAGE, [each for each, status in told.items() if status == "ok"], over)
-    answers: list[MeasuredStorage] = []
-    for storage_id, status in told.items():
-        series: Any = _series(found.get(storage_id, {}), chosen, STORAGE_UNITS, False)
-        answers.append(
-            {
-                "storage_id": storage_id, "status": status, "start": over.since, "resolution_s": over.resolution_s,
-                "series": series,
-            }
-        )  # fmt: skip
-    return answers
+    entries = _measured(caller, Kind.STORAGE, told, chosen, STORAGE_UNITS, over)
+    return [cast(MeasuredStorage, {"storage_id": each, **entry}) for each, entry in entries.items()]
 
 
 def vm_loads(caller: ClusterCall, vm_ids: Sequence[int], *, administrator: bool = False) -> list[VMLoad]:
@@ -202,6 +172,36 @@ def _read(caller: ClusterCall, kind: Kind, ids: Sequence[int], over: Window) -> 
     levels = levels_for(over.resolution_s)
     found = find_blocks(caller.session, kind, ids, levels, over.since, over.until)
     return {each: read(blocks, over.since, over.until, over.resolution_s) for each, blocks in found.items()}
+
+
+def _measured(
+    caller: ClusterCall,
+    kind: Kind,
+    told: Mapping[int, str],
+    chosen: Sequence[M],
+    units: Mapping[M, SeriesUnit],
+    over: Window,
+    *,
+    devices: bool = False,
+    bounded: bool = False,
+) -> dict[int, dict[str, Any]]:
+    """
+    What an answer says of each object, but its id.
+
+    :param told: as ``_status`` says of each.
+    :param bounded: how many series there are hangs on the objects, so values are counted as they come.
+    :raises InvalidParameter: there are too many.
+    """
+    found = _read(caller, kind, [each for each, status in told.items() if status == "ok"], over)
+    entries: dict[int, dict[str, Any]] = {}
+    values = 0
+    for each, status in told.items():
+        series = _series(found.get(each, {}), chosen, units, devices)
+        values += over.points * len(series)
+        if bounded:
+            check_size(values)
+        entries[each] = {"status": status, "start": over.since, "resolution_s": over.resolution_s, "series": series}
+    return entries
 
 
 def _series(parts: Parts, metrics: Sequence[M], units: Mapping[M, SeriesUnit], devices: bool) -> list[dict[str, Any]]:

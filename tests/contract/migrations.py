@@ -60,7 +60,7 @@ class MigrationsContract(OnStorage):
             node.hypervisor.undefine(domain.uuid)
 
     def spec_of(self, uuid: str, **more: int | bool) -> MigrationSpec:
-        return MigrationSpec(uuid, self.way(), vnc=SCREEN, **more)  # type: ignore[arg-type]
+        return MigrationSpec(uuid, self.way(), vnc=SCREEN, **more)  # type: ignore[arg-type]  # of a test's own keywords
 
     def ended(self, node: INode, uuid: str) -> MigrationSeen:
         assert eventually(lambda: node.migrations.look(uuid).state is MigrationState.NONE, 60)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,9 +194,9 @@ def test_define_again(bench: Bench) -> None:
     bench.refused(9, "node.define_domain_xml", node_id=bench.node_id, xml_desc=without)
 
 
-def test_save_restore(bench: Bench) -> None:
+def test_save_restore(bench: Bench, tmp_path: Path) -> None:
     """A saved domain is off, for that reason; its file is restored once, unless somebody says that it is right."""
-    domain, other, path = bench.define(), bench.define(), f"/tmp/managed-{uuid.uuid4().hex[:8]}.save"
+    domain, other, path = bench.define(), bench.define(), str(tmp_path / "managed.save")
     bench.call("domain.create", domain=domain)
     bench.call("domain.save", domain=domain, filename=path)
     try:
@@ -393,7 +394,7 @@ def test_ours(bench: Bench) -> None:
         assert call in cloud.manager.registry
     for verb in ("save", "restore"):
         with pytest.raises(IsOurs):
-            bench.call(f"domain.{verb}", domain=domain["object_id"], filename="/var/tmp/ours.save")
+            bench.call(f"domain.{verb}", domain=domain["object_id"], filename="/srv/ours.save")
     node_id = domain["node"]
     for name, identity in (("foreign", vm["uuid"]), (f"vm-{vm['vm_id']}", str(uuid.uuid4()))):
         with pytest.raises(IsOurs):

@@ -274,7 +274,7 @@ def test_old_ones_go(database: Database) -> None:
     while database.transact_now(prune_blocks, kept, until):
         pass
     with database.engine.begin() as connection:
-        left = dict(connection.execute(text("SELECT level, min(start) FROM sample_block GROUP BY level")).all())  # type: ignore[arg-type]
+        left = dict(connection.execute(text("SELECT level, min(start) FROM sample_block GROUP BY level")).all())  # type: ignore[arg-type]  # rows of two
     assert left[0] >= until - DAY - HOUR and left[1] >= until - DAY - 6 * HOUR and left[2] == START
     assert answer(database, START, until, 300) == before
     database.transact_now(prune_blocks, Kept.of(1, 1, 1, 1, 1), until + 10 * DAY)

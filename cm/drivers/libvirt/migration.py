@@ -60,7 +60,7 @@ class _Call(threading.Thread):
                     raise HypervisorError(reason_of(error), code_of(error)) from error
         except CloudError as error:
             self.error = error
-        except Exception:
+        except Exception:  # a thread of its own: nobody else would tell of it
             log.exception("a migration")
             self.error = HypervisorError("the migration could not be asked for", -1)
 

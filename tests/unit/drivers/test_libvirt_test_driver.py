@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,7 +125,7 @@ class TestTestDriverManaged(ManagedContract):
         return make()
 
     def directory(self) -> str:
-        return f"/tmp/managed-{uuid.uuid4().hex[:8]}"
+        return str(Path(tempfile.gettempdir()) / f"managed-{uuid.uuid4().hex[:8]}")
 
 
 def test_facts() -> None:

@@ -157,7 +157,7 @@ def test_this_machine(peer: str) -> None:
     assert is_here(peer)
 
 
-@pytest.mark.parametrize("peer", ["::2", "::ffff:192.0.2.1", "0.0.0.0", "10.0.0.1", ""])  # noqa: S104
+@pytest.mark.parametrize("peer", ["::2", "::ffff:192.0.2.1", "0.0.0.0", "10.0.0.1", ""])  # noqa: S104  # nothing is bound to it
 def test_another_machine(peer: str) -> None:
     assert not is_here(peer)
 
