@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred, fail
 
+from cm.rpc.errors import AccountBlocked
 from simulation.excuses import EXCUSES, FOUND_OUT_S, Excuses, too_often
 from simulation.invariants import _answers
-from simulation.workload import Ask
+from simulation.workload import Ask, Workload
 
 
 def made() -> tuple[Any, Excuses]:
@@ -54,6 +56,33 @@ def test_refused_for_what_came_of_it(method: str, unsure: bool, wrong: int) -> N
     counted = [SimpleNamespace(request_id="r1", n=1)]
     simulation: Any = SimpleNamespace(sql=lambda _: counted, cloud=None, excuses=excuses)
     workload: Any = SimpleNamespace(asks=[ask], own=frozenset())
+    assert len(_answers(simulation, workload)) == wrong
+    assert excuses.used == ({} if wrong else {"answer lost": 1})
+
+
+@pytest.mark.parametrize(("there", "wrong"), [(True, 0), (False, 1)])
+def test_refused_once_the_right_was_lost(there: bool, wrong: int) -> None:
+    """A call that somebody was asked, and nobody answered, may have been done before its caller was blocked."""
+    _, excuses = made()
+    answers = [Deferred(), fail(AccountBlocked())]
+
+    def asked(*_: Any, **more: Any) -> Deferred[Any]:
+        answer = answers.pop(0)
+        if not answer.called and not there:
+            raise LookupError("no process is up")
+        return answer
+
+    simulation: Any = SimpleNamespace(
+        ask_as_user=asked, later=lambda *_: None, note=lambda *_: None, schedule=SimpleNamespace(seconds=lambda: 30.0),
+        sql=lambda _: [SimpleNamespace(request_id="r1", n=1)], cloud=None, excuses=excuses,
+    )  # fmt: skip
+    workload = Workload.__new__(Workload)
+    workload.simulation, workload.errors = simulation, Counter()
+    ask = Ask(1, "eve", "user.vm.stop", {}, "r1", 0.0)
+    workload.asks = [ask]
+    workload._try(ask)
+    workload._again(ask, 1)
+    assert ask.ended and ask.error == "account_blocked"
     assert len(_answers(simulation, workload)) == wrong
     assert excuses.used == ({} if wrong else {"answer lost": 1})
 

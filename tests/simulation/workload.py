@@ -63,6 +63,7 @@ class Ask:
     error: str = ""
     answer: Any = field(default=None, repr=False)
     reading: bool = False
+    sent: bool = False  # somebody was there to be asked
     unsure: bool = False  # there was no answer, or that it is not known: it may have been done
     put_off: set[str] = field(default_factory=set)  # why it was told to ask again later
 
@@ -145,10 +146,12 @@ class Workload(Haste):
             answered = simulation.ask_as_user(ask.method, ask.params, login=ask.login, request_id=request_id)
         except LookupError:
             return
+        ask.sent = True
         answered.addCallbacks(self._accepted, self._refused, callbackArgs=(ask,), errbackArgs=(ask,))
 
     def _again(self, ask: Ask, tries: int) -> None:
         if not ask.ended and ask.tries == tries:
+            ask.unsure |= ask.sent
             self._try(ask)
 
     def _accepted(self, answer: Any, ask: Ask) -> None:
