@@ -26,6 +26,14 @@ def answering_nodes(session: Session) -> Sequence[int]:
     )
 
 
+# A node itself, and what its machine was before: taken out of the cluster, and added again later. Its files stayed.
+_SAME = (
+    "(SELECT CAST(:n AS bigint) UNION ALL SELECT was.id FROM node n JOIN node was"
+    " ON was.host_uuid = n.host_uuid AND was.host_label = n.host_label"
+    " WHERE n.id = :n AND n.host_uuid <> '' AND was.deleted_at IS NOT NULL)"
+)
+
+
 def needless_logs(session: Session, node_id: int) -> list[tuple[int, str]]:
     """
     The VMs, by id and uuid, whose logs on this node nobody can ask for any more, some of them at a time. What is being
@@ -33,7 +41,8 @@ def needless_logs(session: Session, node_id: int) -> list[tuple[int, str]]:
     """
     found = session.execute(
         text(
-            "SELECT v.id, v.uuid::text AS uuid FROM console_leftover c JOIN vm v ON v.id = c.vm_id WHERE c.node_id = :n"
+            "SELECT v.id, v.uuid::text AS uuid FROM vm v WHERE v.id IN"
+            f" (SELECT c.vm_id FROM console_leftover c WHERE c.node_id IN {_SAME})"
             " AND (v.closed_at < now() - interval '1 minute' OR v.closed_at IS NULL AND v.console_node_id <> :n"
             f"  AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND {is_open('o')}))"
             " ORDER BY v.id LIMIT :most"
@@ -46,7 +55,7 @@ def needless_logs(session: Session, node_id: int) -> list[tuple[int, str]]:
 def forget_logs(session: Session, node_id: int, vm_ids: Sequence[int]) -> None:
     """They are gone from this node. A VM that ends leaves nothing there, then."""
     values = {"n": node_id, "i": list(vm_ids)}
-    session.execute(text("DELETE FROM console_leftover WHERE node_id = :n AND vm_id = ANY(:i)"), values)
+    session.execute(text(f"DELETE FROM console_leftover WHERE node_id IN {_SAME} AND vm_id = ANY(:i)"), values)
     session.execute(
         text("UPDATE vm SET console_node_id = NULL WHERE id = ANY(:i) AND console_node_id = :n AND closed_at IS NULL"),
         values,

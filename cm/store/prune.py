@@ -64,8 +64,8 @@ _OLD: Final = {
     ),
     "audit": ("audit_days", "at < now() - make_interval(days => :days)"),
     "enrolment_token": ("", "expires_at < now() - interval '1 day'"),
-    # Logs that a node would have to delete which is no more.
-    "console_leftover": ("", "node_id IN (SELECT id FROM node WHERE deleted_at IS NOT NULL)"),
+    # Logs that a node would have to delete which is no more, and which would not be recognised should it come back.
+    "console_leftover": ("", "node_id IN (SELECT id FROM node WHERE deleted_at IS NOT NULL AND host_uuid = '')"),
 }
 TABLES: Final = ("change", "login", *_OLD, "object_tag", "worker")
 

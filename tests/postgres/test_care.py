@@ -69,7 +69,7 @@ def test_children(cloud: MemoryCloud) -> None:
 
 
 def test_logs_of_a_node(cloud: MemoryCloud) -> None:
-    """Logs that a node was to delete are forgotten when it is no more."""
+    """Logs that a node was to delete are forgotten when it is no more, unless its machine would be recognised."""
     (node_id,) = cloud.node_ids
     closed = vm(cloud, 1)
     cloud.sql("INSERT INTO console_leftover (vm_id, node_id) VALUES (:v, :n)", v=closed, n=node_id)
@@ -77,6 +77,9 @@ def test_logs_of_a_node(cloud: MemoryCloud) -> None:
     cloud.sql("UPDATE node SET vms_used = 0")
     cloud.sql("UPDATE vm SET node_claimed = false, node_id = NULL")
     cloud.call("admin.node.delete", [node_id], account="admin")
+    cloud.sql("UPDATE node SET host_uuid = 'known'")
+    assert pruned(cloud, "console_leftover") == 0
+    cloud.sql("UPDATE node SET host_uuid = ''")
     assert pruned(cloud, "console_leftover") == 1 and left(cloud, "console_leftover") == set()
 
 

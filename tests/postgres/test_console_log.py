@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from cm.drivers.memory.node import MemoryNode
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.rules.names import console_path, console_volume
 from cm.services.console_log import sweep_node
+from cm.store.prune import Retention, prune_table
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud, at_database, run
 
@@ -142,6 +144,33 @@ def test_node_away(desk: Desk) -> None:
     assert desk.sweep(node_id) == [vm["uuid"]]
     assert log not in desk.logs(node_id)
     desk.cloud.until(lambda: desk.cloud.sql("SELECT state = 'ok' FROM node WHERE id = :n", n=node_id), "it is back")
+
+
+def test_node_back(desk: Desk) -> None:
+    """The files of a node that is taken out stay there. Once its machine is a node again, a sweep deletes what nobody
+    can ask for any more, and nothing of what is logged there since."""
+    cloud = desk.cloud
+    about = {"name": "n9", "uri": f"memory:///{cloud.world}-n9", "address": "192.0.2.9"}
+    ended, lives = desk.start("ended"), desk.start("lives")
+    place = desk.node_id(lives)
+    desk.end(ended, "destroy", "destroyed")
+    was = cloud.call("admin.node.add", about, account="admin")["node_id"]
+    logs = MemoryNode.named(f"{cloud.world}-n9", node="n9").world.logs
+    for vm in (ended, lives):
+        logs[console_path(vm["uuid"])] = b""
+        cloud.sql("INSERT INTO console_leftover (vm_id, node_id) VALUES (:i, :n)", n=was, i=vm["vm_id"])
+    cloud.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour' WHERE id = :i", i=ended["vm_id"])
+    cloud.call("admin.node.delete", [was], account="admin")
+    assert cloud.manager.database.transact_now(prune_table, "console_leftover", Retention()) == 0
+    node_id = cloud.call("admin.node.add", about, account="admin")["node_id"]
+    assert node_id != was
+    cloud.sql("UPDATE vm SET console_node_id = :n WHERE id = :i", n=node_id, i=lives["vm_id"])
+    assert desk.sweep(node_id) == [ended["uuid"]] and desk.sweep(node_id) == []
+    assert set(logs) == {console_path(lives["uuid"])}
+    cloud.sql("UPDATE vm SET console_node_id = :n WHERE id = :i", n=place, i=lives["vm_id"])
+    assert desk.sweep(node_id) == [lives["uuid"]] and not logs
+    assert cloud.sql("SELECT count(*) FROM console_leftover") == 0
+    desk.end(lives, "destroy", "destroyed")
 
 
 def test_from_before(desk: Desk) -> None:
