@@ -31,7 +31,7 @@ from cm.services.attach_or_create import DISKS, reserve_again
 from cm.services.cached_image import bring
 from cm.services.console_log import delete_log
 from cm.services.context import ClusterPolicy, vnc_password
-from cm.services.evidence import rest_by_evidence, settle
+from cm.services.evidence import rest_by_evidence, screen_as_asked, settle
 from cm.services.network import networks_of
 from cm.services.placement import Placing
 from cm.store.cached_image import Copy, copy_at, find_copy
@@ -154,7 +154,7 @@ async def launch(work: Work) -> None:
             raise
     if prepared.row.console_node_id not in (None, prepared.node_id):
         await delete_log(work.services, prepared.row)  # where it ran before
-    await work.complete(_launched, work.op, launched_at)
+    await work.complete(_launched, work.op, launched_at, prepared.row.vnc_generation)
 
 
 async def _await_base(work: Work, prepared: Launch) -> None:
@@ -275,11 +275,16 @@ def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetim
     return mark_launch(session, vm_of(op), made)
 
 
-def _launched(session: Session, op: OperationRow, launched_at: datetime | None) -> None:
-    if not write_launched(session, vm_of(op), looked=launched_at is None):
+def _launched(session: Session, op: OperationRow, launched_at: datetime | None, generation: int) -> None:
+    """:param generation: of its screen, as it was defined; found running, it may have been an earlier one."""
+    cause = Cause(CauseKind.OPERATION, str(op.id))
+    asked = write_launched(session, vm_of(op), looked=launched_at is None)
+    if asked is None:
         # It ended before we could say that it runs; the hook was faster.
         row = get_vm(session, vm_of(op))
-        settle(session, row, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
+        settle(session, row, row.seen_reason, cause)
+    elif asked and (asked != generation or launched_at is None):
+        screen_as_asked(session, get_vm(session, vm_of(op)), cause)
 
 
 @register

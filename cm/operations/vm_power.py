@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import HypervisorCalls
 from cm.interfaces.hypervisor import VncSpec
-from cm.operations.base import Kind, Work, register, vm_of
+from cm.operations.base import Kind, Wait, Work, register, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
 from cm.rpc.vocabulary import Seen, SeenReason
 from cm.rules.operation import OperationKind
@@ -66,14 +66,25 @@ def settle_end(session: Session, op: OperationRow) -> None:
 
 
 async def apply_vnc(work: Work) -> None:
-    """Make the running domain's VNC server obey the latest intent; a VM that is off gets it with its next launch."""
+    """
+    Make the running domain's VNC server obey the latest intent. A VM that is off gets it with its next launch; one that
+    is being launched, once that is done (``screen_as_asked``).
+    """
     row, vnc = await work.db(_vnc, work.op, work.services.policy)
     if vnc is not None and row.node_id is not None:
         try:
             await work.node(row.node_id).hypervisor.set_vnc(row.uuid, vnc)
         except DomainNotRunning:
             pass
-    await work.complete()
+    await work.complete(_still_asked, work.op, row.vnc_generation)
+
+
+def _still_asked(session: Session, op: OperationRow, generation: int) -> None:
+    """
+    :raises Wait: another call came meanwhile, whose operation may have been faster than this one: once more.
+    """
+    if _row(session, op).vnc_generation != generation:
+        raise Wait(0.0, "")
 
 
 def _vnc(session: Session, op: OperationRow, policy: ClusterPolicy) -> tuple[VMRow, VncSpec | None]:

@@ -125,6 +125,21 @@ def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> No
         pause_restart(session, operation_id, soon_s=RESTART_SOON_S, pause_s=RESTART_PAUSE_S)
 
 
+def screen_as_asked(session: Session, row: VMRow, cause: Cause) -> None:
+    """
+    A VM's domain is up, and what it was defined by may be older than what was last asked of its screen: whoever was to
+    change that found it off then.
+    """
+    open_operation(
+        session,
+        OperationKind.VM_VNC,
+        account_id=row.account_id,
+        objects={ObjectKind.VM: [row.id]},
+        node_id=row.node_id,
+        cause=cause,
+    )
+
+
 def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = False) -> None:
     """
     After an operation was given up or failed: want what is seen, so that nothing goes on by itself. A domain that has
@@ -189,6 +204,8 @@ def record_look(
         return "changed"
     if is_stopped(row.wanted, seen, reason):
         tell_stopped(session, row)
+    if row.vnc_generation and row.seen not in (Seen.RUNNING, Seen.PAUSED):
+        screen_as_asked(session, row, Cause(CauseKind.LOOK, str(row.node_id or "")))
     render_vm(session, vm_id)
     return "recorded"
 

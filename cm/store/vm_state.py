@@ -149,19 +149,20 @@ def mark_launch(session: Session, vm_id: int, made: list[int]) -> datetime:
 _LAUNCHED = Prepared(
     "launched",
     "UPDATE vm SET seen = 'running', seen_reason = 'booted', seen_at = clock_timestamp(), error = ''"
-    " WHERE id = :id AND (:looked OR NOT seen = ANY(CAST(:gone AS text[])))",
+    " WHERE id = :id AND (:looked OR NOT seen = ANY(CAST(:gone AS text[]))) RETURNING vnc_generation",
 )
 _GONE = [str(seen) for seen in GONE]
 
 
-def write_launched(session: Session, vm_id: int, *, looked: bool) -> bool:
+def write_launched(session: Session, vm_id: int, *, looked: bool) -> int | None:
     """
     A VM was launched.
 
     :param looked: it was seen to run. Else its end may have come in already.
-    :return: False where it did: nothing was written.
+    :return: how often its screen was asked for, open or closed, until now. None where its end did: nothing was written.
     """
-    return bool(_LAUNCHED(session, id=vm_id, looked=looked, gone=_GONE).rowcount)
+    generation: int | None = _LAUNCHED(session, id=vm_id, looked=looked, gone=_GONE).scalar()
+    return generation
 
 
 def write_made(session: Session, volume_ids: list[int]) -> None:
