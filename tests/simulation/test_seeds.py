@@ -1,4 +1,4 @@
-"""Seeds of the simulated cloud: those that once failed, twenty-four fixed ones, eight that nobody chose, and replay."""
+"""Seeds of the simulated cloud: those that once failed, twenty-six fixed ones, eight that nobody chose, and replay."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ from simulation.runner import Outcome, run_seed
 from simulation.views import NOT_MADE, NOT_READ, SELDOM, driver_calls, forgotten, views
 
 MINUTES = 4.0
-# What these show is not settled yet (docs/reliability.md): each fails, alone, in the same way every time.
-OPEN = {
-    6: "the screen of a VM is closed that was asked for, and its password is another than was told",
-    12: "a call that was refused, as its account was blocked meanwhile, stands in the audit as done",
-}
-FIXED = [seed for seed in range(1, 27) if seed not in OPEN]
+FIXED = range(1, 27)
 FRESH = 8
 
 
