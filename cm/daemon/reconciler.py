@@ -35,7 +35,7 @@ class Reconciler:
     """
     Passes of one node never overlap; a hint that comes during one leads to another after it.
 
-    :param happened: told of each event of a domain, with its node.
+    :param happened: told of each event of a domain, with its node and the domain's name.
 
     Every process may pass; full passes by the clock are made by whichever gets the turn (``node.passed_at`` moves on),
     so several processes share them.
@@ -47,7 +47,7 @@ class Reconciler:
         reactor: Any,
         every_s: float,
         metrics: Metrics | None = None,
-        happened: Callable[[int], None] = lambda node_id: None,
+        happened: Callable[[int, str], None] = lambda node_id, domain: None,
     ) -> None:
         self._happened = happened
         self._metrics = metrics
@@ -179,7 +179,7 @@ class Reconciler:
         """Hear the hypervisor's events as hints. Ends of domains are what the hook may have lost."""
 
         def happened(event: DomainEvent) -> None:
-            self._reactor.callFromThread(self._happened, node_id)
+            self._reactor.callFromThread(self._happened, node_id, event.name)
             if event.event in ("stopped", "crashed", "started", "suspended", "resumed"):
                 self._reactor.callFromThread(self.hint, str(node_id))
 
