@@ -258,6 +258,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "clm.daemon.mailer": "pauses between tries of a mail",
     "clm.drivers.cluster": "defaults of the settings clusters.*, for whoever makes a connection without",
     "clm.drivers.oidc": "lengths of a provider's answers",
+    "clm.ec2.actions.group:DESCRIPTION_MAX": "length",
     "clm.ec2.actions.instance:CLOSED_MAX": "rows of one look",
     "clm.ec2.actions.launch:USER_DATA_MAX": "length",
     "clm.services.ec2_session:TOKEN_MAX": "length",

@@ -39,7 +39,8 @@ ACTIONS: Final = tuple(
     ModifyInstanceMetadataOptions ModifyLaunchTemplate ModifySecurityGroupRules ModifySubnetAttribute ModifyVolume
     ModifyVolumeAttribute MonitorInstances RebootInstances RegisterImage ReleaseAddress ResetImageAttribute
     RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances StartInstances StopInstances
-    TerminateInstances UnmonitorInstances
+    TerminateInstances UnmonitorInstances UpdateSecurityGroupRuleDescriptionsEgress
+    UpdateSecurityGroupRuleDescriptionsIngress
     """.split()
 )
 

@@ -15,7 +15,7 @@ from clm.ec2.errors import EC2Error, bad_value
 from cm.rpc.vocabulary import NAME_MAX, TAG_KEY_MAX, TAG_RESERVED, TAG_VALUE_MAX, TAGS_MAX, TagKind
 
 NAME: Final = "Name"
-_CONTROLS: Final = frozenset(map(chr, (*range(32), *range(127, 160))))
+CONTROLS: Final = frozenset(map(chr, (*range(32), *range(127, 160))))
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def checked(tags: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             raise bad_value("Tag.Key", f"keys that begin with {TAG_RESERVED} are reserved")
         if len(key) > TAG_KEY_MAX or len(value) > TAG_VALUE_MAX:
             raise bad_value("Tag", f"a key has up to {TAG_KEY_MAX} characters, a value up to {TAG_VALUE_MAX}")
-        if _CONTROLS & set(key + value):
+        if CONTROLS & set(key + value):
             raise bad_value("Tag", "it holds a control character")
         if key in made:
             raise bad_value("Tag.Key", f"'{key}' is given more than once")

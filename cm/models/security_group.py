@@ -59,6 +59,7 @@ class SecurityRule(Base):
     remote: Mapped[str | None] = mapped_column(CIDR)  # the other side; NULL: a group's members, or everybody
     remote_group_id: Mapped[int | None] = mapped_column(ForeignKey("security_group.id"))
     created_at: Mapped[Now]
+    description: Mapped[Empty]
 
 
 class NicGroup(Base):

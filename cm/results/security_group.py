@@ -19,6 +19,7 @@ class SecurityRule(TypedDict):
     ports: Annotated[str | None, Meta(examples=["22"], description="Of the receiver: one, or first-last; null: all.")]
     remote: Annotated[str | None, Meta(examples=["192.0.2.0/24"], description="The other side; null: see the group.")]
     remote_group_id: Annotated[Number | None, Meta(description="The other side is in this group; null: anybody's.")]
+    description: Text
 
 
 class SecurityGroup(TypedDict):

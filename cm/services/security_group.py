@@ -27,6 +27,7 @@ from cm.store.security_group import (
     close_security_group,
     count_groups,
     delete_rule,
+    describe_rule,
     edit_security_group,
     find_default,
     find_nic,
@@ -136,9 +137,10 @@ def add_rule(
     ports: str | None,
     remote: str | None,
     remote_group_id: int | None,
+    description: str = "",
 ) -> SecurityGroup:
     """
-    One that is there already is not added again.
+    One that is there already is not added again, and keeps its description.
 
     :raises InvalidParameter: a protocol, ports or a range that is none, or a range and a group.
     :raises ObjectNotFound: the group, or that of the other side, is not the caller's.
@@ -150,7 +152,7 @@ def add_rule(
         raise InvalidParameter("remote", "the other side is a range of addresses or a group, not both")
     kind = parse_protocol(protocol)
     network = None if remote is None else str(parse_remote(remote))
-    rule = NewRule(direction, kind, parse_ports(ports, kind), network, remote_group_id)
+    rule = NewRule(direction, kind, parse_ports(ports, kind), network, remote_group_id, description)
     if remote_group_id is not None and not share_groups(session, caller.account_id, [remote_group_id]):
         raise ObjectNotFound("security_group", remote_group_id)
     if not any(_is_same(rule, each) for each in found["rules"]):
@@ -159,6 +161,22 @@ def add_rule(
         insert_rule(session, group_id, rule)
         _changed(caller, group_id)
     caller.note("add rule", group_id=group_id, direction=str(direction), protocol=kind, ports=ports)
+    return get_security_group(session, group_id, account_id=caller.account_id)
+
+
+def edit_rule(caller: ClusterCall, group_id: int, rule_id: int, description: str) -> SecurityGroup:
+    """
+    Nothing of what passes changes.
+
+    :raises ObjectNotFound: the group is not the caller's, or has no such rule.
+    """
+    session = caller.session
+    get_security_group(session, group_id, account_id=caller.account_id, lock=True, version=caller.if_version)
+    if not describe_rule(session, group_id, rule_id, description):
+        raise ObjectNotFound("security_rule", rule_id)
+    touch_security_group(session, group_id)
+    record_change(session, "security_group", group_id, caller.account_id)
+    caller.note("describe rule", group_id=group_id, rule_id=rule_id)
     return get_security_group(session, group_id, account_id=caller.account_id)
 
 

@@ -19,7 +19,7 @@ from cm.store.rendered import Rendered, rendered, shown
 
 _RULE = """json_build_object('rule_id', r.id, 'direction', r.direction, 'protocol', r.protocol, 'ports',
        CASE WHEN r.port_first = r.port_last THEN r.port_first::text ELSE r.port_first || '-' || r.port_last END,
-       'remote', r.remote::text, 'remote_group_id', r.remote_group_id)"""
+       'remote', r.remote::text, 'remote_group_id', r.remote_group_id, 'description', r.description)"""
 _RULES = f"""coalesce((SELECT json_agg({_RULE} ORDER BY r.id) FROM security_rule r WHERE r.group_id = g.id), '[]')
        AS rules"""
 _COLUMNS = f"""g.id AS security_group_id, g.uuid::text AS uuid, g.name, g.description, g.account_id AS user_id,
@@ -125,11 +125,13 @@ class NewRule(NamedTuple):
     ports: tuple[int, int] | None
     remote: str | None
     remote_group_id: int | None
+    description: str = ""
 
 
 _INSERT_RULE = text(
-    "INSERT INTO security_rule (group_id, direction, protocol, port_first, port_last, remote, remote_group_id)"
-    " VALUES (:group_id, :direction, :protocol, :first, :last, CAST(:remote AS cidr), :remote_group_id) RETURNING id"
+    "INSERT INTO security_rule (group_id, direction, protocol, port_first, port_last, remote, remote_group_id,"
+    " description) VALUES (:group_id, :direction, :protocol, :first, :last, CAST(:remote AS cidr), :remote_group_id,"
+    " :description) RETURNING id"
 )
 
 
@@ -137,9 +139,16 @@ def insert_rule(session: Session, group_id: int, rule: NewRule) -> int:
     first, last = rule.ports or (None, None)
     values = {
         "group_id": group_id, "direction": str(rule.direction), "protocol": rule.protocol, "first": first, "last": last,
-        "remote": rule.remote, "remote_group_id": rule.remote_group_id,
+        "remote": rule.remote, "remote_group_id": rule.remote_group_id, "description": rule.description,
     }  # fmt: skip
     return int(session.execute(_INSERT_RULE, values).scalar_one())
+
+
+def describe_rule(session: Session, group_id: int, rule_id: int, description: str) -> bool:
+    """:return: whether it is there."""
+    statement = text("UPDATE security_rule SET description = :d WHERE id = :id AND group_id = :group_id RETURNING id")
+    values = {"id": rule_id, "group_id": group_id, "d": description}
+    return session.execute(statement, values).first() is not None
 
 
 def delete_rule(session: Session, group_id: int, rule_id: int) -> bool:

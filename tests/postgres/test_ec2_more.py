@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from support.ec2_site import WAIT, Site, agents, ann, bob, code, done, instances, made_of, site, started
 from support.links import LinkAgent
@@ -161,9 +162,10 @@ def test_rules(ann: Any, bob: Any) -> None:
     """Each rule has an id, by which it is told, replaced and removed; another's has none."""
     group = ann.create_security_group(GroupName="one by one", Description="d")["GroupId"]
     permission = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
-    ranges = [{"CidrIp": "192.0.2.0/24"}, {"CidrIp": "198.51.100.0/24"}]
+    ranges = [{"CidrIp": "192.0.2.0/24", "Description": "first"}, {"CidrIp": "198.51.100.0/24"}]
     made = ann.authorize_security_group_ingress(GroupId=group, IpPermissions=[{**permission, "IpRanges": ranges}])
     first, second = made["SecurityGroupRules"]
+    assert (first["Description"], "Description" in second) == ("first", False)
     assert (first["CidrIpv4"], first["IsEgress"], first["FromPort"]) == ("192.0.2.0/24", False, 22)
     by_group = [{"Name": "group-id", "Values": [group]}]
     (out,) = [each for each in ann.describe_security_group_rules(Filters=by_group)["SecurityGroupRules"]
@@ -187,6 +189,21 @@ def test_rules(ann: Any, bob: Any) -> None:
     ann.modify_security_group_rules(GroupId=group, SecurityGroupRules=update)
     there = ann.describe_security_group_rules(Filters=by_group)["SecurityGroupRules"]
     assert sorted(each["FromPort"] for each in there if not each["IsEgress"]) == [22, 443]
+    (old,) = [each for each in there if each["FromPort"] == 22]
+    told = [{"SecurityGroupRuleId": old["SecurityGroupRuleId"], "Description": "the office"}]
+    update = ann.update_security_group_rule_descriptions_ingress
+    assert code(bob.update_security_group_rule_descriptions_ingress, GroupId=group,
+                SecurityGroupRuleDescriptions=told) == "InvalidGroup.NotFound 400"  # fmt: skip
+    assert update(GroupId=group, SecurityGroupRuleDescriptions=told)["Return"]
+    (rule,) = ann.describe_security_group_rules(SecurityGroupRuleIds=[old["SecurityGroupRuleId"]])["SecurityGroupRules"]
+    assert rule == {**old, "Description": "the office"}
+    named = {**permission, "IpRanges": [{"CidrIp": old["CidrIpv4"], "Description": "home"}]}
+    update(GroupId=group, IpPermissions=[named])
+    shown = ann.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+    assert {"CidrIp": old["CidrIpv4"], "Description": "home"} in [r for each in shown for r in each["IpRanges"]]
+    assert code(update, GroupId=group, IpPermissions=[{**named, "FromPort": 21}]) == "InvalidPermission.NotFound 400"
+    long = [{**told[0], "Description": "x" * 256}]
+    assert code(update, GroupId=group, SecurityGroupRuleDescriptions=long) == "InvalidParameterValue 400"
     revoke = partial(ann.revoke_security_group_ingress, GroupId=group)
     assert code(revoke, SecurityGroupRuleIds=mine) == gone and code(revoke, SecurityGroupRuleIds=["sgr-1"]) == (
         "InvalidSecurityGroupRuleId.Malformed 400"
@@ -266,6 +283,9 @@ def test_subnets(ann: Any, bob: Any, agents: list[LinkAgent], made_of: dict[str,
     asked = {"VpcId": vpc["VpcId"], "CidrBlock": "10.130.64.0/26", "AvailabilityZone": "alphaa"}
     assert code(ann.create_subnet, **asked, DryRun=True) == "DryRunOperation 412"
     assert code(bob.create_subnet, **asked) == "InvalidVpcID.NotFound 400"
+    with pytest.raises(ClientError, match="one VPC in each region"):
+        ann.create_vpc(CidrBlock="10.131.0.0/16")
+    assert code(ann.create_route_table, VpcId=vpc["VpcId"]) == "UnsupportedOperation 400"
     assert code(ann.create_subnet, **{**asked, "CidrBlock": "10.9.0.0/26"}) == "InvalidParameterValue 400"
     assert code(ann.create_subnet, **{**asked, "AvailabilityZone": "alphab"}) == "InvalidParameterValue 400"
     made = ann.create_subnet(**asked, TagSpecifications=spec("subnet", Name="front", team="n"))["Subnet"]

@@ -63,6 +63,11 @@ def test_life(cloud: Cloud) -> None:
     same = {"direction": "in", "protocol": "6", "ports": "80"}
     again = cloud.call("security_group.add_rule", security_group_id=group_id, **same)
     assert again["rules"] == [rule] and added["version"] > made["version"]
+    said = {"security_group_id": group_id, "rule_id": rule["rule_id"], "description": "the web"}
+    described = cloud.call("security_group.edit_rule", **said)
+    assert described["rules"] == [{**rule, "description": "the web"}] and described["version"] > added["version"]
+    with pytest.raises(ObjectNotFound):
+        cloud.call("security_group.edit_rule", **{**said, "rule_id": rule["rule_id"] + 1})
     cloud.call("security_group.assign", vm_id=cloud.vms[0], security_group_ids=[group_id])
     with pytest.raises(InUse) as refused:
         cloud.call("security_group.delete", security_group_id=group_id)

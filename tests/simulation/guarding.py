@@ -25,7 +25,7 @@ _RULES: Final = (
 class Guarding(Draws):
     STREAM = "security groups"
     PACE_S = 8.0
-    ASKED = {"create": 3, "default": 1, "rule": 6, "unrule": 3, "assign": 8, "edit": 1, "delete": 2}
+    ASKED = {"create": 3, "default": 1, "rule": 6, "unrule": 3, "describe": 1, "assign": 8, "edit": 1, "delete": 2}
 
     def _group(self) -> Any:
         return self._one(
@@ -58,6 +58,15 @@ class Guarding(Draws):
         if other is not None and self._rng.random() < 0.3:
             rule = {"direction": "in", "remote_group_id": other.id}
         self._on_group("add_rule", **rule)
+
+    def _describe(self) -> None:
+        row = self._one(
+            "SELECT a.login, g.id, r.id AS rule_id FROM security_rule r JOIN security_group g ON g.id = r.group_id"
+            " JOIN account a ON a.id = g.account_id WHERE a.login <> 'admin' ORDER BY r.id"
+        )
+        if row is not None:
+            told = {"security_group_id": row.id, "rule_id": row.rule_id, "description": self._rng.choice(("", "why"))}
+            self._workload.ask(row.login, "user.security_group.edit_rule", **told)
 
     def _unrule(self) -> None:
         row = self._one(

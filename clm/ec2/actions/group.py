@@ -11,12 +11,13 @@ from clm.ec2.actions.vpc import default_vpc
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import GROUPS, Tags, tags_of_all, told, wanted_tags
+from clm.ec2.names import CONTROLS, GROUPS, Tags, tags_of_all, told, wanted_tags
 from cm.rpc.errors import CloudError
 
 _PROTOCOLS: Final = {"6": "tcp", "17": "udp", "1": "icmp", "-1": "any", "all": "any"}
 Rule = tuple[str, str | None, str | None, int | None]
 """Protocol, ports, the other side's range, the other side's group: of one direction."""
+DESCRIPTION_MAX: Final = 255
 
 
 def group_id(group: Mapping[str, Any]) -> str:
@@ -124,9 +125,9 @@ async def _authorize(context: Context, params: dict[str, Any], direction: str) -
     only(params, *_TAKES)
     there = await groups(context)
     group = find_group(there, params)
-    wanted = list(dict.fromkeys(read_rules(params, there, context)))
-    refuse_known(group, direction, wanted)
-    made = await add_rules(context, group, [(direction, each) for each in wanted])
+    wanted = dict(read_described(params, there, context))
+    refuse_known(group, direction, list(wanted))
+    made = await add_rules(context, group, [(direction, rule, text or "") for rule, text in wanted.items()])
     every = {each["security_group_id"]: each for each in there}
     return {"Return": True, "SecurityGroupRules": [told_rule(context, group, each, every) for each in made]}
 
@@ -140,19 +141,19 @@ def refuse_known(group: Mapping[str, Any], direction: str, wanted: Sequence[Rule
 
 
 async def add_rules(
-    context: Context, group: Mapping[str, Any], wanted: Sequence[tuple[str, Rule]]
+    context: Context, group: Mapping[str, Any], wanted: Sequence[tuple[str, Rule, str]]
 ) -> list[Mapping[str, Any]]:
     """
-    Rules with their directions; none of them where one is refused.
+    Rules with their directions and descriptions; none of them where one is refused.
 
     :return: as they are kept.
     """
     added: list[Mapping[str, Any]] = []
     try:
-        for direction, (protocol, ports, remote, other) in wanted:
+        for direction, (protocol, ports, remote, other), text in wanted:
             made = await context.change(
                 "user.security_group.add_rule", security_group_id=group["security_group_id"], direction=direction,
-                protocol=protocol, ports=ports, remote=remote, remote_group_id=other,
+                protocol=protocol, ports=ports, remote=remote, remote_group_id=other, description=text,
             )  # fmt: skip
             added.append(max(made["rules"], key=lambda each: int(each["rule_id"])))
     except CloudError:
@@ -199,6 +200,13 @@ def _words(rule: Rule) -> str:
 
 def read_rules(params: Mapping[str, Any], there: Sequence[Mapping[str, Any]], context: Context) -> Iterator[Rule]:
     """Every pair of a permission and another side that is asked for."""
+    return (rule for rule, _ in read_described(params, there, context))
+
+
+def read_described(
+    params: Mapping[str, Any], there: Sequence[Mapping[str, Any]], context: Context
+) -> Iterator[tuple[Rule, str | None]]:
+    """Likewise, with what is said of it; None: nothing."""
     permissions = params.get("IpPermissions")
     if not permissions:
         old: dict[str, Any] = {name: params[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in params}
@@ -214,14 +222,23 @@ def read_rules(params: Mapping[str, Any], there: Sequence[Mapping[str, Any]], co
             ports = _ports(permission)
         elif permission.get("FromPort", -1) != -1 and protocol == "icmp":
             raise EC2Error("UnsupportedOperation", "Rules of ICMP are for all of its types here: FromPort is -1.")
-        sides: list[tuple[str | None, int | None]] = []
-        sides += [(_cidr(each, "CidrIp"), None) for each in permission.get("IpRanges", [])]
-        sides += [(_cidr(each, "CidrIpv6"), None) for each in permission.get("Ipv6Ranges", [])]
-        sides += [(None, _other(each, there, context)) for each in permission.get("UserIdGroupPairs", [])]
+        sides: list[tuple[str | None, int | None, str | None]] = []
+        sides += [(_cidr(each, "CidrIp"), None, described(each)) for each in permission.get("IpRanges", [])]
+        sides += [(_cidr(each, "CidrIpv6"), None, described(each)) for each in permission.get("Ipv6Ranges", [])]
+        for each in permission.get("UserIdGroupPairs", []):
+            sides.append((None, _other(each, there, context), described(each)))
         if not sides:
             raise EC2Error("MissingParameter", "A rule needs IpRanges, Ipv6Ranges or UserIdGroupPairs")
-        for remote, other in sides:
-            yield protocol, ports, remote, other
+        for remote, other, text in sides:
+            yield (protocol, ports, remote, other), text
+
+
+def described(side: Mapping[str, Any]) -> str | None:
+    """:raises EC2Error: its description is too long, or holds a control character."""
+    text: str | None = side.get("Description")
+    if text is not None and (len(text) > DESCRIPTION_MAX or CONTROLS & set(text)):
+        raise bad_value("Description", f"it has more than {DESCRIPTION_MAX} characters, or control characters")
+    return text
 
 
 def _protocol(permission: Mapping[str, Any]) -> str:
@@ -276,15 +293,16 @@ def _permission(context: Context, rule: Mapping[str, Any], every: Mapping[int, M
         made |= {"FromPort": int(first), "ToPort": int(last or first)}
     elif rule["protocol"] == "icmp":
         made |= {"FromPort": -1, "ToPort": -1}
+    text = {"Description": rule["description"]} if rule["description"] else {}
     if rule["remote_group_id"] is not None:
         other = every.get(rule["remote_group_id"])
-        made["UserIdGroupPairs"] = [{"UserId": context.owner, "GroupId": other and group_id(other)}]
+        made["UserIdGroupPairs"] = [{"UserId": context.owner, "GroupId": other and group_id(other), **text}]
         return made
     # A rule without another side is for anybody, in both families.
     if rule["remote"] is None or ":" not in rule["remote"]:
-        made["IpRanges"] = [{"CidrIp": rule["remote"] or "0.0.0.0/0"}]
+        made["IpRanges"] = [{"CidrIp": rule["remote"] or "0.0.0.0/0", **text}]
     if rule["remote"] is None or ":" in rule["remote"]:
-        made["Ipv6Ranges"] = [{"CidrIpv6": rule["remote"] or "::/0"}]
+        made["Ipv6Ranges"] = [{"CidrIpv6": rule["remote"] or "::/0", **text}]
     return made
 
 
@@ -305,6 +323,7 @@ def told_rule(
         "CidrIpv4": next((each["CidrIp"] for each in told["IpRanges"]), None),
         "CidrIpv6": next((each["CidrIpv6"] for each in told["Ipv6Ranges"]), None),
         "ReferencedGroupInfo": others[0] if others else None,
+        "Description": rule["description"] or None,
         "Tags": [],
     }
 

@@ -25,6 +25,7 @@ Ports = Annotated[
 Range = Annotated[
     str, Meta(max_length=64, pattern=LINE, description="Of addresses, such as 192.0.2.0/24 or 2001:db8::/32.")
 ]
+RuleText = Annotated[str, Meta(max_length=255, pattern=LINE, description="What the rule is for; one line.")]
 Card = Annotated[int, Meta(ge=0, le=99, description="Which of the VM's network cards; 0: the first.")]
 
 
@@ -73,6 +74,7 @@ def add_rule(
     ports: Ports | None = None,
     remote: Range | None = None,
     remote_group_id: Id | None = None,
+    description: RuleText = "",
 ) -> SecurityGroup:
     """
     Allow something, by IPv4 and IPv6 unless the range says which.
@@ -81,7 +83,15 @@ def add_rule(
     :param remote: the other side; without it and without a group it is anybody.
     :param remote_group_id: the other side is a network card in this group.
     """
-    return service.add_rule(caller, security_group_id, direction, protocol, ports, remote, remote_group_id)
+    return service.add_rule(
+        caller, security_group_id, direction, protocol, ports, remote, remote_group_id, description
+    )
+
+
+@user_view(changing=True)
+def edit_rule(caller: ClusterCall, security_group_id: Id, rule_id: Id, description: RuleText) -> SecurityGroup:
+    """Say what a rule is for; what it allows stays."""
+    return service.edit_rule(caller, security_group_id, rule_id, description)
 
 
 @user_view(changing=True)

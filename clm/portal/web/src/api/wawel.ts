@@ -157,7 +157,7 @@ export type SavedVM = { image_id: number; operation_id: number; vm_id: number };
 export type Screen = { address?: string | null; operation_id: number; password?: string; port?: number | null; vm_id: number };
 export type SecondFactor = { active: boolean; recovery_codes_left: number };
 export type SecurityGroup = { created: string; default: boolean; description: string; name: string; nics: number; rules: SecurityRule[]; security_group_id: number; user_id: number; uuid: string; version: number };
-export type SecurityRule = { direction: RuleDirection; ports: string | null; protocol: string; remote: string | null; remote_group_id: number | null; rule_id: number };
+export type SecurityRule = { description: string; direction: RuleDirection; ports: string | null; protocol: string; remote: string | null; remote_group_id: number | null; rule_id: number };
 export type Seen = "absent" | "crashed" | "off" | "paused" | "running" | "unknown";
 export type SeenGroup = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; status: Status; uuid: string; version: number };
 export type SeenReason = "" | "absent" | "api_error" | "booted" | "by us" | "crashed" | "daemon" | "destroyed" | "dump" | "failed" | "from_snapshot" | "io_error" | "migrated" | "migration" | "migration_canceled" | "other" | "panicked" | "postcopy" | "postcopy_failed" | "released" | "reset" | "restored" | "save" | "save_canceled" | "saved" | "shutdown" | "shutting_down" | "snapshot" | "starting_up" | "unknown" | "unpaused" | "user" | "wakeup" | "watchdog";
@@ -2026,7 +2026,7 @@ export interface Methods {
   };
   /** Allow something, by IPv4 and IPv6 unless the range says which. */
   "user.security_group.add_rule": {
-    params: { security_group_id: number | string; direction: RuleDirection; protocol?: string; ports?: string | null; remote?: string | null; remote_group_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { security_group_id: number | string; direction: RuleDirection; protocol?: string; ports?: string | null; remote?: string | null; remote_group_id?: number | string | null; description?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: SecurityGroup;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -2053,6 +2053,12 @@ export interface Methods {
     params: { security_group_id: number | string; name?: string | null; description?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: SecurityGroup;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Say what a rule is for; what it allows stays. */
+  "user.security_group.edit_rule": {
+    params: { security_group_id: number | string; rule_id: number | string; description: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: SecurityGroup;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** The caller's default group, made if it is not there: all out, nothing in but from itself. */
   "user.security_group.ensure_default": {
