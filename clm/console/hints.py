@@ -20,6 +20,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "reboot": "wawel vm reset, or wawel vm shutdown and wawel vm start",
         "restart": "wawel vm reset, or wawel vm shutdown and wawel vm start",
         "rename": "wawel vm edit VM --name NEW_NAME", "backup": _SAVE,
+        "guard": "wawel vm set-policy VM --guarded", "protect": "wawel vm set-policy VM --guarded",
+        "unguard": "wawel vm set-policy VM --no-guarded", "policy": "wawel vm set-policy VM",
         "snapshot": "wawel vm create-snapshot VM NAME",
         "clone": _SAVE, "suspend": "wawel vm pause keeps its memory in place; wawel vm resume lets it go on",
         "unpause": "wawel vm resume", "resize": _SIZE, "scale": _SIZE, "ssh": _SSH, "exec": _SSH, "connect": _SSH,

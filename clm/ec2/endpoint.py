@@ -16,7 +16,7 @@ from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
 from clm.ec2 import sts
-from clm.ec2.actions import HANDLERS, Handler
+from clm.ec2.actions import HANDLERS, Handler, why_not
 from clm.ec2.context import Context, would_do
 from clm.ec2.errors import EC2Error
 from clm.ec2.model import Action, model
@@ -209,7 +209,7 @@ def _found(name: str) -> tuple[Action, Handler]:
     if action is None or handler is None:
         if model().is_known(name):
             log.info("EC2's action {action} was asked for, and is not there yet", action=name)
-            raise EC2Error("UnsupportedOperation", f"The action {name} is not supported here.")
+            raise EC2Error("UnsupportedOperation", f"The action {name} is not supported here{why_not(name)}.")
         raise EC2Error("InvalidAction", f"The action {name[:100]} is not valid for this web service.")
     return action, handler
 

@@ -42,3 +42,23 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     )  # fmt: skip
     for name, handler in module.HANDLERS.items()
 }
+_ONE_VPC: Final = "an account has one VPC in each region, whose subnets reach each other; CreateSubnet makes more"
+# What clients of VPCs ask for, and why there is none of it: by what the action's name ends in.
+_WHY_NOT: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("Vpc", "DefaultVpc", "VpcCidrBlock", "VpcPeeringConnection"), _ONE_VPC),
+    **dict.fromkeys(("InternetGateway", "NatGateway", "EgressOnlyInternetGateway"),
+                    "guests get out by their nodes, and have elastic addresses"),
+    **dict.fromkeys(("RouteTable", "Route", "RouteTableAssociation"), "the VPC's one table is for all subnets"),
+    **dict.fromkeys(("NetworkAcl", "NetworkAclEntry", "NetworkAclAssociation"),
+                    "its one list lets all pass; security groups keep packets"),
+    "DhcpOptions": "guests are told servers of names by their nodes, or by their network's dns",
+}  # fmt: skip
+_VERBS: Final = ("Create", "Delete", "Attach", "Detach", "Associate", "Disassociate", "Replace", "Modify")
+
+
+def why_not(action: str) -> str:
+    """The end of a sentence that says that there is no such action."""
+    for verb in _VERBS:
+        if action.startswith(verb) and action.removeprefix(verb) in _WHY_NOT:
+            return f": {_WHY_NOT[action.removeprefix(verb)]}"
+    return ""
