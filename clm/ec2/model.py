@@ -6,12 +6,15 @@ actions that nobody calls nothing is kept but the text's objects.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 PATH: Final = Path(__file__).with_name("model.json")
+Writer = Callable[[Any, list[str]], None]
+"""``writer(value, parts)`` adds the inside of its element."""
 Kind = Literal["structure", "list", "string", "integer", "long", "boolean", "double", "float", "blob", "timestamp"]
 
 
@@ -32,6 +35,7 @@ class Shape:
 
     :ivar item: of a list: what an element is called in an answer.
     :ivar least: bounds of a number, or of a string's length; ``most`` too.
+    :ivar writer: what ``xml.py`` made of it, once it was asked to.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Shape:
     least: float | None = None
     most: float | None = None
     by_asked: dict[str, Member] = field(default_factory=dict)
+    writer: Writer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,16 @@ class Model:
             Shape(name, "structure") if asked is None else self._shape(asked),
             None if told is None else self._shape(told),
         )
+
+    def shape(self, action: str, *members: str) -> Shape:
+        """What an action answers with, or a member of it; of a list its elements."""
+        found = self.find(action)
+        assert found is not None and found.output is not None
+        made = found.output
+        for name in members:
+            made = next(each.shape for each in made.members if each.name == name)
+            made = made.element or made
+        return made
 
     def is_known(self, name: str) -> bool:
         """Whether EC2 has the action, whatever we have of it."""
