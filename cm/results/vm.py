@@ -18,6 +18,7 @@ from cm.rpc.fields import (
     Platform,
     Prose,
     SizeCpus,
+    TagMap,
     Text,
     Time,
     Token,
@@ -110,6 +111,59 @@ class ListedVM(VM):
 
     user_login: NotRequired[LoginName]
     access: NotRequired[Annotated[Level, Meta(description="The caller's level.")]]
+
+
+class GroupOfNic(TypedDict):
+    """A security group that a network card is in."""
+
+    uuid: Uuid
+    name: Named
+
+
+class ImageOfVM(TypedDict):
+    """The system image that a VM was made of."""
+
+    uuid: Uuid
+    architecture: Annotated[str, Meta(examples=["x86_64"])]
+
+
+class WholeNic(TypedDict):
+    """A network card of a VM, with what is told of it elsewhere."""
+
+    nic: Annotated[int, Meta(examples=[0], description="Its number in the VM; 0: the first.")]
+    nic_id: Number
+    uuid: Uuid
+    network_id: Number
+    mac: Annotated[str, Meta(examples=["02:58:00:00:00:07"])]
+    subnet: Annotated[Uuid | None, Meta(description="Its network, where that is the account's own and has a range.")]
+    addresses: list[Address]
+    public: Annotated[str | None, Meta(examples=["203.0.113.7"], description="A public address of IPv4.")]
+    groups: list[GroupOfNic]
+    spoofing: Annotated[bool, Meta(description="Whether it may send from addresses that are not its own.")]
+    arriving: Annotated[bool, Meta(description="Whether the guest is still being given it.")]
+    leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
+
+
+class WholeDisk(TypedDict):
+    """A disk that a VM has, but for what is in its drives."""
+
+    disk_id: Number
+    uuid: Uuid
+    device: Annotated[str, Meta(examples=["vdb"], description="What the guest is likely to call it.")]
+    delete_with_vm: Annotated[bool, Meta(description="Whether it ends with the VM.")]
+    created: Time
+    arriving: Annotated[bool, Meta(description="Whether the guest is still being given it.")]
+    leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
+
+
+class WholeVM(VM):
+    """A VM with all that belongs to it."""
+
+    type: Annotated[str, Meta(examples=["small"], description="Its template's name with EC2, or its own.")]
+    image: Annotated[ImageOfVM | None, Meta(description="null of one that was made with an ISO image.")]
+    nics: Annotated[list[WholeNic], Meta(description="By number.")]
+    disks: Annotated[list[WholeDisk], Meta(description="Those of its own account, the root disk first.")]
+    tags: TagMap
 
 
 class VMDetail(VM):

@@ -32,6 +32,9 @@ class Questions:
         for login in LOGINS:
             for params in ({}, {"shared": True}, {"closed": True}, {"limit": 2}):
                 yield login, "user.vm.get_list", params
+            yield login, "user.vm.list_whole", {}
+            beginnings = [row.uuid.replace("-", "")[:17] for row in self.rows.values()][-60:]
+            yield login, "user.vm.list_whole", {"uuids": beginnings, "ended_s": 3600}
             for kind in ("system", "storage", "iso"):
                 yield login, f"user.{kind}_image.get_list", {}
             for params in ({}, {"shared": True}, {"trashed": True}, {"kind": "vm", "limit": 2}):

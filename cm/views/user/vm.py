@@ -28,6 +28,7 @@ from cm.results.vm import (
     VMOffers,
     VMOutcome,
     VMWork,
+    WholeVM,
 )
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter
@@ -67,6 +68,7 @@ from cm.services.series import vm_loads, vm_statistics
 from cm.services.tag import put_on_new
 from cm.store import vm as store
 from cm.store.nic import Bandwidth
+from cm.store.whole_vm import UUID_DIGITS, whole_text
 from cm.views.user.nic import Kbit
 from cm.views.user.security_group import Card
 
@@ -91,6 +93,14 @@ Moment = Annotated[int, Meta(ge=0, le=2**40, description="Unix seconds.")]
 Resolution = Annotated[
     int, Meta(ge=10, le=604_800, description="Seconds: 10, 60, 300, 900, 3600, 86400 (a day) or 604800 (a week).")
 ]
+UuidStart = Annotated[
+    str,
+    Meta(
+        pattern=matching(f"[0-9a-f]{{{UUID_DIGITS}}}", f"it must be {UUID_DIGITS} digits of a uuid"),
+        examples=["5a1f6a527c0e4b589"],
+    ),
+]
+UuidStarts = Annotated[list[UuidStart], Meta(max_length=5000)]
 Username = Annotated[
     str,
     Meta(
@@ -318,6 +328,27 @@ def get_list(
         return RawList("[]" if closed else service.shared_list(caller, limit, before))
     return RawList(
         store.list_text(caller.session, account_id=caller.account_id, limit=limit, before=before, closed=closed)
+    )
+
+
+@user_view(prompt=True)
+def list_whole(
+    caller: ClusterCall,
+    uuids: UuidStarts | None = None,
+    ended_s: Annotated[int, Meta(ge=0, le=86_400, description="Seconds.")] = 0,
+    limit: Limit = PAGE_MAX,
+    before: Id | None = None,
+) -> RawList[WholeVM]:
+    """
+    The caller's VMs, newest first, with their network cards, disks and tags: in one answer what else takes one of each
+    kind's.
+
+    :param uuids: the first 17 digits, without hyphens, of those that are wanted; what is not there is left out.
+    :param ended_s: of these also such as were destroyed within so many seconds.
+    :param before: the last ``vm_id`` of the page before.
+    """
+    return RawList(
+        whole_text(caller.session, caller.account_id, limit=limit, before=before, uuids=uuids, ended_s=ended_s)
     )
 
 

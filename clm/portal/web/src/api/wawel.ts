@@ -70,12 +70,14 @@ export type FreedPolicy = "discard" | "none" | "wipe";
 export type Freeze = "auto" | "no" | "yes";
 export type GeneratedSSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; private_key: string; public_key: string; tags: Record<string, string> };
 export type Group = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; uuid: string; version: number };
+export type GroupOfNic = { name: string; uuid: string };
 export type GroupPerson = { login: string; name: string; user_id: number };
 export type HostInfo = { cores: number; cpus: number; memory: number; mhz: number; model: string; nodes: number; sockets: number; threads: number };
 export type Image = { access: ImageAccess; account_number: string; agent: boolean; architecture: Architecture; claimed_bytes: number; created: string; default_user: string; description: string; disk_controller: DiskBus; error: string; family: string; family_version: string; format: DiskFormat; group_ids: number[]; image_id: number; kind: ImageKind; least_disk_bytes: number; least_memory_mib: number; level: Level; mine: boolean; name: string; network_device: NicModel; operation_id: number | null; platform: string; progress: number; sha256: string; size_bytes: number; state: ImageState; storage_id: number; storage_name: string; system: string; user_id: number; user_login: string; uuid: string; version: number; video_device: VideoModel; vm_ids: number[]; volume_sha256: string; waiting_for: string };
 export type ImageAccess = "private" | "public";
 export type ImageFilter = "group" | "private" | "public";
 export type ImageKind = "iso" | "storage" | "system";
+export type ImageOfVM = { architecture: string; uuid: string };
 export type ImageState = "adding" | "deleted" | "failed" | "ok" | "trashed" | "uploading";
 export type ImageWork = { image_id: number; operation_id: number };
 export type KnownImage = { agent: boolean; architecture: Architecture; default_user: string; description: string; disk_controller: DiskBus; family: string; format: SourceFormat; image_id: number | null; keyring: string; least_disk_bytes: number; least_memory_mib: number; name: string; network_device: NicModel; platform: string; signature: string; sums: string; system: string; url: string; video_device: VideoModel };
@@ -210,6 +212,9 @@ export type VolumeReference = { volume: string };
 export type VolumeUse = "cache" | "data_disk" | "iso_image" | "root_disk" | "snapshot" | "system_image" | "trash" | "unaccounted";
 export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped";
 export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_networks: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
+export type WholeDisk = { arriving: boolean; created: string; delete_with_vm: boolean; device: string; disk_id: number; leaving: boolean; uuid: string };
+export type WholeNic = { addresses: string[]; arriving: boolean; groups: GroupOfNic[]; leaving: boolean; mac: string; network_id: number; nic: number; nic_id: number; public: string | null; spoofing: boolean; subnet: string | null; uuid: string };
+export type WholeVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; disks: WholeDisk[]; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image: ImageOfVM | null; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; nics: WholeNic[]; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; tags: Record<string, string>; template_id: number; template_name: string; type: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 
 export interface Methods {
   /** Who has which level on a VM, an image or a network, its own account first. */
@@ -2449,6 +2454,12 @@ export interface Methods {
     params: { vm_id: number | string; iso_image_id: number | string; device?: string | null; force?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: DriveWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's VMs, newest first, with their network cards, disks and tags: in one answer what else takes one of each kind's. */
+  "user.vm.list_whole": {
+    params: { uuids?: string[] | null; ended_s?: number; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: WholeVM[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Let the caller speak to a running VM's serial console, or look at its screen, which ``attach_vnc`` has opened: by a WebSocket, whose bytes are the console's, or VNC's without a password. */
   "user.vm.open_console": {
