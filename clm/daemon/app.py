@@ -240,9 +240,11 @@ class CloudManager:
         if listen.ec2:
             from clm.ec2.endpoint import EC2Endpoint, EC2Site  # a cloud without it does without its memory
 
+            services = self.services
             ec2 = EC2Endpoint(
-                self.dispatcher, self.services.authenticator, self.logins, self.policy.ec2_url, listen.ec2_signature_2
-            )
+                self.dispatcher, services.authenticator, self.logins, services.clusters, self.policy.ec2_url,
+                listen.ec2_signature_2,
+            )  # fmt: skip
             site = EC2Site(ec2, self.dispatcher.limits, self.reactor)
             self.ports.append(make_listener(self.reactor, listen.ec2, site, *tls))
             log.info("EC2 listens on {address}", address=listen.ec2)

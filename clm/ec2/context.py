@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from clm.ec2 import ids
 from clm.ec2.errors import EC2Error
+from clm.ec2.kept import Kept
+from clm.rules.cluster import ClusterFacts
 from cm.rpc.caller import Identity
-from cm.rpc.codec import plain
+from cm.rpc.codec import encode_json, plain
 from cm.rpc.errors import NotSupported
 
 Ask = Callable[[str, Mapping[str, Any], str | None], Awaitable[Any]]
@@ -21,15 +23,19 @@ DRY: Final = "Request would have succeeded, but DryRun flag is set."
 @dataclass
 class Context:
     """
-    :ivar region: the cluster that is meant; it is one of ``clusters``, which are all, as users see them.
+    :ivar region: the cluster that is meant; it is the name of one of ``clusters``, which are all.
+    :ivar pause: gives the reactor back; what comes then is the caller's next turn.
+    :ivar kept: what was written of instances before.
     :ivar endpoint: the address that was asked, or the pattern of all of them with ``{cluster}``.
     """
 
     identity: Identity
     region: str
-    clusters: Sequence[Mapping[str, Any]]
+    clusters: Sequence[ClusterFacts]
     endpoint: str
     ask: Ask
+    pause: Callable[[], Awaitable[None]]
+    kept: Kept
     action: str
     dry_run: bool = False
 
@@ -44,6 +50,11 @@ class Context:
         return self.region + "a"
 
     @property
+    def place(self) -> bytes:
+        """Whose and where: what is told of an object beside what its cluster says. As no JSON goes on."""
+        return f"\0{self.owner}\0{self.region}".encode()
+
+    @property
     def arn(self) -> str:
         """Who the caller is, as IAM writes it."""
         return f"arn:aws:iam::{self.owner}:user/{self.identity.login}"
@@ -51,7 +62,7 @@ class Context:
     @property
     def cluster_id(self) -> int:
         """The region's, as the cloud counts them."""
-        return next(int(each["cluster_id"]) for each in self.clusters if each["name"] == self.region)
+        return next(each.id for each in self.clusters if each.name == self.region)
 
     async def cloud(self, view: str, **arguments: Any) -> Any:
         """What a view of the cloud's own answers that changes nothing."""
@@ -60,6 +71,10 @@ class Context:
     async def read(self, view: str, **arguments: Any) -> Any:
         """Likewise of the region's cluster."""
         return plain(await self.ask(view, {**arguments, "cluster": self.region}, None))
+
+    async def raw(self, view: str, **arguments: Any) -> bytes:
+        """As ``read``, the JSON that it was written as."""
+        return encode_json(await self.ask(view, {**arguments, "cluster": self.region}, None))
 
     async def change(self, view: str, *, token: str | None = None, cloud: bool = False, **arguments: Any) -> Any:
         """

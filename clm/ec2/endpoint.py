@@ -19,16 +19,19 @@ from clm.ec2 import sts
 from clm.ec2.actions import HANDLERS, Handler, why_not
 from clm.ec2.context import Context, would_do
 from clm.ec2.errors import EC2Error
+from clm.ec2.kept import Kept
 from clm.ec2.model import Action, model
 from clm.ec2.query import as_text, read
 from clm.ec2.refusals import in_ec2s_words
 from clm.ec2.signature import Asked, Claim, claim_of, failed
 from clm.ec2.xml import VERSION, write_answer, write_error
+from clm.rules.cluster import NAME
 from clm.services.authenticator import CloudAuthenticator
+from clm.services.connection import Clusters
+from clm.services.context import CloudIdentity
 from cm.rpc.caller import Identity
-from cm.rpc.codec import plain
 from cm.rpc.dispatch import Dispatcher, Peer
-from cm.rpc.errors import CloudError
+from cm.rpc.errors import CloudError, ObjectNotFound
 from cm.rpc.http.channel import StrictChannel
 from cm.rpc.http.request import Leaf, WireRequest, WireSite, remote
 from cm.rpc.turns import WRONG_S
@@ -63,6 +66,7 @@ class EC2Endpoint(Leaf):
         dispatcher: Dispatcher,
         authenticator: CloudAuthenticator,
         logins: LoginTrail,
+        clusters: Clusters,
         url: str = "",
         version_2: bool = True,
     ) -> None:
@@ -70,6 +74,8 @@ class EC2Endpoint(Leaf):
         self._dispatcher = dispatcher
         self._authenticator = authenticator
         self._logins = logins
+        self._clusters = clusters
+        self._kept = Kept()
         self._url = url
         self._version_2 = version_2
 
@@ -169,27 +175,38 @@ class EC2Endpoint(Leaf):
             peer.request_id = request_id
             return await self._dispatcher.call(view, dict(arguments), peer)
 
-        clusters = plain(await ask("user.cluster.get_list", {}, None))
-        names = [each["name"] for each in clusters]
+        async def pause() -> None:
+            await self._dispatcher.pause(peer)
+
         host = (asked.header(b"host") or b"").decode("latin-1").lower()
         path = asked.path.decode("latin-1")
-        region = self._region(names, host, path, claim.region)
+        region = await self._region(host, path, claim.region)
+        clusters = [each.facts for each in self._clusters.all()]
         if region is None:
-            region = next((each["name"] for each in clusters if each["is_default"]), names[0] if names else "")
+            identity = _identity(peer)
+            default = identity.default_cluster_id if isinstance(identity, CloudIdentity) else None
+            names = [each.name for each in clusters if each.id == default] + [each.name for each in clusters]
+            region = names[0] if names else ""
         if not region:
             raise EC2Error("Unavailable", "The cloud has no cluster.")
-        return Context(_identity(peer), region, clusters, self._url or host, ask, action.name, dry_run)
+        return Context(
+            _identity(peer), region, clusters, self._url or host, ask, pause, self._kept, action.name, dry_run
+        )
 
-    def _region(self, names: list[str], host: str, path: str, signed: str) -> str | None:
+    async def _region(self, host: str, path: str, signed: str) -> str | None:
         """The cluster that a request names: by its address, its path, or the region that was signed."""
-        for name in names:
-            if "{cluster}" in self._url:
-                parts = urlsplit(self._url.replace("{cluster}", name))
-                base = parts.path.rstrip("/")
-                if parts.netloc.lower() == host and (path == base or path.startswith(base + "/")):
+        for each in self._clusters.all() if "{cluster}" in self._url else ():
+            parts = urlsplit(self._url.replace("{cluster}", each.facts.name))
+            base = parts.path.rstrip("/")
+            if parts.netloc.lower() == host and (path == base or path.startswith(base + "/")):
+                return each.facts.name
+        for name in (path.lstrip("/").partition("/")[0], signed):
+            try:
+                if NAME.match(name) and (await self._clusters.get(name)).facts.name == name:
                     return name
-        first = path.lstrip("/").partition("/")[0]
-        return next((name for name in (first, signed) if name in names), None)
+            except ObjectNotFound:
+                pass
+        return None
 
 
 class Told:

@@ -6,13 +6,13 @@ by the objects that the caller sees; nobody is told of others' by asking.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from clm.ec2.errors import EC2Error
 
-T = TypeVar("T", bound=Mapping[str, Any])
+T = TypeVar("T")
 
 DIGITS: Final = 17
 # A uuid's 13th digit is its version; ids of before 2016 had eight digits, and are none of ours.
@@ -73,6 +73,15 @@ def check(kind: Kind, given: str) -> str:
     if prefix != kind.prefix or _DIGITS.match(digits) is None:
         raise EC2Error(f"{kind.error}.Malformed", f'Invalid id: "{given[:100]}" (expecting "{kind.prefix}-...")')
     return given
+
+
+def digits(kind: Kind, given: str) -> str:
+    """
+    What its uuid begins with, without hyphens.
+
+    :raises EC2Error: it is no id of this kind.
+    """
+    return check(kind, given).rpartition("-")[2]
 
 
 def pick(kind: Kind, wanted: Sequence[str], there: Iterable[T], id_: Callable[[T], str]) -> list[T]:

@@ -26,8 +26,15 @@ def filtered(items: Iterable[Any], filters: Sequence[Mapping[str, Any]] | None, 
     :param tags: of an object, for ``tag:KEY``, ``tag-key`` and ``tag-value``.
     :raises EC2Error: there is no such filter.
     """
+    passes = passing(filters, known, tags)
+    return [item for item in items if passes(item)]
+
+
+def passing(filters: Sequence[Mapping[str, Any]] | None, known: Mapping[str, Values],
+            tags: Callable[[Any], Mapping[str, str]] | None = None) -> Callable[[Any], bool]:  # fmt: skip
+    """Whether an object passes every filter; otherwise as ``filtered``."""
     tests = [_test(each, known, tags) for each in filters or ()]
-    return [item for item in items if all(test(item) for test in tests)]
+    return lambda item: all(test(item) for test in tests)
 
 
 def _test(
@@ -97,6 +104,21 @@ def page(
     :param ids: the parameter that may not stand beside ``MaxResults``.
     :raises EC2Error: the token is none of ours, or the size none of a page.
     """
+    size, before = bounds(params, ids, least)
+    ordered = sorted(items, key=key, reverse=True)
+    if before is not None:
+        ordered = [item for item in ordered if key(item) < before]
+    if size is None or len(ordered) <= size:
+        return ordered, None
+    return ordered[:size], base64.urlsafe_b64encode(f"before:{key(ordered[size - 1])}".encode()).decode()
+
+
+def bounds(params: Mapping[str, Any], ids: str = "", least: int = PAGE_LEAST) -> tuple[int | None, int | None]:
+    """
+    How many items a page has, and the key that they come before; None: all, and from the first.
+
+    :raises EC2Error: as ``page``.
+    """
     size, token = params.get("MaxResults"), params.get("NextToken")
     if size is not None:
         if not least <= size <= PAGE_MOST:
@@ -106,13 +128,7 @@ def page(
             raise EC2Error(
                 "InvalidParameterCombination", f"The parameter {ids} cannot be used with the parameter maxResults"
             )
-    ordered = sorted(items, key=key, reverse=True)
-    if token:
-        before = _read_token(token)
-        ordered = [item for item in ordered if key(item) < before]
-    if size is None or len(ordered) <= size:
-        return ordered, None
-    return ordered[:size], base64.urlsafe_b64encode(f"before:{key(ordered[size - 1])}".encode()).decode()
+    return size, _read_token(token) if token else None
 
 
 def _read_token(token: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from clm.ec2 import ids
 from clm.ec2.actions.group import group_id, groups
-from clm.ec2.actions.instance import find, instance, look
+from clm.ec2.actions.instance import find, groups_of_vm, instance
 from clm.ec2.actions.launch import ON_SHUTDOWN
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
@@ -78,14 +78,9 @@ async def _value(context: Context, vm: Mapping[str, Any], member: str) -> Any:
         detail = await context.read("user.vm.get_by_id", vm_id=vm["vm_id"])
         text = detail["user_data"]
         return {"Value": _told_user_data(text, detail["user_data_encoding"])} if text else {}
-    if member in ("Groups", "SourceDestCheck"):
-        card = await _first_card(context, vm)
-        if member == "SourceDestCheck":
-            return {"Value": not (card and card["spoofing"])}
-        wanted = card["security_group_ids"] if card else ()
-        there = [each for each in await groups(context) if each["security_group_id"] in wanted]
-        return [{"GroupId": group_id(each), "GroupName": each["name"]} for each in there]
-    told = instance(await look(context), vm)
+    if member == "Groups":
+        return groups_of_vm(vm)
+    told = instance(context, vm)
     return _OF_INSTANCE[member](told)
 
 
@@ -94,14 +89,8 @@ _OF_INSTANCE: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "InstanceType": lambda told: {"Value": told["InstanceType"]},
     "ProductCodes": lambda told: told["ProductCodes"],
     "RootDeviceName": lambda told: {"Value": told["RootDeviceName"]},
+    "SourceDestCheck": lambda told: {"Value": told["SourceDestCheck"]},
 }
-
-
-async def _first_card(context: Context, vm: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    if vm["ec2_state"] == "terminated":
-        return None
-    cards = await context.read("user.nic.get_list", vm_id=vm["vm_id"])
-    return cards[0] if cards else None
 
 
 def _told_user_data(text: str, encoding: str) -> str:

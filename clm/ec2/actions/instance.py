@@ -1,28 +1,28 @@
-"""Instances are VMs: how they are made, and what is told of them."""
+"""Instances are VMs: what is told of them. Each comes from its cluster with all that belongs to it (``list_whole``)."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from clm.ec2 import ids
-from clm.ec2.actions.card import Cards, card_id, cards, place_state
+from clm.ec2.actions.card import card_id, groups_of, place_state, subnet_of
 from clm.ec2.actions.card import shown as shown_card
-from clm.ec2.actions.catalogue import architecture, image_id, images, type_name
+from clm.ec2.actions.catalogue import architecture, image_id
 from clm.ec2.actions.vpc import vpc_id
 from clm.ec2.context import Context, only
-from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import INSTANCES, Tags, tags_of_all
-from clm.ec2.xml import told_time
-from cm.rpc.errors import ObjectNotFound
-from cm.rpc.vocabulary import PAGE_MAX
+from clm.ec2.kept import Told
+from clm.ec2.lists import Values, bounds, filtered, page, passing
+from clm.ec2.model import model
+from clm.ec2.names import INSTANCES, Tags
+from clm.ec2.names import told as named_tags
+from clm.ec2.xml import Markup, markup, told_time
 from cm.runtime.wall import utc_now
 
 TERMINATED_S: Final = 3600  # that an instance is told of after its end
-CLOSED_MAX: Final = 1000  # destroyed VMs that are looked through for one that is asked for
 # What there is of metadata's options, the same for all instances.
 METADATA: Final = {
     "HttpTokens": "optional",
@@ -31,49 +31,41 @@ METADATA: Final = {
     "InstanceMetadataTags": "disabled",
 }
 CODES: Final = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+VM = Mapping[str, Any]
+"""A VM as ``user.vm.list_whole`` tells of it."""
 
 
-def instance_id(vm: Mapping[str, Any]) -> str:
+class _Named(msgspec.Struct):
+    uuid: str
+
+
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+_names = msgspec.json.Decoder(list[_Named])
+_vms = msgspec.json.Decoder(list[dict[str, Any]])
+_vm = msgspec.json.Decoder(dict[str, Any])
+
+
+def instance_id(vm: VM) -> str:
     return ids.id_of(ids.INSTANCE, vm["uuid"])
 
 
-def state_of(vm: Mapping[str, Any]) -> dict[str, Any]:
+def state_of(vm: VM) -> dict[str, Any]:
     return {"Code": CODES[vm["ec2_state"]], "Name": vm["ec2_state"]}
 
 
-@dataclass
-class Seen:
-    """What is told of VMs beside what they say themselves, each found once for all of them."""
+async def _whole(context: Context, wanted: Sequence[str] | None, ended: bool, **more: Any) -> bytes:
+    """
+    The caller's VMs, newest first, as JSON.
 
-    context: Context
-    cards: Cards
-    images: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    types: dict[int, str] = field(default_factory=dict)
-    disks: dict[int, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = field(default_factory=dict)
-
-    tags: Tags = Tags(INSTANCES)
-
-    def type_of(self, vm: Mapping[str, Any]) -> str:
-        return self.types.get(vm["template_id"], vm["template_name"])
-
-    def image_of(self, vm: Mapping[str, Any]) -> str | None:
-        image = self.images.get(vm["image_id"])
-        return None if image is None else image_id(image)
-
-    def volumes_of(self, vm: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        return self.disks.get(vm["vm_id"], [])
-
-
-async def look(context: Context) -> Seen:
-    seen = Seen(context, await cards(context))
-    seen.images = {each["image_id"]: each for each in await images(context)}
-    seen.types = {each["template_id"]: type_name(each) for each in await context.read("user.template.get_list")}
-    seen.tags = await tags_of_all(context, INSTANCES)
-    for disk in await context.read("user.disk.get_list", limit=PAGE_MAX):
-        for place in disk["attachments"]:
-            if not place["cdrom"]:  # what is in a drive is no volume
-                seen.disks.setdefault(place["vm_id"], []).append((disk, place))
-    return seen
+    :param wanted: the ids of those that are asked for, which need not be there; None: all that live.
+    :param ended: of these also such as ended within the last hour.
+    :raises EC2Error: an id is malformed.
+    """
+    asked = dict(more)
+    if wanted is not None:
+        asked["uuids"] = list(dict.fromkeys(ids.digits(ids.INSTANCE, given) for given in wanted))
+        asked["ended_s"] = TERMINATED_S if ended else 0
+    return await context.raw("user.vm.list_whole", **asked)
 
 
 async def live(context: Context) -> list[dict[str, Any]]:
@@ -81,60 +73,50 @@ async def live(context: Context) -> list[dict[str, Any]]:
     return found
 
 
-async def find(context: Context, wanted: list[str], *, ended: bool = False) -> list[Mapping[str, Any]]:
+async def whole(context: Context, wanted: Sequence[str] | None = None, *, ended: bool = False) -> list[dict[str, Any]]:
+    """As ``_whole``, read: those of ``wanted`` that are there."""
+    return _vms.decode(await _whole(context, wanted, ended))
+
+
+async def find(context: Context, wanted: Sequence[str], *, ended: bool = False) -> list[VM]:
     """
     The instances of these ids, in their order.
 
     :param ended: also those that ended within the last hour.
     :raises EC2Error: an id is malformed, or of no instance of the caller's.
     """
-    for given in wanted:
-        ids.check(ids.INSTANCE, given)
-    there = await live(context)
-    if ended and not set(wanted) <= {instance_id(each) for each in there}:
-        there += [each for each in await context.read("user.vm.get_list", closed=True, limit=CLOSED_MAX)
-                  if instance_id(each) in wanted and await _ended_lately(context, each)]  # fmt: skip
+    there: list[VM] = [*await whole(context, wanted, ended=ended)]
     return ids.pick(ids.INSTANCE, wanted, there, instance_id)
-
-
-async def _ended_lately(context: Context, vm: Mapping[str, Any]) -> bool:
-    try:
-        detail = await context.read("user.vm.get_by_id", vm_id=vm["vm_id"])
-    except ObjectNotFound:
-        return False
-    return bool(detail["closed"]) and told_time(detail["closed"]) > told_time(
-        utc_now() - timedelta(seconds=TERMINATED_S)
-    )
 
 
 # ------------------------------------------------------------------ what is told
 
 
-def _filters(seen: Seen) -> dict[str, Values]:
+def _filters(context: Context) -> dict[str, Values]:
     return {
         "instance-id": lambda vm: [instance_id(vm)],
         "instance-state-name": lambda vm: [vm["ec2_state"]],
         "instance-state-code": lambda vm: [str(CODES[vm["ec2_state"]])],
-        "instance-type": lambda vm: [seen.type_of(vm)],
-        "image-id": lambda vm: [seen.image_of(vm) or ""],
-        "availability-zone": lambda vm: [seen.context.zone],
+        "instance-type": lambda vm: [vm["type"]],
+        "image-id": lambda vm: [_image(vm) or ""],
+        "availability-zone": lambda vm: [context.zone],
         "private-ip-address": lambda vm: [each["address"] for each in vm["leases"]],
         "network-interface.addresses.private-ip-address": lambda vm: [each["address"] for each in vm["leases"]],
         "ip-address": lambda vm: [public_address(vm) or ""],
         "network-interface.addresses.association.public-ip": lambda vm: [public_address(vm) or ""],
-        "subnet-id": lambda vm: [seen.cards.subnet_of_vm(vm) or ""],
-        "vpc-id": lambda vm: [vpc_id(seen.context)] if seen.cards.subnet_of_vm(vm) else [],
-        "instance.group-id": lambda vm: [each["GroupId"] for each in seen.cards.groups_of_vm(vm)],
-        "instance.group-name": lambda vm: [each["GroupName"] for each in seen.cards.groups_of_vm(vm)],
-        "group-id": lambda vm: [each["GroupId"] for each in seen.cards.groups_of_vm(vm)],
-        "group-name": lambda vm: [each["GroupName"] for each in seen.cards.groups_of_vm(vm)],
-        "network-interface.network-interface-id": lambda vm: [card_id(each) for each in seen.cards.of(vm)],
-        "network-interface.mac-address": lambda vm: [each["mac"] for each in seen.cards.of(vm)],
-        "network-interface.subnet-id": lambda vm: [seen.cards.subnet_of(each) or "" for each in seen.cards.of(vm)],
+        "subnet-id": lambda vm: [_subnet(vm) or ""],
+        "vpc-id": lambda vm: [vpc_id(context)] if _subnet(vm) else [],
+        "instance.group-id": lambda vm: [each["GroupId"] for each in groups_of_vm(vm)],
+        "instance.group-name": lambda vm: [each["GroupName"] for each in groups_of_vm(vm)],
+        "group-id": lambda vm: [each["GroupId"] for each in groups_of_vm(vm)],
+        "group-name": lambda vm: [each["GroupName"] for each in groups_of_vm(vm)],
+        "network-interface.network-interface-id": lambda vm: [card_id(each) for each in vm["nics"]],
+        "network-interface.mac-address": lambda vm: [each["mac"] for each in vm["nics"]],
+        "network-interface.subnet-id": lambda vm: [subnet_of(each) or "" for each in vm["nics"]],
         "launch-time": lambda vm: [told_time(_launched(vm))],
-        "reservation-id": lambda vm: [reservation_id(vm)],
-        "owner-id": lambda vm: [seen.context.owner],
-        "architecture": lambda vm: [_architecture(seen, vm)],
+        "reservation-id": lambda vm: [_reservation(vm)],
+        "owner-id": lambda vm: [context.owner],
+        "architecture": lambda vm: [_architecture(vm)],
         "platform": lambda vm: ["windows"] if vm["platform"] == "windows" else [],
         "root-device-name": lambda vm: ["/dev/vda"],
         "root-device-type": lambda vm: ["ebs"],
@@ -142,73 +124,137 @@ def _filters(seen: Seen) -> dict[str, Values]:
         "hypervisor": lambda vm: ["xen"],
         "tenancy": lambda vm: ["default"],
         "instance-lifecycle": lambda vm: [],
-        "block-device-mapping.volume-id": lambda vm: [
-            ids.id_of(ids.VOLUME, disk["uuid"]) for disk, _ in seen.volumes_of(vm)
-        ],
-        "block-device-mapping.device-name": lambda vm: [f"/dev/{place['device']}" for _, place in seen.volumes_of(vm)],
+        "block-device-mapping.volume-id": lambda vm: [ids.id_of(ids.VOLUME, disk["uuid"]) for disk in vm["disks"]],
+        "block-device-mapping.device-name": lambda vm: [f"/dev/{disk['device']}" for disk in vm["disks"]],
     }
 
 
-def _launched(vm: Mapping[str, Any]) -> str:
+def _launched(vm: VM) -> str:
     return str(vm["launched"] or vm["created"])
 
 
-def public_address(vm: Mapping[str, Any]) -> str | None:
+def public_address(vm: VM) -> str | None:
     """Of IPv4; None also where it has one of IPv6 alone, for which EC2 has no place here."""
     found = vm["public_ip"]
     return found if found and ":" not in found else None
 
 
-def _architecture(seen: Seen, vm: Mapping[str, Any]) -> str:
-    image = seen.images.get(vm["image_id"])
-    return "x86_64" if image is None else architecture(image)
+def _architecture(vm: VM) -> str:
+    return architecture(vm["image"]) if vm["image"] else "x86_64"
 
 
-def reservation_id(vm: Mapping[str, Any]) -> str:
+def _image(vm: VM) -> str | None:
+    """Also of one that is no more, as with EC2."""
+    return image_id(vm["image"]) if vm["image"] else None
+
+
+def _subnet(vm: VM) -> str | None:
+    """Of its first card."""
+    return next((subnet_of(card) for card in vm["nics"]), None)
+
+
+def groups_of_vm(vm: VM) -> list[dict[str, str]]:
+    """Of its first card, as EC2 has it."""
+    return next((groups_of(card) for card in vm["nics"]), [])
+
+
+def _tags(vm: VM) -> dict[str, str]:
+    return Tags(INSTANCES, {vm["vm_id"]: vm["tags"]}).of(vm)
+
+
+def _reservation(vm: VM) -> str:
     return "r-" + str(vm["reservation_id"] or vm["uuid"]).replace("-", "")[: ids.DIGITS]
+
+
+_SLICE: Final = 400  # of work that is done in one turn, some 2 ms; finding a text again is 1
+_LOOKED, _WRITTEN = 8, 40  # what it takes to read one for the filters, and to write one
 
 
 async def describe_instances(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The caller's instances; one that has ended is told of for an hour to whoever asks for it by its id."""
     only(params, "InstanceIds", "Filters", "MaxResults", "NextToken", "IncludeManagedResources")
-    wanted = params.get("InstanceIds")
-    there = await find(context, wanted, ended=True) if wanted else await live(context)
-    seen = await look(context)
-    kept = filtered(there, params.get("Filters"), _filters(seen), seen.tags.of)
-    shown, token = page(kept, lambda vm: vm["vm_id"], params, "InstanceIds")
-    return {"Reservations": reservations(seen, shown), "NextToken": token}
+    wanted, filters = params.get("InstanceIds") or None, params.get("Filters")
+    size, before = bounds(params, "InstanceIds")
+    passes = passing(filters, _filters(context), _tags) if filters else None
+    # A page and one more, by which it is known whether another follows.
+    page_alone = {} if size is None or passes is not None else {"limit": size + 1, "before": before}
+    answer = await _whole(context, wanted, True, **page_alone)
+    await context.pause()  # to read it is a turn of its own
+    if wanted:
+        ids.pick(ids.INSTANCE, wanted, _names.decode(answer), lambda each: ids.id_of(ids.INSTANCE, each.uuid))
+    told = await _told(context, answer, passes)
+    shown, token = page(told, lambda each: each.vm_id, params, "InstanceIds")
+    return {"Reservations": reservations(context, shown), "NextToken": token}
 
 
-def reservations(seen: Seen, vms: list[Any]) -> list[dict[str, Any]]:
-    made: dict[str, dict[str, Any]] = {}
-    for vm in vms:
-        key = reservation_id(vm)
-        reservation = made.setdefault(
-            key, {"ReservationId": key, "OwnerId": seen.context.owner, "Groups": [], "Instances": []}
-        )
-        reservation["Instances"].append(instance(seen, vm))
-    for reservation in made.values():
-        reservation["Instances"].sort(key=lambda each: each.pop("_vm_id"))
-        for index, each in enumerate(reservation["Instances"]):
-            each["AmiLaunchIndex"] = index
-    return list(made.values())
+async def _told(context: Context, answer: bytes, passes: Callable[[VM], bool] | None) -> list[Told]:
+    """What is told of those that pass, a slice in each turn."""
+    made, work = [], 0
+    for row in map(bytes, _rows.decode(answer)):
+        if work >= _SLICE:
+            await context.pause()
+            work = 0
+        if passes is not None:
+            work += _LOOKED
+            if not passes(_vm.decode(row)):
+                continue
+        key = context.kept.key(context.place, row)
+        told = context.kept.find(key)
+        if told is None:
+            work += _WRITTEN
+            told = tell(context, _vm.decode(row))
+            context.kept.keep(key, told)
+        work += 1
+        made.append(told)
+    return made
 
 
-def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
-    """One instance; ``_vm_id`` orders them within their reservation."""
+def tell(context: Context, vm: VM) -> Told:
+    shape = model().shape("DescribeInstances", "Reservations", "Instances")
+    return Told(vm["vm_id"], _reservation(vm), markup(shape, instance(context, vm)))
+
+
+def reservations(context: Context, told: Sequence[Told]) -> list[dict[str, Any]]:
+    """In the order of what is given; the instances of each in that of their making."""
+    made: dict[str, list[Told]] = {}
+    for each in told:
+        made.setdefault(each.reservation, []).append(each)
+    return [
+        {"ReservationId": key, "OwnerId": context.owner, "Groups": [], "Instances": _indexed(some)}
+        for key, some in made.items()
+    ]
+
+
+def _indexed(told: list[Told]) -> list[Markup]:
+    told.sort(key=lambda each: each.vm_id)
+    return [Markup(f"{each.text}<amiLaunchIndex>{index}</amiLaunchIndex>") for index, each in enumerate(told)]
+
+
+async def made_of(context: Context, vms: Sequence[VM]) -> list[VM]:
+    """
+    New VMs with all that belongs to them.
+
+    :param vms: as they were answered when they were made, which may be long ago: what is gone has nothing any more.
+    """
+    there = {each["vm_id"]: each for each in await whole(context, [instance_id(vm) for vm in vms], ended=True)}
+    gone: dict[str, Any] = {"image": None, "nics": [], "disks": [], "tags": {}}
+    return [there.get(vm["vm_id"]) or {**vm, "type": vm["template_name"], **gone} for vm in vms]
+
+
+def instance(context: Context, vm: VM) -> dict[str, Any]:
+    """One instance, but for its index within its reservation."""
     ended = vm["ec2_state"] == "terminated"
-    subnet = seen.cards.subnet_of_vm(vm)
+    subnet = _subnet(vm)
     address = vm["leases"][0]["address"] if vm["leases"] and not ended else None
     return {
-        "_vm_id": vm["vm_id"],
         "InstanceId": instance_id(vm),
-        "ImageId": seen.image_of(vm),
-        "InstanceType": seen.type_of(vm),
+        "ImageId": _image(vm),
+        "InstanceType": vm["type"],
         "State": state_of(vm),
         "StateTransitionReason": "",
         "StateReason": {"Code": "Server.InternalError", "Message": vm["error"]} if vm["error"] else None,
         "LaunchTime": _launched(vm),
-        "Placement": {"AvailabilityZone": seen.context.zone, "GroupName": "", "Tenancy": "default"},
+        "Placement": {"AvailabilityZone": context.zone, "GroupName": "", "Tenancy": "default"},
         "Monitoring": {"State": "disabled"},
         "MetadataOptions": {"State": "applied", **METADATA},
         "PrivateIpAddress": address,
@@ -216,8 +262,8 @@ def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
         "PrivateDnsName": f"ip-{address.replace('.', '-')}" if address else "",
         "PublicDnsName": "",
         "SubnetId": subnet,
-        "VpcId": vpc_id(seen.context) if subnet else None,
-        "Architecture": _architecture(seen, vm),
+        "VpcId": vpc_id(context) if subnet else None,
+        "Architecture": _architecture(vm),
         "Platform": "windows" if vm["platform"] == "windows" else None,
         "PlatformDetails": "Windows" if vm["platform"] == "windows" else "Linux/UNIX",
         "RootDeviceName": "/dev/vda",
@@ -228,22 +274,20 @@ def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
         "ProductCodes": [],
         "BlockDeviceMappings": [
             {
-                "DeviceName": f"/dev/{place['device']}",
+                "DeviceName": f"/dev/{disk['device']}",
                 "Ebs": {
                     "VolumeId": ids.id_of(ids.VOLUME, disk["uuid"]),
-                    "Status": place_state(place),
+                    "Status": place_state(disk),
                     "AttachTime": disk["created"],
-                    "DeleteOnTermination": place["delete_with_vm"],
+                    "DeleteOnTermination": disk["delete_with_vm"],
                 },
             }
-            for disk, place in sorted(seen.volumes_of(vm), key=lambda pair: pair[1]["number"])
+            for disk in vm["disks"]
         ],
-        "SecurityGroups": seen.cards.groups_of_vm(vm),
-        "NetworkInterfaces": [
-            shown_card(seen.cards, each, public_address(vm) if each["nic"] == 0 else None) for each in seen.cards.of(vm)
-        ],
-        "SourceDestCheck": not any(each["spoofing"] for each in seen.cards.of(vm)[:1]),
-        "Tags": seen.tags.shown(vm),
+        "SecurityGroups": groups_of_vm(vm),
+        "NetworkInterfaces": [shown_card(context, each, each["public"]) for each in vm["nics"]],
+        "SourceDestCheck": not any(each["spoofing"] for each in vm["nics"][:1]),
+        "Tags": named_tags(_tags(vm)),
     }
 
 
@@ -251,7 +295,7 @@ async def describe_instance_status(context: Context, params: dict[str, Any]) -> 
     """Of instances that run; of all with ``IncludeAllInstances``."""
     only(params, "InstanceIds", "Filters", "MaxResults", "NextToken", "IncludeAllInstances", "IncludeManagedResources")
     wanted = params.get("InstanceIds")
-    there = await find(context, wanted, ended=True) if wanted else await live(context)
+    there: list[VM] = await find(context, wanted, ended=True) if wanted else [*await whole(context)]
     if not params.get("IncludeAllInstances"):
         there = [vm for vm in there if vm["ec2_state"] == "running"]
     known: dict[str, Values] = {
@@ -261,8 +305,7 @@ async def describe_instance_status(context: Context, params: dict[str, Any]) -> 
         "instance-status.status": lambda vm: [_status(vm)],
         "system-status.status": lambda vm: [_status(vm)],
     }
-    tags = await tags_of_all(context, INSTANCES)
-    kept = filtered(there, params.get("Filters"), known, tags.of)
+    kept = filtered(there, params.get("Filters"), known, _tags)
     shown, token = page(kept, lambda vm: vm["vm_id"], params, "InstanceIds")
     return {"InstanceStatuses": [_instance_status(context, vm) for vm in shown], "NextToken": token}
 

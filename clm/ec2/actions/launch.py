@@ -10,7 +10,7 @@ from typing import Any, Final
 from clm.ec2 import ids
 from clm.ec2.actions.catalogue import GIB, find_type, image_id, images
 from clm.ec2.actions.group import wanted_groups
-from clm.ec2.actions.instance import METADATA, look, reservations
+from clm.ec2.actions.instance import METADATA, made_of, reservations, tell
 from clm.ec2.actions.launch_template import HOLDS, with_template
 from clm.ec2.actions.vpc import wanted_networks
 from clm.ec2.context import Context, only
@@ -68,9 +68,9 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
     if groups:
         asked["security_group_ids"] = groups
     vms = await context.change("user.vm.create", token=params.get("ClientToken") or None, **asked)
-    seen = await look(context)
-    await _tag(context, [disk for vm in vms for disk, _ in seen.volumes_of(vm)], of_disks)
-    return reservations(seen, vms)[0]
+    made = await made_of(context, vms)
+    await _tag(context, [disk for vm in made for disk in vm["disks"]], of_disks)
+    return reservations(context, [tell(context, vm) for vm in made])[0]
 
 
 async def _tag(context: Context, disks: list[Mapping[str, Any]], wanted: Wanted) -> None:

@@ -30,7 +30,7 @@ async def describe_regions(context: Context, params: dict[str, Any]) -> dict[str
     only(params, "RegionNames", "Filters", "AllRegions")
     made = [
         {"RegionName": each["name"], "Endpoint": _endpoint(context, each["name"]), "OptInStatus": "opt-in-not-required"}
-        for each in context.clusters
+        for each in await context.cloud("user.cluster.get_list")
     ]
     return {"Regions": filtered(_named(made, "RegionName", params.get("RegionNames")), params.get("Filters"), REGIONS)}
 
@@ -38,7 +38,8 @@ async def describe_regions(context: Context, params: dict[str, Any]) -> dict[str
 async def describe_availability_zones(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The zone of the region that is asked; it is unavailable when its cluster does not answer."""
     only(params, "ZoneNames", "ZoneIds", "Filters", "AllAvailabilityZones")
-    cluster = next(each for each in context.clusters if each["name"] == context.region)
+    clusters = await context.cloud("user.cluster.get_list")
+    cluster = next(each for each in clusters if each["name"] == context.region)
     zone: dict[str, Any] = {
         "State": "available" if cluster["state"] in ("ok", "unknown") else "unavailable",
         "OptInStatus": "opt-in-not-required",
