@@ -17,7 +17,7 @@ from cm.rpc.limits import Limits
 from cm.rpc.vocabulary import VMState
 from cm.rules.vm import EC2_STATE
 from support.ec2_site import Site, ann, bob, code, instances, made_of
-from support.federation import federated, free_port, hanging
+from support.federation import Subscriber, federated, free_port, hanging
 from support.wait import until
 
 __all__ = ["ann", "bob", "made_of"]  # fixtures
@@ -38,8 +38,8 @@ def site(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
 class Fronts:
     """What each says of one VM."""
 
-    def __init__(self, site: Site, ann: Any, vm_id: int, instance: str) -> None:
-        self.site, self.ann, self.vm_id, self.instance = site, ann, vm_id, instance
+    def __init__(self, site: Site, ann: Any, feed: Subscriber, vm_id: int, instance: str) -> None:
+        self.site, self.ann, self.feed, self.vm_id, self.instance = site, ann, feed, vm_id, instance
         self.seen: list[str] = []
 
     def rpc(self) -> dict[str, Any]:
@@ -51,6 +51,17 @@ class Fronts:
         """In the list of those that are not destroyed; None: it is not."""
         there = self.site.federation.call("user.vm.get_list", {"cluster": "alpha"})
         return next((vm["ec2_state"] for vm in there if vm["vm_id"] == self.vm_id), None)
+
+    def portal(self, version: int) -> tuple[int, str] | None:
+        """What its table shows, which the feed keeps, as of this version or a newer one; None: nothing any more."""
+
+        def last() -> dict[str, Any]:
+            told = self.feed.seen(kind="vm", object_id=self.vm_id, cluster="alpha")
+            return told[-1] if told else {"event": "", "object": {"version": -1}}
+
+        until(lambda: last()["event"] == "exit" or last()["object"]["version"] >= version)
+        shown = last()
+        return None if shown["event"] == "exit" else (shown["object"]["version"], shown["object"]["state"])
 
     def console(self) -> str:
         with CliRunner().isolation() as streams:
@@ -73,7 +84,7 @@ class Fronts:
         while True:
             before = self.rpc()
             try:
-                told = self.ec2(), self.console(), self.listed()
+                told = self.ec2(), self.console(), self.listed(), self.portal(before["version"])
             except AssertionError:
                 if self.rpc()["version"] == before["version"]:
                     raise
@@ -84,8 +95,9 @@ class Fronts:
                 continue
             if self.rpc()["version"] == before["version"]:
                 break
-        ec2, console, listed = told
+        ec2, console, listed, portal = told
         assert console == before["state"]
+        assert portal == (None if ec2 == "terminated" else (before["version"], console))
         assert ec2 == before["ec2_state"] == EC2_STATE[VMState(console)]
         assert listed == (None if ec2 == "terminated" else ec2)
         if self.seen[-1:] != [ec2]:
@@ -97,7 +109,10 @@ class Fronts:
 
 
 def test_one_state(site: Site, ann: Any, made_of: dict[str, Any], monkeypatch: Any, tmp_path: Any) -> None:
-    """EC2, JSON-RPC and the console agree on a VM at every moment of its life, also while a node is asked for it."""
+    """
+    EC2, JSON-RPC, the console and what the portal is told agree on a VM at every moment of its life, also while a node
+    is asked for it.
+    """
     key = site.federation.call("user.api_key.create", {"name": "console", "scope": ["all"]})["key"]
     rpc = site.federation.bench.settings.listen.rpc
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -112,11 +127,12 @@ def test_one_state(site: Site, ann: Any, made_of: dict[str, Any], monkeypatch: A
         (ann.start_instances, "start", "pending", "running"),
         (ann.terminate_instances, "destroy", "shutting-down", "terminated"),
     ]
+    feed = Subscriber(int(rpc.rpartition(":")[2]), key)
     release = memory.hang(120.0, ("start",))
     try:
         instance = ann.run_instances(**made_of)["Instances"][0]["InstanceId"]
         vm = next(vm for vm in site.federation.call("user.vm.get_list", {"cluster": "alpha"}))
-        fronts = Fronts(site, ann, vm["vm_id"], instance)
+        fronts = Fronts(site, ann, feed, vm["vm_id"], instance)
         fronts.at("pending")
     finally:
         release()
@@ -129,6 +145,7 @@ def test_one_state(site: Site, ann: Any, made_of: dict[str, Any], monkeypatch: A
         finally:
             release()
         fronts.at(afterwards)
+    feed.close()
     assert fronts.seen == ["pending", "running", "stopping", "stopped", "pending", "running", "shutting-down",
                            "terminated"]  # fmt: skip
 
