@@ -61,20 +61,25 @@ def roomy_cloud(
                 " quota_vms = 1000000 WHERE login = 'demo'"
             )
             with settings.steps.step("adding large networks"):
-                for number in range(-(-vms // NETWORK_ADDRESSES)):
-                    wanted = {"name": f"large{number}", "network": f"10.192.{16 * number}.0/20"}
-                    cloud.admin.call("admin.network.add", wanted)
+                add_networks(cloud.admin, vms)
             yield cloud
+
+
+def add_networks(admin: Any, vms: int) -> None:
+    """Networks of everybody's with room for so many VMs; the lab's own has some 250 addresses."""
+    for number in range(-(-vms // NETWORK_ADDRESSES)):
+        admin.call("admin.network.add", {"name": f"large{number}", "network": f"10.192.{16 * number}.0/20"})
 
 
 @contextmanager
 def federation(
-    settings: Settings, clusters: int, more: Mapping[str, Mapping[str, Any]] | None = None
+    settings: Settings, clusters: int, more: Mapping[str, Mapping[str, Any]] | None = None, vms: int = 0
 ) -> Iterator[Federation]:
     """
     A cloud manager over clusters of one node of libvirt's test driver each, with room; PostgreSQL writes durably.
 
     :param more: of the cloud manager's settings, by table.
+    :param vms: for how many each cluster has addresses beyond the lab's own.
     """
     with tempfile.TemporaryDirectory(prefix="wawel-bench-") as directory:
         os.chmod(directory, 0o755)
@@ -83,6 +88,8 @@ def federation(
             cluster_settings={**ROOMY, "quota": {"cpu": 100_000, "memory_mib": 10**9, "vms": 100_000}},
         )  # fmt: skip
         with whole:
+            for cluster in whole.clusters:
+                add_networks(cluster.admin, vms)
             yield whole
 
 

@@ -97,7 +97,7 @@ def measure(settings: Settings) -> Iterator[Figure | Skipped]:
     sizes = (10, 100) if settings.quick else (100, 1000)
     port = _port()
     more: dict[str, dict[str, Any]] = {"listen": {"ec2": f"127.0.0.1:{port}"}, "limits": dict(BUSY["limits"])}
-    with federation(settings, 1, more) as whole:
+    with federation(settings, 1, more, vms=sizes[-1]) as whole:
         ours = _ours(whole, port)
         idle = rss_mib(ours.pids[0])
         with Caller() as caller, _moto() as theirs:
@@ -309,7 +309,8 @@ def _memory(settings: Settings, size: int) -> Iterator[Figure]:
     found = {}
     for with_ec2 in (False, True):
         port = _port()
-        with federation(settings, 1, {"listen": {"ec2": f"127.0.0.1:{port}" if with_ec2 else ""}}) as whole:
+        listen = {"listen": {"ec2": f"127.0.0.1:{port}" if with_ec2 else ""}}
+        with federation(settings, 1, listen, vms=size) as whole:
             cluster = whole.clusters[0]
             for _ in range(0, size, MADE_EACH):
                 cluster.user.call("user.vm.create", {
