@@ -1,0 +1,48 @@
+"""A look at everything counts only where nothing happened meanwhile."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from simulation import eyes
+from simulation.excuses import Excuses
+
+
+class _Simulation:
+    """Of which a loop begins an operation while it is looked at first; it has ended by the next look."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.open: list[int] = []
+        self.effects = SimpleNamespace(ends=[])
+        self.excuses = Excuses(SimpleNamespace(unix_s=lambda: 0.0))  # type: ignore[arg-type]
+
+    def run_for(self, _seconds: float) -> None:
+        self.open = [202] if not self.looks else []
+
+    def sql(self, statement: str) -> list[Any]:
+        if "FROM change" in statement:
+            return [SimpleNamespace(last=7)]
+        return [SimpleNamespace(id=number) for number in self.open]
+
+
+def test_work_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work goes from running to waiting and back, which no change tells: what is seen of it meanwhile is not wrong."""
+    simulation: Any = _Simulation()
+
+    class Look:
+        def __init__(self, seen: Any, _model: Any) -> None:
+            self.seen = seen
+
+        def everything(self) -> None:
+            simulation.looks += 1
+            if simulation.open:
+                self.seen.wrong.append("operation 202 is 'waiting', and should be 'running'")
+
+    monkeypatch.setattr(eyes, "Look", Look)
+    monkeypatch.setattr(eyes.judge, "model_of", lambda _: None)
+    assert eyes.at_rest(simulation) == [] and simulation.looks == 2
+    assert simulation.excuses.used == {"goes on changing": 1}
