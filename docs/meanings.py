@@ -25,6 +25,12 @@ MEANINGS = {
     "cluster.ula": "whether users' networks get IPv6 of the cluster's unique local addresses where their pool has none",
     "cluster.shutdown_s": "seconds a guest has to obey the power button",
     "cluster.reconcile_s": "seconds between full passes over a node; with more than 300 nodes a round takes longer",
+    "cluster.migration_mib_s": "MiB of a running VM's memory that are sent to another node in a second; 0: as fast as"
+    " it goes",
+    "cluster.migration_s": "seconds that a running VM's move to another node may take; then it stays, or is switched"
+    " over where `migration_post_copy` is set",
+    "cluster.migration_post_copy": "whether a running VM that writes faster than its memory can be sent goes on at the"
+    " other node before all has come; it is lost where either node fails just then",
     "cluster.cpu_overcommit": "CPUs promised per CPU there, of nodes added from now on",
     "cluster.memory_overcommit": "memory promised per memory there, of nodes added from now on",
     "cluster.storage_overcommit": "bytes promised per byte there, of storages added from now on",

@@ -42,6 +42,9 @@ class ClusterSettings:
     agent_silent_s: float = 60.0
     hooks_silent_s: float = 60.0
     doubtful_s: float = 60.0
+    migration_mib_s: int = 0
+    migration_s: float = 3600.0
+    migration_post_copy: bool = False
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 1.0
     storage_overcommit: float = 4.0
@@ -183,12 +186,15 @@ def check_settings(settings: Settings) -> None:
         "agent_silent_s",
         "hooks_silent_s",
         "doubtful_s",
+        "migration_s",
         "snapshots_per_disk",
     ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
     if settings.cluster.objects_s < 0:
         problems.append("cluster.objects_s is below zero")
+    if settings.cluster.migration_mib_s < 0:
+        problems.append("cluster.migration_mib_s is below zero")
     if settings.cluster.snapshot_chain_max < 0:
         problems.append("cluster.snapshot_chain_max is below zero")
     for what in (

@@ -67,6 +67,7 @@ class Node(Base):
     unfit: Mapped[Empty]  # the one of them that keeps VMs away
     hook_version: Mapped[Empty]
     tunnel_address: Mapped[Empty]  # where its tunnels end, if that is not its address
+    migration_uri: Mapped[Empty]  # where other nodes reach its libvirt, if its URI does not say
     makes_links: Mapped[No]  # its agent makes the bridges of users' networks
     uplinks: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # its own, as its agent says
     answers_public: Mapped[No]  # its agent answers for public addresses

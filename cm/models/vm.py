@@ -67,6 +67,7 @@ class VM(Base):
     contextualized_at: Mapped[datetime | None]  # the guest's hello since its last launch
     launched_at: Mapped[datetime | None]  # just before the last start was asked of the hypervisor
     launches: Mapped[Zero]
+    migrated_at: Mapped[datetime | None]  # just before its node was last asked to send it elsewhere
     # Who has the log of its serial console; None of one that was launched: it lies beside its root disk, as of old
     console_node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     # claims

@@ -16,6 +16,7 @@ from cm.rpc.vocabulary import OperationState, Wanted
 from cm.rules.operation import OperationKind
 from cm.services.children import give_up_unbegun
 from cm.services.context import ClusterPolicy
+from cm.services.migrating import LIVE
 from cm.services.moving import NotEmptied, empty_node
 from cm.store.moving import lock_departing
 from cm.store.operation import OperationRow
@@ -31,7 +32,7 @@ async def claim_places(work: Work) -> None:
 def _claim_places(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
     assert op.node_id is not None
     lock_departing(session, op.node_id)
-    empty_node(session, op.node_id, policy, op.account_id, lambda: op.id)
+    empty_node(session, op.node_id, policy, op.account_id, lambda: op.id, op.arguments.get(LIVE, False))
 
 
 async def await_moves(work: Work) -> None:

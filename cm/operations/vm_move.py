@@ -19,7 +19,7 @@ from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy
 from cm.services.evidence import rest_by_evidence
-from cm.services.moving import reserve_place
+from cm.services.reserving import reserve_place
 from cm.store.claim import release_node, release_target, take_target
 from cm.store.node import takes_vms
 from cm.store.operation import OperationRow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -117,6 +117,9 @@ class Node(TypedDict):
     name: Named
     address: Annotated[str, Meta(examples=["192.0.2.1"], description="Where its VNC servers listen.")]
     tunnel_address: Annotated[str, Meta(examples=["10.77.0.11"], description="Where its tunnels end.")]
+    migration_uri: Annotated[
+        str, Meta(examples=[""], description="Where other nodes reach its libvirt; empty: where `uri` leads.")
+    ]
     uri: Annotated[str, Meta(examples=["qemu+tls://n1.example.org/system"], description="Of its libvirt.")]
     locked: bool
     comment: Text
@@ -183,6 +186,8 @@ class MovingVM(TypedDict):
     node: Named | None
     operation_id: Number
     begun: Annotated[bool, Meta(description="Whether it was under way before this call.")]
+    how: Annotated[Literal["live", "cold"], Meta(description="Whether its guest goes on, or is started anew there.")]
+    why_cold: Annotated[str, Meta(examples=[""], description="Why not live; empty where it is, or was not to be.")]
 
 
 class LeftVM(TypedDict):

@@ -21,6 +21,7 @@ class OperationKind(StrEnum):
     VM_SHUTDOWN = "vm_shutdown"
     VM_RESET = "vm_reset"
     VM_MOVE = "vm_move"
+    VM_MIGRATE = "vm_migrate"
     VM_PAUSE = "vm_pause"
     VM_RESUME = "vm_resume"
     VM_DESTROY = "vm_destroy"
@@ -200,6 +201,17 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         allowed=frozenset({_V.RUNNING, _V.ERROR}),
         wanted=Wanted.RUNNING,
         shown=_V.REBOOTING,
+        interruptible=True,
+    ),
+    OperationKind.VM_MIGRATE: KindSpec(
+        holds=(_O.VM,),
+        action=Action.STOP,
+        seconds=7 * 86_400,  # once it was begun both nodes have to be asked where its guest is
+        failed="VM {name} could not be moved to another node while it runs",
+        abandoned="the place that it had claimed goes back; refused while its guest is on its way: that is ended by"
+        " `admin.vm.abort_migration`",
+        patient=True,
+        allowed=frozenset({_V.RUNNING, _V.PAUSED}),
         interruptible=True,
     ),
     OperationKind.VM_PAUSE: KindSpec(

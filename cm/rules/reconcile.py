@@ -133,8 +133,10 @@ def plan(
         domain = found.get(record.uuid)
         state = domain.state if domain else Seen.ABSENT
         reason = domain.reason if domain else SeenReason.ABSENT
-        if state is Seen.ABSENT and record.seen in (Seen.RUNNING, Seen.PAUSED):
-            # Absence from one list is evidence, not a verdict: the volumes may be there, the definition is ours.
+        away = state is Seen.ABSENT or state is Seen.OFF and reason is SeenReason.MIGRATED
+        if away and record.seen in (Seen.RUNNING, Seen.PAUSED):
+            # Absence from one list is evidence, not a verdict: the volumes may be there, the definition is ours. What
+            # somebody sent to another node has not ended.
             findings.append(
                 Finding(
                     DriftKind.MISSING_DOMAIN,

@@ -45,6 +45,9 @@ class ClusterPolicy:
     nic_kbit_in: int = 0  # kbit/s that a network card gets at the most, unless an administrator grants more; 0: any
     nic_kbit_out: int = 0  # that it sends
     detach_s: float = 30.0  # how long a guest may take to let go of a disk
+    migration_mib_s: int = 0  # of a running guest's memory in a second, to another node; 0: as much as goes
+    migration_s: float = 3600.0  # how long one may take that writes faster than that
+    migration_post_copy: bool = False  # whether such guests go on there before all has come
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 1.0
     storage_overcommit: float = 4.0

@@ -26,6 +26,7 @@ from cm.services.stopped import tell_stopped
 from cm.store.change import record_change
 from cm.store.health import record_hooked
 from cm.store.hook_event import HookRecord, insert_event, write_effect
+from cm.store.migration import sent_away
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import pause_restart
 from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
@@ -68,13 +69,21 @@ def _effect(session: Session, node_id: int, event: HookRecord) -> str:
         return "recorded"
     if row.seen in GONE:
         return "late"
-    if row.launched_at is not None and event.time < row.launched_at + SKEW:
-        # It may belong to the launch before this one: clocks cannot tell, a look can.
-        if event.time < row.launched_at - SKEW:
+    if row.operation_kind is OperationKind.VM_MIGRATE:
+        # Of a guest that goes elsewhere its node tells the same as of an end: the operation asks both nodes.
+        wake_vm(session, row.id)
+        return "look"
+    begun = max(filter(None, (row.launched_at, row.migrated_at)), default=None)
+    if begun is not None and event.time < begun + SKEW:
+        # It may belong to the run before this one: clocks cannot tell, a look can.
+        if event.time < begun - SKEW:
             return "late"
         if row.operation_id is not None:
             wake_vm(session, row.id)
         notify(session, "look", node_id)
+        return "look"
+    if sent_away(session, row.uuid, node_id, begun):
+        notify(session, "look", node_id)  # by somebody else: that it ended here is not that it ended
         return "look"
     cause = Cause(CauseKind.HOOK, f"{node_id}:{event.boot_id}:{event.sequence}")
     record_end(session, row, Seen.OFF, SeenReason.RELEASED, event.time, cause=cause)

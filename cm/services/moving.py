@@ -5,35 +5,35 @@ each VM, whose place is claimed first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final, cast
 
 from sqlalchemy.orm import Session
 
 from cm.results.node import Evacuation, LeftVM, MovingVM
-from cm.rpc.errors import Conflict, NoCapacity, NoFreePort
+from cm.rpc.errors import CannotMigrate, Conflict, NoCapacity
 from cm.rpc.vocabulary import CauseKind, VMState, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.rules.placement import NodeLoad, VMRequest
+from cm.rules.placement import NodeLoad
 from cm.rules.vm import GONE
 from cm.services.context import ClusterCall, ClusterPolicy
+from cm.services.migrating import COLD, LIVE, How, Moving, open_migration, reserve_live
 from cm.services.node import set_locked
-from cm.services.placement import Placing
+from cm.services.reserving import reserve_place
 from cm.store.children import adopt
-from cm.store.claim import claim_target
-from cm.store.link import links_changed
+from cm.store.migration import Way, ways
 from cm.store.moving import list_departing, lock_departing
 from cm.store.node import get_node
 from cm.store.node_load import node_loads
 from cm.store.operation import open_operation
 from cm.store.operation_object import find_holder
-from cm.store.placement import needs_of, record_placement
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import want
 
 DISK_ON_NODE: Final = "disk_on_node"
+MOVES: Final[Mapping[OperationKind, str]] = {OperationKind.VM_MOVE: COLD, OperationKind.VM_MIGRATE: LIVE}
 
 
 @dataclass(eq=False)
@@ -48,19 +48,6 @@ class NotEmptied(Conflict):
 
 
 @dataclass(frozen=True)
-class Moving:
-    """A VM that is being moved. ``state``: as it was found; ``node_id``: None where no place is claimed yet."""
-
-    vm_id: int
-    name: str
-    state: str
-    node_id: int | None
-    node: str | None
-    operation_id: int
-    begun: bool  # before this call
-
-
-@dataclass(frozen=True)
 class Left:
     """A VM that stays as it is, and why; ``code``: ``DISK_ON_NODE``, or empty."""
 
@@ -72,43 +59,13 @@ class Left:
     operation_id: int | None
 
 
-def reserve_place(
-    session: Session, row: VMRow, policy: ClusterPolicy, *, without: int, loads: Iterable[NodeLoad] | None = None
-) -> Iterable[NodeLoad]:
-    """
-    Choose the node that a VM is to move to, and claim its share and a port of it. The VM's row is locked.
-
-    :param without: the node that it leaves.
-    :param loads: a snapshot of this transaction to begin with.
-    :return: the snapshot with the claim in it.
-    :raises NoCapacity: no other node takes it; nothing is claimed then.
-    """
-    storages, links, uplinks = needs_of(session, row.id)
-    request = VMRequest(row.cpu, row.memory_mib, storages, links=links, uplinks=uplinks)
-    left = [node for node in (node_loads(session) if loads is None else loads) if node.id != without]
-    while True:
-        try:
-            with session.begin_nested():
-                placing = Placing(session, policy.placement, left, without=without)
-                decision = placing.choose(request)
-                claim_target(session, row.id, decision.node_id)
-        except NoFreePort as error:
-            left = [node for node in left if node.id != error.node_id]
-            if not left:
-                raise NoCapacity(str(error)) from error
-            continue
-        record_placement(session, row.id, decision.node_id, decision)
-        if links:
-            links_changed(session, row.id)
-        return placing.loads()
-
-
-def evacuate(caller: ClusterCall, node_id: int) -> Evacuation:
+def evacuate(caller: ClusterCall, node_id: int, live: bool = True) -> Evacuation:
     """
     Lock a node and have its VMs run elsewhere: a place is claimed for every VM that has one, and an operation opened
     that waits for their moves. Those without a place are named with the reason, and go on as they are. What an earlier
     run left half-way goes on; one that is at work already gets what it does not move yet.
 
+    :param live: false: no guest goes on while it is moved.
     :raises ObjectNotFound: there is no such node.
     """
     session = caller.session
@@ -129,11 +86,12 @@ def evacuate(caller: ClusterCall, node_id: int) -> Evacuation:
                 account_id=caller.account_id or None,
                 objects={ObjectKind.NODE: [node_id]},
                 node_id=node_id,
+                arguments={LIVE: live},
                 cause=caller.cause,
             )
         return opened
 
-    moving, left = empty_node(session, node_id, caller.policy, caller.account_id or None, parent)
+    moving, left = empty_node(session, node_id, caller.policy, caller.account_id or None, parent, live)
     for move in moving:
         caller.note("move", **{**asdict(move), "operation_id": move.operation_id if move.begun else None})
     for stay in left:
@@ -148,7 +106,12 @@ def evacuate(caller: ClusterCall, node_id: int) -> Evacuation:
 
 
 def empty_node(
-    session: Session, node_id: int, policy: ClusterPolicy, account_id: int | None, parent: Callable[[], int]
+    session: Session,
+    node_id: int,
+    policy: ClusterPolicy,
+    account_id: int | None,
+    parent: Callable[[], int],
+    live: bool = True,
 ) -> tuple[list[Moving], list[Left]]:
     """
     Claim a place for every VM of a node that is to move and has one, and open its move. Their rows are locked.
@@ -161,26 +124,27 @@ def empty_node(
     moving: list[Moving] = []
     left: list[Left] = []
     loads: Iterable[NodeLoad] = [load for load in node_loads(session) if load.id != node_id]
-    names = {load.id: load.name for load in loads}
+    known = ways(session)
     for found in list_departing(session, node_id):
         row = get_vm(session, found.id, lock=True)
-        if row.operation_kind == OperationKind.VM_MOVE and row.operation_id is not None:
+        if row.operation_kind is not None and row.operation_id is not None and row.operation_kind in MOVES:
             place = row.moves_to or (row.node_id if row.node_id != node_id else None)
             adopt(session, row.operation_id, parent())
-            moving.append(
-                Moving(row.id, row.name, row.state, place, names.get(place) if place else None, row.operation_id, True)
-            )
+            name = known[place].name if place is not None and place in known else None
+            how = MOVES[row.operation_kind]
+            moving.append(Moving(row.id, row.name, row.state, place, name, row.operation_id, True, how))
             continue
-        reason = _stays(row, node_id, found.move_failed and row.seen in GONE, found.move_id)
+        reason = _stays(row, node_id, found.move_failed and row.seen in GONE, found.move_id, live)
         if reason is None:
             continue
         code = ""
         if not reason and found.kept_on:
             code = DISK_ON_NODE
             reason = f"its disk is on the node's own storage {found.kept_on}: it cannot move"
+        why_cold = ""
         if not reason:
             try:
-                loads = reserve_place(session, row, policy, without=node_id, loads=loads)
+                loads, why_cold = _reserve(session, row, policy, node_id, loads, known, live)
             except NoCapacity as error:
                 reason = f"no other node takes it: {error.reason}"
         if reason:
@@ -188,12 +152,53 @@ def empty_node(
             continue
         place = get_vm(session, row.id).moves_to
         assert place is not None
-        operation_id = _open(session, row, node_id, account_id, parent())
-        moving.append(Moving(row.id, row.name, row.state, place, names[place], operation_id, False))
+        goes_on = live and not why_cold
+        if goes_on:
+            cause = Cause(CauseKind.OPERATION, str(parent()))
+            operation_id = open_migration(
+                session, row, policy, How(), account_id=account_id, cause=cause, parent_id=parent()
+            )
+            render_vm(session, row.id)
+        else:
+            operation_id = _open(session, row, node_id, account_id, parent())
+        how = LIVE if goes_on else COLD
+        moving.append(
+            Moving(row.id, row.name, row.state, place, known[place].name, operation_id, False, how, why_cold)
+        )
     return moving, left
 
 
-def _stays(row: VMRow, node_id: int, half_way: bool, given_up: int | None) -> str | None:
+def _reserve(
+    session: Session,
+    row: VMRow,
+    policy: ClusterPolicy,
+    node_id: int,
+    loads: Iterable[NodeLoad],
+    known: Mapping[int, Way],
+    live: bool,
+) -> tuple[Iterable[NodeLoad], str]:
+    """
+    Claim a place where the VM's guest goes on, else one where it is started.
+
+    :return: the snapshot with the claim in it, and why it is not to go on.
+    :raises NoCapacity: there is neither.
+    """
+    why = ""
+    if live and row.node_id != node_id:
+        why = "its move was left half-way, and it is off"
+    elif live:
+        try:
+            return reserve_live(session, row, policy, loads=loads, known=known), ""
+        except CannotMigrate as error:
+            why = error.reason
+        except NoCapacity as error:
+            why = error.reason
+        if row.state is VMState.PAUSED:
+            raise NoCapacity(f"it is paused, so it has to go on: {why}")
+    return reserve_place(session, row, policy, without=node_id, loads=loads), why
+
+
+def _stays(row: VMRow, node_id: int, half_way: bool, given_up: int | None, live: bool) -> str | None:
     """Why a VM of a node is not moved; "": it is to be; None: it is no concern of that node's any more."""
     if row.operation_id is not None:
         return f"{row.operation_kind} is under way (operation {row.operation_id}); run this again after it"
@@ -201,6 +206,8 @@ def _stays(row: VMRow, node_id: int, half_way: bool, given_up: int | None) -> st
         return ""
     if row.node_id not in (node_id, None) and row.state not in (VMState.ERROR, VMState.PENDING):
         return None  # what a move had left, somebody has started since
+    if row.state is VMState.PAUSED and live and row.node_id == node_id:
+        return ""
     if row.state is VMState.PAUSED:
         return "it is paused, and its memory would be lost: resume or stop it first"
     if row.state is VMState.STOPPED:

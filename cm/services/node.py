@@ -177,6 +177,8 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> Node:
         check_address(values["address"])
     if values["tunnel_address"]:
         check_tunnel_address(values["tunnel_address"])
+    if values["migration_uri"]:
+        check_uri(values["migration_uri"])
     moves = values["uri"] is not None and values["uri"] != was.uri
     if moves:
         check_uri(values["uri"])

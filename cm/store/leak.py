@@ -75,7 +75,7 @@ SELECT 'port ' || p.node_id || ':' || p.port, 'kept for VM ' || p.reserved_for |
 UNION ALL
 SELECT 'place for VM ' || v.id, 'claimed on node ' || v.moves_to || ' though no move is under way'
   FROM vm v WHERE v.closed_at IS NULL AND v.moves_to IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.kind = 'vm_move'
+   AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.kind IN ('vm_move', 'vm_migrate')
                     AND {is_open("o")})
 UNION ALL
 SELECT 'disk ' || coalesce(t.disk_id::text, t.device), 'held by closed VM ' || t.vm_id

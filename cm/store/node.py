@@ -50,7 +50,7 @@ _COLUMNS = f"""n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n
        n.memory_mib_total, n.cpu_overcommit, n.memory_overcommit, n.cpu_used, n.memory_mib_used, n.vms_used, n.state,
        n.state_reason, n.seen_at, n.passed_at, n.info, n.hooks, n.agent_seen_at, n.agent_version, n.hook_version,
        n.host_uuid, n.host_label, n.seen_host_uuid, n.seen_host_label, n.agent_silent_since, n.unhooked_since,
-       n.hooked_at, n.agent_protocol, n.tunnel_address, n.troubles AS reported,
+       n.hooked_at, n.agent_protocol, n.tunnel_address, n.migration_uri, n.troubles AS reported,
        (SELECT json_build_object('received_at', r.received_at, 'behind_since', r.behind_since, 'content', {REPORT})
           FROM node_report r WHERE r.node_id = n.id) AS report,
        {leads_elsewhere("n")} AS other_host,
@@ -134,6 +134,7 @@ def managed_addresses(session: Session) -> list[str]:
 EDITED: Final[Columns] = (
     Node.name, Node.uri, Node.address, Node.cpu_total, Node.memory_mib_total, Node.cpu_overcommit,
     Node.memory_overcommit, Node.priority, Node.comment, Node.tunnel_address,
+    Node.migration_uri,
 )  # fmt: skip
 
 _INSERT = text(

@@ -51,6 +51,7 @@ class VMRow:
     contextualized_at: datetime | None
     launched_at: datetime | None
     launches: int
+    migrated_at: datetime | None
     console_node_id: NodeId | None
     node_id: NodeId | None
     node_claimed: bool
@@ -81,7 +82,8 @@ _COLUMNS = """
        v.id, v.uuid::text AS uuid, v.name, v.account_id, v.image_id, v.template_id, v.cpu, v.memory_mib, v.wanted,
        v.on_poweroff, v.guarded, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled, v.vnc_generation,
        v.seen, v.seen_reason, v.contextualized_at,
-       v.launched_at, v.launches, v.console_node_id, v.node_id, v.node_claimed, v.moves_to, v.error, v.closed_at,
+       v.launched_at, v.launches, v.migrated_at,
+       v.console_node_id, v.node_id, v.node_claimed, v.moves_to, v.error, v.closed_at,
        v.version, o.id AS operation_id, o.kind AS operation_kind
 """
 _ROW = f"""

@@ -22,7 +22,7 @@ TAKES_S: Final = {
     "vm_create": 5.0, "vm_start": 45.0, "vm_stop": 5.0, "vm_destroy": 5.0, "vm_reset": 2.0, "vm_pause": 2.0,
     "vm_resume": 2.0, "vm_vnc": 2.0, "image_delete": 3.0, "image_import": 3.0, "storage_attach": 3.0,
     "image_cache": 5.0,
-    "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "node_evacuate": 60.0,
+    "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "vm_migrate": 60.0, "node_evacuate": 60.0,
     "disk_create": 3.0, "disk_grow": 5.0, "disk_copy": 5.0, "disk_move": 10.0, "disk_attach": 5.0, "disk_detach": 10.0,
     "nic_attach": 5.0, "nic_detach": 10.0,
     "vm_cd": 5.0, "volume_delete": 5.0, "attach_or_create": 5.0,
@@ -31,7 +31,7 @@ TAKES_S: Final = {
 }  # fmt: skip
 ANSWERED_S: Final = 2.0  # what a call takes
 ANSWER: Final = "answer"
-MAY_FAIL: Final = frozenset({"guest_ignored", "guest_not_frozen"})
+MAY_FAIL: Final = frozenset({"guest_ignored", "guest_not_frozen", "migration_failed", "cannot_migrate"})
 # Of a storage that was taken from all nodes: what needs it is told to ask again until one has it back, within 90 s.
 DETACHED: Final = "storage_unreached"
 # A call may meet a VM that is busy, or not as its caller thought; nothing else.
@@ -41,7 +41,7 @@ MAY_BE_TOLD: Final = frozenset(
         "operation_not_abandonable", "image_wrong_state", "in_use", "quota_reached", "owner_stays", "account_blocked",
         "owner_blocked", "not_authenticated", "drift_not_applicable", "cannot_adopt", "storage_locked", "no_capacity",
         "storage_draining", "name_taken", "network_overlaps", "no_free_address", "pool_full", "not_reachable",
-        "no_public_address", "no_public_port", "token_refused", "invalid_parameter",
+        "no_public_address", "cannot_migrate", "no_public_port", "token_refused", "invalid_parameter",
         "network_out_of_reach",  # a VM runs where the site has not its bridge
         "user_wrong_state", "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
         "disk_held", "disk_wrong_state", "too_many_snapshots",

@@ -31,7 +31,7 @@ EXPECTED: Final = (
     "vm_create overlay", "vm_create copy", "vm_create vnc", "vm_create iso", "vm_create data disk",
     "vm_create saved image", "vm_start", "vm_stop", "vm_shutdown", "vm_reset", "vm_pause", "vm_resume", "vm_destroy",
     "vm_create new disk", "attach_or_create", "attach_or_create used",
-    "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move",
+    "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move", "vm_migrate",
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
     "vm_create local", "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",

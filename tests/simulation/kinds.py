@@ -108,6 +108,10 @@ def _on_node(simulation: Simulation) -> dict[str, Any]:
     return {"node_id": simulation.sql("SELECT node_id FROM vm WHERE id = :id", id=vm_id)[0].node_id}
 
 
+def _on_node_cold(simulation: Simulation) -> dict[str, Any]:
+    return {**_on_node(simulation), "live": False}
+
+
 def _to_save(simulation: Simulation) -> dict[str, Any]:
     return {"vm_id": _vm(simulation), "name": "saved", "description": ""}
 
@@ -272,6 +276,13 @@ def _moved(simulation: Simulation, answer: Any) -> Iterable[str]:
     places = [row.node_id for row in simulation.sql("SELECT node_id FROM vm WHERE closed_at IS NULL")]
     if places != [move["node_id"]] or places == [answer["node_id"]] or answer["left"]:
         yield f"VMs are on {places}, though the answer was {answer}"
+
+
+def _migrated(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """It is where the answer said, and its guest was not started anew."""
+    found = [tuple(row) for row in simulation.sql("SELECT node_id, launches FROM vm WHERE closed_at IS NULL")]
+    if found != [(answer["node_id"], 1)]:
+        yield f"VMs are on {found} (node, launches), though the answer was {answer}"
 
 
 def _screen(simulation: Simulation, answer: Any) -> Iterable[str]:
@@ -519,7 +530,9 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_shutdown, ignored", "user.vm.shutdown", _stubborn, "running", ends=("failed", "guest_ignored"),
          margin=24),
     Kind("vm_reset", "user.vm.reset", _running_list, "running", _was_reset, hello=False),
-    Kind("vm_move", "admin.node.evacuate", _on_node, "running", _moved, "admin"),
+    Kind("vm_move", "admin.node.evacuate", _on_node_cold, "running", _moved, "admin"),
+    Kind("vm_migrate", "admin.vm.migrate", _running, "running", _migrated, "admin"),
+    Kind("vm_migrate, evacuated", "admin.node.evacuate", _on_node, "running", _moved, "admin", margin=16),
     Kind("vm_pause", "user.vm.pause", _running, "paused"),
     Kind("vm_resume", "user.vm.resume", _after("user.vm.pause", _running), "running"),
     Kind("vm_destroy", "user.vm.destroy", _running_list, "destroyed"),

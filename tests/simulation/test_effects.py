@@ -66,7 +66,8 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         scene.run_for(5.0)
         scene.quiet()
         moved = tour.new()
-        tour.ask("admin.node.evacuate", "admin", node_id=scene.row(moved).node_id)
+        tour.ask("admin.vm.migrate", "admin", vm_id=moved)
+        tour.ask("admin.node.evacuate", "admin", node_id=scene.row(moved).node_id, live=False)
         both = {"storage_id": scene.storage_id, "node_id": scene.row(moved).node_id}
         empty = next(node.node_id for node in scene.nodes if not node.running())
         tour.ask("admin.storage.detach", "admin", **(both | {"node_id": empty}))

@@ -23,6 +23,7 @@ DEATHS: Final = {
     "vm_shutdown, ignored": "shutdown",
     "vm_reset": "reset",
     "vm_move": "destroy",
+    "vm_migrate": "migrate",
     "vm_pause": "pause",
     "vm_resume": "resume",
     "vm_destroy": "destroy",
@@ -110,7 +111,7 @@ def _nothing_left(scene: Scene, vm_id: int) -> None:
         ("vm_stop", "vm_shutdown", "vm_shutdown, ignored"),
         ("vm_save", "vm_save, ignored"),
         ("vm_reset", "vm_pause", "vm_resume", "vm_vnc, attach"),
-        ("vm_move",),
+        ("vm_move", "vm_migrate"),
     ],
     ids=lambda names: names[0],
 )

@@ -39,7 +39,7 @@ _SESSION: Final = "people go on showing their session until cloud.user.end_sessi
 # What asks for changes.
 SOURCES: Final = (
     "workload", "addressing", "cards", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "sites",
-    "spare",
+    "spare", "travels",
 )  # fmt: skip
 
 _CC1: Final = "CC1's name of what is called by ours; tests/postgres/test_public.py"
@@ -131,7 +131,6 @@ NOT_WALKED: Final[Mapping[str, str]] = {
 NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "no manager calls it: a network stays on its nodes; tests/contract",
     "thaw": "only agents that freeze too late are told to; tests/postgres/test_snapshots.py, tests/contract",
-    **dict.fromkeys(("migrate", "switch", "cancel"), "no operation asks for it yet; tests/contract"),
     **dict.fromkeys(
         ("domain_define_xml", "domain_act", "domain_save", "domain_restore", "pool_define_xml", "pool_create_xml",
          "pool_act", "volume_create_xml"), _MANAGED,
@@ -140,6 +139,7 @@ NOT_MADE: Final[Mapping[str, str]] = {
 }
 # Calls that few seeds make: fixed ones may make none of them.
 SELDOM: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("switch", "cancel"), "few guests write faster than is sent; tests/postgres/test_migrating.py"),
     "medium": "few change a CD while its VM runs; the crash walk's vm_cd, tests/simulation/test_effects.py",
 }
 # Calls that change something, and that no fault has fail.

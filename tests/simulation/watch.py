@@ -76,8 +76,12 @@ class Watch:
             last=self._audited,
         )[0]
         gone = frozenset(found.gone)
+        ran: dict[str, str] = {}
         for node in simulation.nodes:
             for uuid in node.running():
+                if uuid in ran:
+                    simulation.break_invariant(f"VM {uuid} runs on {ran[uuid]} and on {node.name}")
+                ran[uuid] = node.name
                 new = uuid in gone and uuid not in self._gone and self._begun.get(uuid, 0.0) < self._looked_at
                 if new and not simulation.excuses.holds("tampered", uuid):
                     simulation.break_invariant(f"VM {uuid} was recorded as ended while it runs on {node.name}")

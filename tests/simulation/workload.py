@@ -24,6 +24,7 @@ from simulation.points import Chains, Images, Points
 from simulation.senders import Senders
 from simulation.sites import Sites
 from simulation.spare import Spare
+from simulation.travels import Travels
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
@@ -85,6 +86,7 @@ class Workload(Haste):
         Points(self, self._end_s)
         self.senders = Senders(self, self._end_s)
         self.keepers = Keepers(self, self._end_s)
+        Travels(self, self._end_s)
         Images(self, self._end_s)
         Chains(self, self._end_s)
         Guarding(self, self._end_s)
@@ -357,7 +359,8 @@ class Workload(Haste):
     def _evacuate(self) -> None:
         """A node is emptied, and used again a while later."""
         node_id = self._node_id()
-        self.ask("admin", "admin.node.evacuate", node_id=node_id)
+        live = self._evacuations.random() < 0.5
+        self.ask("admin", "admin.node.evacuate", node_id=node_id, live=live)
         self._later(self.rng.uniform(5.0, 60.0), "admin", "admin.node.unlock", node_id=node_id)
         self.simulation.later(self._evacuations.uniform(0.3, 20.0), self._follow_evacuation)
 

@@ -15,7 +15,9 @@ from urllib.parse import quote
 
 from twisted.internet.defer import Deferred
 
+from cm.drivers.memory.migration import push
 from cm.drivers.memory.node import MemoryNode
+from cm.rpc.vocabulary import SeenReason
 from contextualization.wire import Answer, Exchange
 from node_hooks.problem import Problem
 from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, sign
@@ -24,12 +26,14 @@ from simulation.process import Killed, Process
 from simulation.wiring import Wiring, read_document
 
 if TYPE_CHECKING:
+    from cm.drivers.memory.world import World
     from simulation.simulation import Simulation
 
 POLL_S: Final = 20.0
 GRACE_S: Final = 10.0  # until an answer that does not come is given up
 RETRY_S: Final = 2.0
 BETWEEN_S: Final = 0.05
+PUSH_S: Final = 0.7  # in which a migration comes a little further
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
@@ -61,9 +65,15 @@ class Node:
         self.boots = 1
         self.agent = Agent(self)
         self.launches: dict[str, int] = {}  # by uuid: which run of a domain this is
+        self.guests: dict[str, Guest] = {}
+        self.expects: set[str] = set()  # uuids of guests on their way here
+        self.memory.world.on_arrival = self._on_arrival
 
     def running(self) -> list[str]:
-        return sorted(u for u, d in self.memory.world.domains.items() if d.running is not None)
+        """But for one that stands still since its guest may be at another node."""
+        domains = self.memory.world.domains.items()
+        on = ((u, d) for u, d in domains if d.running is not None)
+        return sorted(u for u, d in on if not (d.paused and d.reason is SeenReason.MIGRATION))
 
     def logs(self) -> list[str]:
         """The names of what consoles are logged to."""
@@ -71,6 +81,14 @@ class Node:
 
     def _on_hook(self, uuid: str, name: str, operation: str, sub_operation: str) -> None:
         simulation = self.simulation
+        if operation == "migrate":
+            self.expects.add(uuid)
+            simulation.later(PUSH_S, self._push, uuid)
+        if uuid in self.expects:  # nothing of the guest is here yet
+            self.agent.record(uuid, name, operation, sub_operation)
+            if operation == "release":
+                self.expects.discard(uuid)
+            return
         if operation == "prepare":
             self.launches[uuid] = self.launches.get(uuid, 0) + 1
             simulation.watcher.starts(self, uuid)
@@ -80,7 +98,25 @@ class Node:
             simulation.runs.ends(self.name, uuid)
         if operation == "started":
             simulation.runs.begins(self.name, uuid)
-            Guest(self, uuid, self.launches[uuid]).boot()
+            self.guests[uuid] = Guest(self, uuid, self.launches[uuid])
+            self.guests[uuid].boot()
+
+    def _push(self, uuid: str) -> None:
+        """A migration goes on by itself."""
+        if any([push(node.memory.world, uuid) for node in self.simulation.nodes]):
+            self.simulation.later(PUSH_S, self._push, uuid)
+
+    def _on_arrival(self, uuid: str, world: World) -> None:
+        """A guest goes on here, with all that it was about to do."""
+        source = next(node for node in self.simulation.nodes if node.memory.world is world)
+        self.expects.discard(uuid)
+        self.simulation.watcher.starts(self, uuid)
+        self.launches[uuid] = max(self.launches.get(uuid, 0), source.launches.get(uuid, 0)) + 1
+        self.simulation.runs.begins(self.name, uuid)
+        guest = source.guests.pop(uuid, None)
+        if guest is not None:
+            guest.node, guest.launch = self, self.launches[uuid]
+            self.guests[uuid] = guest
 
     def cut_power(self) -> None:
         """The host is off: its agent and guests with it."""
@@ -88,6 +124,7 @@ class Node:
         for uuid in self.running():
             self.simulation.runs.ends(self.name, uuid)
         self.memory.power_cut()
+        self.expects.clear()
         self.agent.running = False
         self.agent.wiring.power_off()
 

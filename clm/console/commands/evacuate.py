@@ -27,18 +27,20 @@ Object = dict[str, Any]
 @click.argument("which", type=NamedType("node"), metavar="NODE")
 @click.option("--wait-timeout", type=Real(0), default=3600.0, show_default=True, metavar="SECONDS",
               help="How long this waits for the whole, which goes on; 0: for ever.")  # fmt: skip
+@click.option("--cold", is_flag=True, help="Move none while it runs: cut the power of all.")
 @click.pass_obj
-def evacuate(console: Console, which: str, wait_timeout: float) -> None:
+def evacuate(console: Console, which: str, wait_timeout: float, cold: bool) -> None:
     """
     Lock a node and have its VMs run elsewhere.
 
-    Their power is cut, and they are started on other nodes. A place for every VM is claimed before the first is
-    stopped; those without one are named and left running. It is one operation, which goes on when this is interrupted:
+    They go on while they are moved, where that can be; the power of the others is cut, and they are started on other
+    nodes. A place for every VM is claimed before anything is done to the first; those without one are named and left
+    running. It is one operation, which goes on when this is interrupted:
     run this again to see how it comes on, and to go on with what has failed; or give it up with wawel op abandon, and
     what has not begun stays where it runs.
     """
     node = find(console, "node", which, admin=True)
-    params = {"node_id": node.id}
+    params = {"node_id": node.id, **({"live": False} if cold else {})}
     if console.options.dry_run:
         emit(console, console.change("admin.node.evacuate", params, cluster=node.cluster))
         return
@@ -63,9 +65,13 @@ evacuate.params += shared(changes=True, asks=True)
 
 def question(node: Found, plan: Sequence[Mapping[str, Any]]) -> str:
     """What is about to be done, as a question."""
-    moving = [one_line(str(step.get("name"))) for step in plan if step.get("step") == "move"]
+    moves = [step for step in plan if step.get("step") == "move"]
+    going = [one_line(str(step.get("name"))) for step in moves if step.get("how") == "live"]
+    moving = [one_line(str(step.get("name"))) for step in moves if step.get("how") != "live"]
     left = [one_line(str(step.get("name"))) for step in plan if step.get("step") == "leave"]
     text = f"Lock {one_line(node.shown)}"
+    if going:
+        text += f", move {', '.join(going)} elsewhere while they run"
     if moving:
         text += f", and cut the power of {', '.join(moving)}, to start them elsewhere"
     return text + (f" ({', '.join(left)} stay)?" if left else "?")
@@ -101,7 +107,8 @@ def _moved(console: Console, node: Found, vm: Mapping[str, Any]) -> Object:
             return _result(vm, "under way", f"operation {number}: {because(move['state'], move.get('waiting_for'))}")
         check_ended(move, f"move of VM {vm['name']}")
         now = console.call("admin.vm.get_by_id", {"vm_id": vm["vm_id"]}, cluster=node.cluster)
-        return {**_result(vm, "moved"), "node": str(now.get("node") or "")}
+        told = vm.get("why_cold") or ""
+        return {**_result(vm, "moved", f"started anew: {told}" if told else ""), "node": str(now.get("node") or "")}
     except OperationFailed as error:
         return _result(vm, "failed", error.message)
     except CloudError as error:

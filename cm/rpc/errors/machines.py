@@ -165,6 +165,33 @@ class AlreadyRestored(Conflict):
 
 
 @dataclass(eq=False)
+class CannotMigrate(Conflict):
+    """Nothing was begun."""
+
+    code = "cannot_migrate"
+    message = "VM {vm_id} cannot move to {node} while it runs: {reason}."
+    vm_id: int
+    node: str
+    reason: str
+
+    def for_user(self) -> str:
+        return "The VM cannot move to another node while it runs; an administrator is told why."
+
+
+@dataclass(eq=False)
+class MigrationFailed(Conflict):
+    """Nothing of the VM is at the node that it was to go to."""
+
+    code = "migration_failed"
+    message = "VM {vm_id} was not moved: {reason}."
+    vm_id: int
+    reason: str
+
+    def for_user(self) -> str:
+        return f"The VM was not moved: {without_paths(self.reason)}."
+
+
+@dataclass(eq=False)
 class DomainNotFound(NotFound):
     code = "domain_not_found"
     message = "The node has no domain {name}."

@@ -27,6 +27,7 @@ from cm.views.user.vm import Moment, Resolution
 Uri = Annotated[str, Meta(min_length=1, max_length=service.URI_MAX)]
 Address = Annotated[str, Meta(min_length=1, max_length=253)]
 TunnelAddress = Annotated[str, Meta(max_length=45)]
+MigrationUri = Annotated[str, Meta(max_length=service.URI_MAX)]
 Cpus = Annotated[int, Meta(ge=1, le=2**16)]
 Memory = Annotated[int, Meta(ge=1, le=2**31, description="MiB.")]
 Overcommit = Annotated[float, Meta(gt=0, le=1000)]
@@ -95,12 +96,15 @@ def edit(
     priority: Priority | None = None,
     comment: Text | None = None,
     tunnel_address: TunnelAddress | None = None,
+    migration_uri: MigrationUri | None = None,
 ) -> Node:
     """
     Change a node; what is not given stays. Its URI changes only while no VM is placed there.
 
     :param tunnel_address: where its tunnels to other nodes end, which carry users' networks; "": at its address, where
         that is no name.
+    :param migration_uri: of its libvirt, as other nodes reach it, for VMs that come to it while they run; "": as its
+        URI says, where that leads there over TCP or TLS.
     """
     values = {
         "name": name,
@@ -113,6 +117,7 @@ def edit(
         "priority": priority,
         "comment": comment,
         "tunnel_address": tunnel_address,
+        "migration_uri": migration_uri,
     }
     return service.edit(caller, node_id, values)
 
@@ -130,15 +135,18 @@ def unlock(caller: ClusterCall, node_id: Id) -> Node:
 
 
 @admin_view(changing=True)
-def evacuate(caller: ClusterCall, node_id: Id) -> Evacuation:
+def evacuate(caller: ClusterCall, node_id: Id, live: bool = True) -> Evacuation:
     """
-    Lock a node and move its VMs to others: their power is cut, and they are started there.
+    Lock a node and move its VMs to others: while they run, where that can be; else their power is cut, and they are
+    started there.
 
-    Each VM's place is claimed before the first is stopped, and each is moved by an operation of its own. Those that no
-    other node takes, and those in a state that a move would harm, are named with the reason and left as they are.
-    What an earlier evacuation left half-way goes on.
+    Each VM's place is claimed before anything is done to the first, and each is moved by an operation of its own. Those
+    that no other node takes, and those in a state that a move would harm, are named with the reason and left as they
+    are. What an earlier evacuation left half-way goes on.
+
+    :param live: false: all are started anew.
     """
-    return moving.evacuate(caller, node_id)
+    return moving.evacuate(caller, node_id, live)
 
 
 @admin_view(changing=True)

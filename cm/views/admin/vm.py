@@ -6,19 +6,23 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.node import MovingVM
+from cm.results.operation import OperationNumber
 from cm.results.series import MeasuredVM, VMLoad
 from cm.results.vm import VM, ErasedVM, VMDetail, VMOutcome, VMWork
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.types import Id, IdList, Limit, Name
 from cm.rpc.view import admin_view
 from cm.rules.operation import OperationKind
-from cm.services import adopting, release
+from cm.services import adopting, migrating, release
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import vm_loads, vm_statistics
 from cm.store import vm as store
 from cm.views.user.vm import Moment, Resolution, VMMetrics
 
+Rate = Annotated[int, Meta(ge=0, le=2**20, description="MiB in a second.")]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Uuid = Annotated[str, Meta(min_length=32, max_length=36)]
 
 
@@ -69,6 +73,41 @@ def start(caller: ClusterCall, vm_id: Id) -> VMWork:
 def stop(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Cut a VM's power; its disk, address and quota stay."""
     return _change(caller, vm_id, OperationKind.VM_STOP)
+
+
+@admin_view(changing=True)
+def migrate(
+    caller: ClusterCall,
+    vm_id: Id,
+    node_id: Id | None = None,
+    live: bool = True,
+    limit_mib_s: Rate | None = None,
+    post_copy: bool | None = None,
+    timeout_s: Seconds | None = None,
+) -> MovingVM:
+    """
+    Move a running VM to another node while its guest goes on; its disks have to be on storages that both nodes have.
+
+    Its place is claimed, and what is known to be in its way is told, before anything is done. Should it fail on its
+    way, the VM runs on where it was.
+
+    :param node_id: where to; without it placement chooses.
+    :param live: false: its power is cut, and it is started there.
+    :param limit_mib_s: MiB of its memory that are sent in a second; 0: as fast as it goes; without it, by the cluster's
+        settings.
+    :param post_copy: whether a guest that writes faster than that goes on there before all has come; likewise.
+    :param timeout_s: seconds until it stays, or goes on there all the same; likewise.
+    """
+    return migrating.migrate(caller, vm_id, node_id, live, migrating.How(limit_mib_s, post_copy, timeout_s))
+
+
+@admin_view(changing=True)
+def abort_migration(caller: ClusterCall, vm_id: Id) -> OperationNumber:
+    """
+    Have a VM stay on its node that is on its way to another while it runs. Its operation ends as failed once both nodes
+    have told that it stays; a guest that is there already goes on there.
+    """
+    return {"operation_id": migrating.abort(caller, vm_id)}
 
 
 @admin_view(changing=True)

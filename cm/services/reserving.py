@@ -1,0 +1,57 @@
+"""A place for a VM that is to go to another node, claimed before anything is done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import NoCapacity, NoFreePort
+from cm.rules.placement import NodeLoad, VMRequest
+from cm.services.context import ClusterPolicy
+from cm.services.placement import Placing
+from cm.store.claim import claim_target
+from cm.store.link import links_changed
+from cm.store.node_load import node_loads
+from cm.store.placement import needs_of, record_placement
+from cm.store.vm import VMRow
+
+
+def reserve_place(
+    session: Session,
+    row: VMRow,
+    policy: ClusterPolicy,
+    *,
+    without: int,
+    loads: Iterable[NodeLoad] | None = None,
+    only: Collection[int] | None = None,
+) -> Iterable[NodeLoad]:
+    """
+    Choose the node that a VM is to move to, and claim its share and a port of it. The VM's row is locked.
+
+    :param without: the node that it leaves.
+    :param loads: a snapshot of this transaction to begin with.
+    :param only: nodes that it may go to; None: any.
+    :return: the snapshot with the claim in it.
+    :raises NoCapacity: no other node takes it; nothing is claimed then.
+    """
+    storages, links, uplinks = needs_of(session, row.id)
+    request = VMRequest(row.cpu, row.memory_mib, storages, links=links, uplinks=uplinks)
+    every = list(node_loads(session) if loads is None else loads)
+    left = [node for node in every if node.id != without and (only is None or node.id in only)]
+    while True:
+        try:
+            with session.begin_nested():
+                placing = Placing(session, policy.placement, left, without=without)
+                decision = placing.choose(request)
+                claim_target(session, row.id, decision.node_id)
+        except NoFreePort as error:
+            left = [node for node in left if node.id != error.node_id]
+            if not left:
+                raise NoCapacity(str(error)) from error
+            continue
+        record_placement(session, row.id, decision.node_id, decision)
+        if links:
+            links_changed(session, row.id)
+        claimed = {node.id: node for node in placing.loads()}
+        return [claimed.get(node.id, node) for node in every]
