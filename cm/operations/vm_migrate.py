@@ -46,6 +46,7 @@ from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
 from cm.runtime.wall import unix_seconds
+from cm.services.console_log import delete_log
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import record_look, rest_if_ended
 from cm.services.migrating import ABORT, BEGUN, LIMIT, POST_COPY, SOURCE, TARGET, TIMEOUT, reserve_live
@@ -306,6 +307,7 @@ async def arrive(work: Work) -> None:
             await target.hypervisor.set_vnc(uuid, going.spec.vnc)
         except (NotSupported, DomainNotRunning):
             pass
+    await delete_log(work.services, going.row)  # what it told its console there
     result = {"node_id": going.target.id, "switched": bool(work.arguments.get(SWITCHED))}
     await work.complete(_arrived, work.op, there, result=result)
 

@@ -111,7 +111,8 @@ def _nothing_left(scene: Scene, vm_id: int) -> None:
         ("vm_stop", "vm_shutdown", "vm_shutdown, ignored"),
         ("vm_save", "vm_save, ignored"),
         ("vm_reset", "vm_pause", "vm_resume", "vm_vnc, attach"),
-        ("vm_move", "vm_migrate"),
+        ("vm_move",),
+        ("vm_migrate",),
     ],
     ids=lambda names: names[0],
 )
