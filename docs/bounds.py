@@ -280,6 +280,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "cm.drivers.libvirt.migration": "answers that are kept for people",
     "cm.drivers.memory": "for tests",
     "cm.operations.disk_move": "attempts, and the name of a note",
+    "cm.operations.vm_migrate": "attempts",
     "cm.operations.snapshot_create": "how often a guest's agent is asked, and the name of a note",
     "cm.operations.vm_to_image": "the name of a note",
     "cm.rpc.client": "what a client of ours reads",
