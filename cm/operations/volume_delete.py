@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from cm.interfaces.source import DiskSource
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached
 from cm.rpc.errors import DomainNotRunning, InvalidParameter, NotSupported
 from cm.rpc.vocabulary import FreedPolicy
@@ -59,9 +60,10 @@ async def delete(work: Work) -> None:
     facts: Leaving | None = await work.db(_facts, work.op)
     if facts is not None:
         pool = pool_name(facts.volume.storage_id)
-        if facts.vm is not None and facts.vm.node_id is not None:
-            await _let_go(work, facts.vm, facts.vm.node_id, pool, facts.volume.name)
         volume, volumes = facts.volume, work.node(facts.node_id).volumes
+        if facts.vm is not None and facts.vm.node_id is not None:
+            # Where it lies is asked of the node that has its storage: the VM's may have it no more, or never had.
+            await _let_go(work, facts.vm, facts.vm.node_id, await volumes.source(pool, volume.name))
         if facts.policy is not FreedPolicy.NONE:
             overwrite = facts.policy is FreedPolicy.WIPE
             await volumes.wipe(pool, volume.name, volume.format, volume.size_bytes, overwrite)
@@ -71,14 +73,13 @@ async def delete(work: Work) -> None:
         await work.complete()
 
 
-async def _let_go(work: Work, vm: VMRow, node_id: int, pool: str, volume: str) -> None:
+async def _let_go(work: Work, vm: VMRow, node_id: int, source: DiskSource) -> None:
     """
     End the job that writes to it, if that is still there.
 
     :raises Wait: the domain stands on it.
     """
     node, device = work.node(node_id), work.arguments["device"]
-    source = await node.volumes.source(pool, volume)
     try:
         seen = await node.block_jobs.look(vm.uuid, device)
         if seen.target == source:

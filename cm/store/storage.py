@@ -18,6 +18,7 @@ from cm.rules.storage import Candidate, is_full
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 from cm.store.change import record_change
+from cm.store.conditions import is_open
 from cm.store.node_document import document_changed
 from cm.store.rendered import Rendered, rendered, shown
 from cm.store.waking import wake_reaching
@@ -350,18 +351,23 @@ def delete_attachment(session: Session, storage_id: int, node_id: int) -> None:
     document_changed(session, node_id)
 
 
+# Beside those that have a disk there: its QEMU may be copying one to there, or have what is being deleted open still.
 _USERS = text(
-    """
+    f"""
 SELECT v.id FROM vm v WHERE (v.node_id = :n AND v.node_claimed OR v.moves_to = :n) AND v.closed_at IS NULL
-   AND EXISTS (SELECT 1 FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
-                WHERE a.vm_id = v.id AND u.storage_id = :s)
+   AND (EXISTS (SELECT 1 FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
+                 WHERE a.vm_id = v.id AND u.storage_id = :s)
+     OR EXISTS (SELECT 1 FROM operation_object b JOIN operation o ON o.id = b.operation_id
+                  JOIN volume u ON u.id = b.object_id
+                 WHERE b.kind = 'volume' AND u.storage_id = :s AND {is_open("o")}
+                   AND v.id IN (o.vm_id, CAST(o.arguments->>'vm_id' AS bigint))))
  ORDER BY v.id
 """
 )
 
 
 def users_on_node(session: Session, storage_id: int, node_id: int) -> Sequence[int]:
-    """Live VMs on a node that use a storage."""
+    """Live VMs on a node, or on their way there, that use a storage."""
     return list(session.scalars(_USERS, {"s": storage_id, "n": node_id}))
 
 

@@ -684,6 +684,19 @@ def test_move_given_up(cloud: Disks) -> None:
     assert cloud.vm(vm_id)["state"] == "running" and cloud.disk(disk_id)["storage_id"] == cloud.storage_id
 
 
+def test_move_keeps_storage(cloud: Disks) -> None:
+    """Ours once: a node lost the storage that QEMU was copying to, and what it wrote to was deleted under it."""
+    vm_id, disk_id = cloud.running()
+    cloud.only.hang_jobs = True
+    answer = cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    cloud.until(lambda: cloud.only.world.domains[cloud.vm(vm_id)["uuid"]].jobs, "the copy is under way")
+    there = {"storage_id": cloud.other_storage, "node_id": cloud.node_ids[0]}
+    with pytest.raises(InUse, match=f"VM {vm_id}"):
+        cloud.call("admin.storage.detach", there, account="admin")
+    cloud.only.hang_jobs = False
+    cloud.done(answer)
+
+
 def test_move_destroyed(cloud: Disks) -> None:
     """A destroy ends a move, and nothing of either volume is left."""
     vm_id, disk_id = cloud.running()
