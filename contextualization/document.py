@@ -218,6 +218,8 @@ class Documents:
             made.append(section(HOSTS, hosts={link_name(each["id"]): hosts_of(each) for each in facts.links}))
         if facts.answers_public:
             told = {"addresses": list(facts.public), "ports": list(facts.ports), "reachable": list(public)}
+            if facts.coming or facts.coming_ports:
+                told["coming"] = {"addresses": list(facts.coming), "ports": list(facts.coming_ports)}
             made.append(section(PUBLIC, **told))
         if facts.calls:
             made.append(section(CALLS, calls=list(facts.calls)))

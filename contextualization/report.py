@@ -70,6 +70,7 @@ class _Report(Struct):
     rules: Annotated[dict[Word, Line], Meta(max_length=8)] = {}
     hook: _Hook | None = None
     public: Annotated[list[PublicAddress], Meta(max_length=1000)] = []
+    coming: Annotated[list[PublicAddress], Meta(max_length=1000)] = []
     differences: Annotated[list[_Difference], Meta(max_length=50)] = []
     uplinks: Annotated[list[Interface], Meta(max_length=100)] = []
     load: Annotated[list[Load], Meta(max_length=3)] = []

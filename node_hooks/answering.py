@@ -3,6 +3,7 @@ Answers for the public addresses of guests, and keeps to it: translation, the wa
 
 Where an address is begun with, its translation is there before anything can be sent to it: a packet that came by
 untranslated would have its connection refused. Where it is given up, it is no more answered for before anything else.
+Of a guest on its way here the translation alone is made: what it sends from here leaves as before.
 None of this outlives a reboot: which node answers is for the manager to say, who may have another answer meanwhile.
 """
 
@@ -95,6 +96,7 @@ class Answering:
         self._tell = tell
         self._end = end
         self._answered: frozenset[Address] = frozenset()
+        self._coming: frozenset[Address] = frozenset()
         self._made_of: object = None
         self._due = float("-inf")
         self._indexes: dict[str, int | None] = {}
@@ -115,6 +117,7 @@ class Answering:
         public = document.public
         now = self._clock()
         if public is None:
+            self._coming = frozenset()
             if now >= self._due:
                 self._due, self._made_of = now + RECHECK_S, None
                 self._answered = self._recall()
@@ -132,8 +135,14 @@ class Answering:
             self._indexes = {name: self._find(name) for name in self._devices()}
         else:
             self._translate(usable)
+        self._coming = frozenset(each.address for each in (*usable.coming, *usable.coming_ports))
         self._announce()
         return self._answered if self._is_translated() else frozenset()
+
+    @property
+    def coming(self) -> frozenset[Address]:
+        """Of guests on their way here, what is translated already."""
+        return self._coming if self._is_translated() else frozenset()
 
     def look(self) -> None:
         """Whatever is known of the table, it is looked at in the next round."""
@@ -163,13 +172,15 @@ class Answering:
         """What can be answered for: for guests on networks of ours, and what is not the node's own."""
         families = {(link.bridge, each.version) for link in links if link.own for each in link.gateways}
         amiss: dict[Address, str] = {}
-        for each in public.all:
+        for each in public.translated.all:
             if each.address in own:
                 amiss[each.address] = "it is an address of this node's own"
             elif (each.bridge, each.guest.version) not in families:
                 amiss[each.address] = f"the network {each.bridge} is not here, or has no such addresses"
+        answered = public.uplinks
         for address, told in amiss.items():
-            self._complain(address, told)
+            if address in answered:
+                self._complain(address, told)
         told_of = {_SUBJECT, *(_subject(each.address) for each in public.all)}
         for subject in self._complaints.subjects():
             if subject.startswith(_subject("")) and subject not in told_of:
@@ -177,6 +188,8 @@ class Answering:
         return Public(
             tuple(each for each in public.addresses if each.address not in amiss),
             tuple(each for each in public.ports if each.address not in amiss),
+            coming=tuple(each for each in public.coming if each.address not in amiss),
+            coming_ports=tuple(each for each in public.coming_ports if each.address not in amiss),
         )
 
     def _complain(self, address: Address, told: str) -> None:
@@ -186,7 +199,7 @@ class Answering:
         if len(self._rules) == 1:
             self._tables.remove(self._bridged)
         for table, rules in zip((self.table, self._bridged), self._rules, strict=False):
-            self._tables.apply_rules(table, rules, bool(usable.all))
+            self._tables.apply_rules(table, rules, bool(usable.translated.all))
 
     def _make(self, usable: Public) -> bool:
         """:return: whether all of it is in place."""
@@ -369,7 +382,7 @@ class Answering:
 
 def _rules(public: Public, nics: Iterable[NodeNic] | None) -> Sequence[Rules]:
     """:param nics: of taps on bridges that follow flows; ``None``: they do not."""
-    rules = translation(public)
+    rules = translation(public.translated)
     return [rules] if nics is None else [rules, bridged_zones(rules, nics)]
 
 

@@ -61,7 +61,7 @@ class Seen:
     :ivar bridges: those that are there; ``served`` those with metadata; ``made`` the networks of the agent's own making
         that are in place, by name.
     :ivar able: whether the node can make networks; ``shapes``: whether it can hold limits of bandwidth.
-    :ivar answered: the public addresses that the node answers for.
+    :ivar answered: the public addresses that the node answers for; ``coming``: that it translates before that.
     :ivar rules: a digest of each table of ours as nft lists it.
     :ivar differences: what somebody else changed, sorted.
     """
@@ -77,6 +77,7 @@ class Seen:
     answered: frozenset[Address] = frozenset()
     differences: tuple[Difference, ...] = ()
     shapes: bool = False
+    coming: frozenset[Address] = frozenset()
 
 
 @dataclass
@@ -166,6 +167,7 @@ class Converger:
             answered,
             self._complaints.differences(self._clock()),
             self._shaping.able,
+            self._answering.coming,
         )
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ Public addresses and ports that this node answers for, as the document tells the
 Guests of two networks may have the same address. So a guest is told by its network's bridge and its address together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,15 +59,25 @@ class PublicPort(_Way):
 
 @dataclass(frozen=True)
 class Public:
-    """:ivar reachable: public addresses of other nodes' guests, where guests may go also on a link of this node's."""
+    """
+    :ivar reachable: public addresses of other nodes' guests, where guests may go also on a link of this node's.
+    :ivar coming: of guests on their way here: translated, and not answered for yet; ``coming_ports`` likewise.
+    """
 
     addresses: tuple[PublicAddress, ...] = ()
     ports: tuple[PublicPort, ...] = ()
     reachable: tuple[Network, ...] = ()
+    coming: tuple[PublicAddress, ...] = ()
+    coming_ports: tuple[PublicPort, ...] = ()
 
     @property
     def all(self) -> Sequence[PublicAddress | PublicPort]:
         return [*self.addresses, *self.ports]
+
+    @property
+    def translated(self) -> "Public":
+        """All that is translated, as if it were answered for."""
+        return Public((*self.addresses, *self.coming), (*self.ports, *self.coming_ports))
 
     @property
     def uplinks(self) -> Mapping[Address, str]:
@@ -86,11 +96,29 @@ def parse_public(given: object, problems: list[str]) -> Public | None:
     if not isinstance(given, dict):
         problems.append(f"public {given!r:.200}: no addresses and ports")
         return Public()
+    addresses, ports = _parse_ways(given, problems, frozenset())
+    told = given.get("coming")
+    others = {each.address for each in (*addresses, *ports)}
+    coming, coming_ports = _parse_ways(told if isinstance(told, dict) else {}, problems, others)
+    reachable = set()
+    for entry in read_entries(given.get("reachable")):
+        try:
+            reachable.add(read_range(entry))
+        except (ValueError, TypeError) as error:
+            problems.append(f"reachable {entry!r:.200}: {error}")
+    found = tuple(sorted(reachable, key=lambda each: (*_order(each.network_address), each.prefixlen)))
+    return Public(addresses, ports, found, coming, coming_ports)
+
+
+def _parse_ways(
+    given: Mapping[str, Any], problems: list[str], others: Collection[Address]
+) -> tuple[tuple[PublicAddress, ...], tuple[PublicPort, ...]]:
+    """:param others: addresses that are somebody's already."""
     addresses: dict[Address, PublicAddress] = {}
     for entry in read_entries(given.get("addresses")):
         try:
             each = PublicAddress(*_parse_way(entry))
-            if each.address in addresses:
+            if each.address in addresses or each.address in others:
                 raise ValueError("told twice")
             addresses[each.address] = each
         except (ValueError, TypeError, KeyError) as error:
@@ -100,21 +128,14 @@ def parse_public(given: object, problems: list[str]) -> Public | None:
         try:
             port = _parse_port(entry)
             key = (port.address, port.protocol, port.port)
-            if key in ports or port.address in addresses:
+            if key in ports or port.address in addresses or port.address in others:
                 raise ValueError("told twice")
             ports[key] = port
         except (ValueError, TypeError, KeyError) as error:
             problems.append(f"public port {entry!r:.200}: {error}")
-    reachable = set()
-    for entry in read_entries(given.get("reachable")):
-        try:
-            reachable.add(read_range(entry))
-        except (ValueError, TypeError) as error:
-            problems.append(f"reachable {entry!r:.200}: {error}")
-    return Public(
+    return (
         tuple(addresses[address] for address in sorted(addresses, key=_order)),
         tuple(ports[key] for key in sorted(ports, key=lambda key: (*_order(key[0]), *key[1:]))),
-        tuple(sorted(reachable, key=lambda each: (*_order(each.network_address), each.prefixlen))),
     )
 
 

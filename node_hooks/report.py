@@ -37,7 +37,7 @@ from node_hooks.translation import IN, OUT
 log = logging.getLogger("wawel.node.report")
 
 PROTOCOL = 2
-CAPABILITIES = ("consoles", "firewall", "metadata", PUBLIC, "screens")
+CAPABILITIES = ("coming", "consoles", "firewall", "metadata", PUBLIC, "screens")
 AGAIN_S = 60.0  # where the endpoint does not say
 GATHER_S = 5.0
 OLDER_S = 600.0  # until an endpoint that takes no reports is asked again: it may have been upgraded
@@ -187,6 +187,7 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
         "uplinks": list(facts.links.uplinks),
         "load": [round(each, 2) for each in facts.load],
         "public": sorted(map(str, seen.answered))[:ADDRESSES_MAX] if seen is not None else [],
+        "coming": sorted(map(str, seen.coming))[:ADDRESSES_MAX] if seen is not None else [],
         "rules": dict(seen.rules) if seen is not None else {},
         "differences": [
             {"kind": each.kind, "subject": _line(each.subject), "text": _line(each.text)}

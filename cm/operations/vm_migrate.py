@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -53,11 +54,11 @@ from cm.services.migrating import ABORT, BEGUN, LIMIT, POST_COPY, SOURCE, TARGET
 from cm.services.network import networks_of
 from cm.store.claim import release_node, release_target, take_target
 from cm.store.domain import DomainPlan, domain_plan
-from cm.store.link import links_changed
+from cm.store.link import LINKS, links_changed
 from cm.store.migration import Way, kept_port, mark_departure, way_to, write_arrival
 from cm.store.operation import OperationRow
 from cm.store.operation_object import others_at_work
-from cm.store.public_address import public_changed
+from cm.store.public_address import public_changed, untranslated
 from cm.store.vm import VMRow, render_vm
 from cm.store.vm_state import place_nowhere, write_error_unless_on
 from cm.store.waking import awaited
@@ -67,8 +68,10 @@ BEGAN_AT: Final = "began_at"
 ASKED: Final = "asked"
 REFUSED: Final = "refused"
 SWITCHED: Final = "switched"
+PUBLIC_BY: Final = "public_by"  # until when the target's translation of public addresses is awaited
 LOOK_S: Final = 0.5  # between looks at one under way
 PROBE_S: Final = 0.2
+PUBLIC_S: Final = 10.0
 POST_COPY_S: Final = 20.0  # a guest that comes to no end by itself within that time is switched over, where it may be
 ROUNDS: Final = 2  # of its memory, before
 PREPARED, SENT = 10, 90  # percent
@@ -160,6 +163,7 @@ async def prepare(work: Work) -> None:
     if why:
         raise CannotMigrate(going.row.id, going.target.name, why)
     await await_links(work, going.target.id, going.links)
+    await _await_translation(work, going)
     if await target.run(receive, going) != await source.run(lying, going.plan):
         raise CannotMigrate(going.row.id, going.target.name, "its disks lie at other places there")
     there = await target.hypervisor.look(going.row.uuid)
@@ -168,6 +172,27 @@ async def prepare(work: Work) -> None:
     if there.state is not Seen.ABSENT:
         await target.run(remove_domain, going.row.uuid)
     await work.progress(PREPARED)
+
+
+async def _await_translation(work: Work, going: Migrating) -> None:
+    """
+    What the guest sends from there before its public addresses are translated there has its connections refused. Not
+    for ever: with an address that the node cannot answer for it is as reachable as it can be.
+
+    :raises Wait: the target's agent has not said yet that they are.
+    """
+    ids = going.row.id, going.target.id
+    if not await work.read(untranslated, *ids):
+        return
+    by = work.arguments.get(PUBLIC_BY, unix_seconds() + PUBLIC_S)
+    left = by - unix_seconds()
+    if left > 0:
+        told = "The other node gets ready for its public address."
+        raise Wait(left, told, partial(_translated, *ids), on=awaited(LINKS, going.target.id), public_by=by)
+
+
+def _translated(vm_id: int, node_id: int, session: Session, op: OperationRow) -> bool:
+    return not untranslated(session, vm_id, node_id)
 
 
 @job(Pace.SLOW, DEADLINE_S)
@@ -329,7 +354,7 @@ def _arrived(session: Session, op: OperationRow, there: DomainSeen) -> None:
 @register
 class VMMigrate(Kind):
     kind = OperationKind.VM_MIGRATE
-    notes = (BEGUN, BEGAN_AT, ASKED, REFUSED, SWITCHED, ABORT)
+    notes = (BEGUN, BEGAN_AT, ASKED, REFUSED, SWITCHED, ABORT, PUBLIC_BY)
     steps = {"claim_place": claim_place, "prepare": prepare, "transfer": transfer, "arrive": arrive}
 
     def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:

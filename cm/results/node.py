@@ -91,6 +91,9 @@ class NodeReport(TypedDict):
     bridges: NotRequired[list[NodeBridge]]
     rules: NotRequired[Annotated[dict[str, str], Meta(description="Digests of the nftables tables.")]]
     public: NotRequired[Annotated[list[str], Meta(description="Public addresses that it answers for.")]]
+    coming: NotRequired[
+        Annotated[list[str], Meta(description="Public addresses of VMs on their way there, which it translates.")]
+    ]
     differences: NotRequired[list[NodeDifference]]
     uplinks: NotRequired[
         Annotated[list[str], Meta(description="Interfaces and bridges of its own, which guests may be put on.")]

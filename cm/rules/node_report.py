@@ -75,6 +75,7 @@ class Report:
     :ivar differences: what somebody else changed in the node's networks.
     :ivar uplinks: interfaces of the node's own, bridges among them, that guests may be put on.
     :ivar load: its load averages over 1, 5 and 15 minutes, as far as its agent tells.
+    :ivar coming: public addresses of guests on their way to it, which it translates already.
     """
 
     protocol: int
@@ -93,6 +94,7 @@ class Report:
     differences: Sequence[Difference] = ()
     uplinks: Sequence[str] = ()
     load: Sequence[float] = ()
+    coming: Sequence[str] = ()
 
 
 # What makes VMs fail on the node, or lets guests do harm there, with what helps; what is not here is only shown.

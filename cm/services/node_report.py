@@ -65,7 +65,7 @@ def take_report(
     elif makes_links != was.makes_links:
         document_changed(session, node_id)
     answers_changed(session, set(public) ^ set(was.public))
-    if not set(links) <= set(was.links):
+    if not set(links) <= set(was.links) or not set(report.coming) <= set(was.coming or ()):
         wake(session, LINKS, node_id)
     if found.findings or was.drifted:
         record_findings(session, node_id, found.findings, KINDS)

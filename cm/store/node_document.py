@@ -78,6 +78,7 @@ class OwnFacts:
     :ivar tunnel_address: "" where that is not known.
     :ivar answers_public: whether its agent answers for public addresses.
     :ivar public: those that it alone is to answer for; ``ports`` of shared ones likewise.
+    :ivar coming: those of VMs on their way to it, that it does not answer for yet; ``coming_ports`` likewise.
     :ivar links: the networks that it carries and that agents make, each with ``id``, what ``network`` has of it, the
         tunnel addresses of the other nodes that carry it, ``peers``, and ``hosts``: its NICs, wherever their VMs are.
     :ivar calls: for screens that its agent is to call out for.
@@ -94,6 +95,8 @@ class OwnFacts:
     answers_public: bool = False
     public: Sequence[Mapping[str, Any]] = ()
     ports: Sequence[Mapping[str, Any]] = ()
+    coming: Sequence[Mapping[str, Any]] = ()
+    coming_ports: Sequence[Mapping[str, Any]] = ()
     calls: Sequence[Mapping[str, Any]] = ()
 
 
@@ -158,5 +161,6 @@ def own_facts(session: Session, node_id: int) -> OwnFacts:
     groups = read_groups(session, used) if used else {}
     return OwnFacts(
         ports, paths, nics, groups, used, row.makes_links, row.tunnel_address, row.links or (),
-        row.answers_public, row.public or (), row.ports or (), row.calls or (),
+        row.answers_public, row.public or (), row.ports or (), row.coming or (), row.coming_ports or (),
+        row.calls or (),
     )  # fmt: skip

@@ -18,7 +18,7 @@ REPLAY_S: Final = 600  # a request that comes again later is refused: see ``cont
 _LOCK = Prepared(
     "lock_node_report",
     """
-SELECT r.run, r.behind_since, r.drifted, r.links, r.public, n.troubles, n.makes_links,
+SELECT r.run, r.behind_since, r.drifted, r.links, r.public, r.content->'coming' AS coming, n.troubles, n.makes_links,
        n.answers_public, clock_timestamp() AS now,
        CASE WHEN r.run = :run THEN r.sequence < :sequence
             ELSE r.signed_at < :signed_at OR r.received_at < clock_timestamp() - make_interval(secs => :replay) END

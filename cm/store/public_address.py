@@ -228,6 +228,25 @@ def public_changed(session: Session, vm_id: int) -> None:
         document_changed(session, row.node_id)
 
 
+_UNTRANSLATED = Prepared(
+    "untranslated",
+    """
+SELECT 1 FROM node_report r JOIN nic c ON c.vm_id = :vm_id JOIN public_address a ON a.nic_id = c.id
+ WHERE r.node_id = :node_id AND r.content->'capabilities' ? 'coming'
+   AND NOT coalesce(r.content->'coming', '[]') ? host(a.address)
+ LIMIT 1
+""",
+)
+
+
+def untranslated(session: Session, vm_id: int, node_id: int) -> bool:
+    """
+    Whether a node that a VM is on its way to has not said yet that it translates all of its own public addresses; no
+    where its agent never says so.
+    """
+    return _UNTRANSLATED(session, vm_id=vm_id, node_id=node_id).first() is not None
+
+
 _ANSWERED = text(
     """
 INSERT INTO change (account_id, kind, object_id, event)

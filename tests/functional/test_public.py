@@ -11,12 +11,15 @@ import re
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from functional.test_migration import over
 from functional.test_networks import PATIENCE_S, RANGE, Guest
 from lab.cloud import Cloud
 from lab.nodes import RealNode
@@ -176,6 +179,73 @@ def test_without_daemons(there: Public, record_property: Callable[[str, object],
     record_property("pings while daemons were gone: sent, answered, most in a row lost", (sent, answered, worst))
     print(f"{sent - answered} of {sent} pings lost, at most {worst} in a row")
     assert answered == sent
+
+
+class Talk:
+    """Over one TCP connection something every 20 ms, which has to come back as it was, for as long as this is."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.create_connection((address, ECHO), 10)
+        self._socket.settimeout(30)
+        self._over = threading.Event()
+        self.said, self.worst_s, self.broke = 0, 0.0, ""
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._over.wait(0.02):
+                text, began = b"%08d" % self.said, time.monotonic()
+                self._socket.sendall(text)
+                heard = b""
+                while len(heard) < len(text):
+                    more = self._socket.recv(99)
+                    if not more:
+                        raise ConnectionError("it was closed")
+                    heard += more
+                assert heard == text
+                self.said, self.worst_s = self.said + 1, max(self.worst_s, time.monotonic() - began)
+        except (OSError, AssertionError) as error:
+            self.broke = repr(error)
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join(60)
+        self._socket.close()
+
+
+def _move(there: Public, to: RealNode) -> tuple[Any, ...]:
+    """Have the guest go to a node while it runs, until that one answers; what came of pings and of TCP."""
+    pings, talk = Pings(there.address), Talk(there.address)
+    asked = {"vm_id": there.guest.id, "node_id": to.node_id}
+    operation_id = there.cloud.admin.call("admin.vm.migrate", asked)["operation_id"]
+    op = over(there.cloud, operation_id)
+    assert op["state"] == "done", op
+    wait_until(lambda: there.answering() == [to.host.name], "the other node to answer, and it alone", 60)
+    said = talk.said
+    wait_until(lambda: talk.broke or talk.said > said + 10, "the connection to go on", 60)
+    talk.end()
+    sent, answered, worst = pings.end()
+    assert talk.broke == "" and answered, (op, sent, answered, worst)
+    return sent, answered, worst, talk.said, round(talk.worst_s, 2)
+
+
+def test_moves_live(there: Public, record_property: Callable[[str, object], None]) -> None:
+    """
+    Moved to the other node while it runs, and back: a TCP connection from outside goes on, pings are answered again,
+    and one node answers. Hosts share their paths, so that the one reaches the other's libvirtd by its socket.
+    """
+    cloud, first = there.cloud, there.guest.node
+    there.guest.hang_up()
+    nodes = [node for node in cloud.nodes if isinstance(node, RealNode)]
+    for node in nodes:
+        cloud.admin.call("admin.node.edit", {"node_id": node.node_id, "migration_uri": node.uri})
+    for to in (next(each for each in nodes if each is not first), first):
+        told = _move(there, to)
+        record_property("live move: pings sent, answered, most in a row lost; said by TCP, longest in s", told)
+        print(*told)
+    there.guest.look()
+    assert there.guest.node is first
 
 
 def test_reboot(there: Public, record_property: Callable[[str, object], None]) -> None:

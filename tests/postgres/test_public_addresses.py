@@ -454,6 +454,34 @@ def test_one_node_answers(cloud: MemoryCloud, agents: list[LinkAgent], shared: A
     end(cloud, other)
 
 
+def test_moves_live(cloud: MemoryCloud, agents: list[LinkAgent], addresses: list[Any], vm: Any) -> None:
+    """The node that a guest goes to translates its address before the guest is there, and answers for it afterwards."""
+    got = user(cloud, "public_address.request")
+    user(cloud, "public_address.assign", public_address_id=got["public_address_id"], vm_id=vm["vm_id"])
+    here = agent_of(cloud, agents, vm)
+    there = next(agent for agent in agents if agent is not here)
+    there.coming = ()
+    moved = admin(cloud, "vm.migrate", vm_id=vm["vm_id"])
+    there.converge()
+
+    def op() -> Any:
+        return admin(cloud, "operation.get", operation_id=moved["operation_id"])
+
+    cloud.until(lambda: "public address" in op()["waiting_for"], "the target's translation is awaited")
+    facts = cloud.manager.database.read_now(own_facts, there.node_id)
+    assert [each["address"] for each in facts.coming] == [got["address"]] and told(cloud, there.node_id) == []
+    assert told(cloud, here.node_id) == [got["address"]]
+    assert "migrate" not in cloud.memory[here.node_id].calls
+    there.coming = (got["address"],)
+    there.report()
+    cloud.until(lambda: op()["finished"], "it has moved")
+    assert op()["state"] == "done" and node_of(cloud, vm) == there.node_id
+    assert told(cloud, there.node_id) == [got["address"]] and told(cloud, here.node_id) == []
+    assert not cloud.manager.database.read_now(own_facts, there.node_id).coming
+    there.coming = None
+    there.report()
+
+
 def test_explained(cloud: MemoryCloud, agents: list[LinkAgent], shared: Any, vm: Any) -> None:
     """Whether somebody outside gets in: by a public address or this very port, as far as groups let them."""
 

@@ -23,6 +23,7 @@ class LinkAgent:
         self.capable = capable
         self.sequence = 0
         self.answers: tuple[str, ...] | None = None  # addresses that it answers for; None: it knows of none
+        self.coming: tuple[str, ...] | None = None  # of VMs on their way, what it translates; None: it never says so
         self.uplinks: tuple[str, ...] = ()
         self.shapes = False
         self.made: dict[str, str] = {}  # bridges by networks
@@ -51,11 +52,12 @@ class LinkAgent:
             boot_id="boot-1",
             capabilities=(
                 *((LINKS,) if self.capable else ()), *(() if self.answers is None else (PUBLIC,)),
-                *((SHAPING,) if self.shapes else ()),
+                *((SHAPING,) if self.shapes else ()), *(() if self.coming is None else ("coming",)),
             ),  # fmt: skip
             public=self.answers or (),
             bridges=[Bridge(name, bridge, True) for name, bridge in sorted(bridges.items())],
             uplinks=self.uplinks,
+            coming=self.coming or (),
         )
         at = int(utc_now().timestamp())
         assert self.cloud.manager.database.transact_now(take_report, self.node_id, told, at, {}, "")

@@ -15,7 +15,7 @@ REPORT = Report(
     2, "run", 1, "boot", "2-d", {"networks": "n"}, [Problem("nft_missing", "no nft", "table")], {"kernel": "6.1 #1"},
     ["firewall"], [Bridge("net", "wbr0", True, True, 3)], {"inet": "ab"}, Hook("/etc/libvirt/hooks/qemu", "3", 1.5),
     ["203.0.113.7", "2001:db8::7"], [Difference("public", "203.0.113.9", "the node's own")], ["br0", "eth1"],
-    [0.5, 0.25, 0.1],
+    [0.5, 0.25, 0.1], ["203.0.113.8"],
 )  # fmt: skip
 GOOD = msgspec.json.encode(REPORT)
 
@@ -24,7 +24,8 @@ def test_good() -> None:
     """A report is read as it was written; of a short one the rest is empty."""
     assert parse_report(GOOD) == REPORT
     short = b'{"protocol": 2, "run": "r", "sequence": 1, "boot_id": "b"}'
-    empty = dict.fromkeys(("problems", "capabilities", "bridges", "public", "differences", "uplinks", "load"), [])
+    lists = ("problems", "capabilities", "bridges", "public", "differences", "uplinks", "load", "coming")
+    empty = dict.fromkeys(lists, [])
     assert parse_report(short) == Report(2, "r", 1, "b", **empty)  # type: ignore[arg-type]
 
 
@@ -38,6 +39,7 @@ def test_good() -> None:
         {"hook": {"path": "/x", "last": -1}}, {"capabilities": "all"},
         {"uplinks": ["a b"]}, {"uplinks": ["eth0"] * 101}, {"load": [1, 2, 3, 4]}, {"load": [-1]}, {"load": "1"},
         {"public": "203.0.113.7"}, {"public": ["n1"]}, {"public": ["203.0.113.7"] * 1001},
+        {"coming": ["n1"]},
     ],
 )  # fmt: skip
 def test_bad(change: dict[str, Any]) -> None:

@@ -225,11 +225,13 @@ class World:
         return ""
 
     def converge(
-        self, *addresses: dict[str, Any], own: Sequence[str] = (), reachable: Sequence[str] = ()
-    ) -> list[str]:
+        self, *addresses: dict[str, Any], own: Sequence[str] = (), reachable: Sequence[str] = (),
+        coming: Sequence[dict[str, Any]] = (),
+    ) -> list[str]:  # fmt: skip
         self.lines.clear()
         told = {"version": "1", "networks": [], "hook_version": "", "links": [LINK],
-                "public": {"addresses": list(addresses), "ports": [], "reachable": list(reachable)}}  # fmt: skip
+                "public": {"addresses": list(addresses), "ports": [], "reachable": list(reachable),
+                           "coming": {"addresses": list(coming)}}}  # fmt: skip
         return sorted(map(str, self.answering.converge(parse_document(told), [ip_address(each) for each in own])))
 
 
@@ -255,6 +257,24 @@ def test_order(world: World) -> None:
     assert len(world.told) == 4 and world.lines == []
     world.now += RECHECK_S
     assert world.converge(ADDRESS, beyond) and not any(each.startswith("neigh") for each in world.lines)
+
+
+def test_coming(world: World) -> None:
+    """Of a guest on its way the translation is there before it, and nothing answers; then all but that is done."""
+    assert world.converge(coming=[ADDRESS]) == [] and set(world.lines) == {"nft"} and world.told == []
+    assert list(map(str, world.answering.coming)) == ["203.0.113.7"]
+    assert world.converge(ADDRESS) == ["203.0.113.7"] and world.answering.coming == frozenset()
+    assert "nft" not in world.lines and "neigh add proxy 203.0.113.7 dev eth1" in world.lines
+    assert world.converge(coming=[ADDRESS]) == [], "given up on the way back"
+    assert world.converge(coming=[ADDRESS | {"bridge": "wn8"}]) == [] and world.answering.coming == frozenset()
+    assert not world.complaints.all()
+
+
+def test_coming_to_another() -> None:
+    """What the node answers for already is nobody's on the way."""
+    problems: list[str] = []
+    found = parse_public({"addresses": [ADDRESS], "coming": {"addresses": [ADDRESS], "ports": [PORT]}}, problems)
+    assert found is not None and found.coming == () and len(found.coming_ports) == 1 and len(problems) == 1
 
 
 def test_uplink(world: World) -> None:
