@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,9 +14,12 @@ from clm.rules.cluster import ClusterFacts
 from cm.rpc.caller import Identity
 from cm.rpc.codec import encode_json, plain
 from cm.rpc.errors import NotSupported
+from cm.runtime.remember import Remembered
 
 Ask = Callable[[str, Mapping[str, Any], str | None], Awaitable[Any]]
 """``await ask(view, arguments, request_id)``: as the caller, with all that is held for calls of views."""
+Facts = Remembered[Hashable, Mapping[str, Any]]
+FACTS_S: Final = 10.0  # of images and types: a burst of RunInstances asks for them once
 DRY: Final = "Request would have succeeded, but DryRun flag is set."
 
 
@@ -26,6 +29,7 @@ class Context:
     :ivar region: the cluster that is meant; it is the name of one of ``clusters``, which are all.
     :ivar pause: gives the reactor back; what comes then is the caller's next turn.
     :ivar kept: what was written of instances before.
+    :ivar facts: what was read a moment ago of things that hardly change, by who read it and where.
     :ivar endpoint: the address that was asked, or the pattern of all of them with ``{cluster}``.
     """
 
@@ -36,6 +40,7 @@ class Context:
     ask: Ask
     pause: Callable[[], Awaitable[None]]
     kept: Kept
+    facts: Facts
     action: str
     dry_run: bool = False
 
@@ -75,6 +80,18 @@ class Context:
     async def raw(self, view: str, **arguments: Any) -> bytes:
         """As ``read``, the JSON that it was written as."""
         return encode_json(await self.ask(view, {**arguments, "cluster": self.region}, None))
+
+    async def fact(self, kind: str, name: str, find: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
+        """
+        What was found a moment ago by the same key, else what ``find`` finds now. Whoever makes a change with it is
+        told by the cluster what is not so any more.
+        """
+        key = (getattr(self.identity, "api_key_id", None), self.identity.account_id, self.region, kind, name)
+        known = self.facts.find(key)
+        if known is None:
+            known = await find()
+            self.facts.keep(key, known)
+        return known
 
     async def change(self, view: str, *, token: str | None = None, cloud: bool = False, **arguments: Any) -> Any:
         """

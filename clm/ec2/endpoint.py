@@ -17,7 +17,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from clm.ec2 import sts
 from clm.ec2.actions import HANDLERS, Handler, why_not
-from clm.ec2.context import Context, would_do
+from clm.ec2.context import FACTS_S, Context, Facts, would_do
 from clm.ec2.errors import EC2Error
 from clm.ec2.kept import Kept
 from clm.ec2.model import Action, model
@@ -38,7 +38,8 @@ from cm.rpc.turns import WRONG_S
 from cm.runtime.log import call_id
 from cm.runtime.logins import LoginTrail
 from cm.runtime.pool import on_behalf
-from cm.runtime.wall import unix_seconds
+from cm.runtime.remember import Remembered
+from cm.runtime.wall import steady_seconds, unix_seconds
 
 log = Logger()
 HEADERS_MAX: Final = 65_536  # bytes of request line and headers: libcloud sends user data in the URL
@@ -76,6 +77,7 @@ class EC2Endpoint(Leaf):
         self._logins = logins
         self._clusters = clusters
         self._kept = Kept()
+        self._facts: Facts = Remembered(steady_seconds, FACTS_S)
         self._url = url
         self._version_2 = version_2
 
@@ -190,8 +192,9 @@ class EC2Endpoint(Leaf):
         if not region:
             raise EC2Error("Unavailable", "The cloud has no cluster.")
         return Context(
-            _identity(peer), region, clusters, self._url or host, ask, pause, self._kept, action.name, dry_run
-        )
+            _identity(peer), region, clusters, self._url or host, ask, pause, self._kept, self._facts, action.name,
+            dry_run,
+        )  # fmt: skip
 
     async def _region(self, host: str, path: str, signed: str) -> str | None:
         """The cluster that a request names: by its address, its path, or the region that was signed."""

@@ -62,6 +62,11 @@ async def images(context: Context) -> list[dict[str, Any]]:
     return found
 
 
+async def find_image(context: Context, given: str) -> dict[str, Any]:
+    """:raises EC2Error: it is malformed, or of none that the caller may use."""
+    return ids.pick(ids.IMAGE, [given], await images(context), image_id)[0]
+
+
 async def describe_images(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The system images that the caller may use."""
     only(params, "ImageIds", "Filters", "Owners", "ExecutableUsers", "MaxResults", "NextToken", "IncludeDeprecated",

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from clm.ec2 import ids
-from clm.ec2.actions.catalogue import image_id, images
+from clm.ec2.actions.catalogue import find_image, image_id, images
 from clm.ec2.actions.instance import find
 from clm.ec2.actions.launch import ROOTS
 from clm.ec2.actions.volume import snapshot_id, snapshots
@@ -22,11 +22,6 @@ _ARCHITECTURES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 _PLATFORMS: Final = {"linux": "linux", "windows": "windows"}
 _FORMATS: Final = {each.value.upper(): each.value for each in SourceFormat}
 _TASKS: Final = replace(IMAGES, resource="import-image-task")  # the image to be is the task, and keeps its tags
-
-
-async def find_image(context: Context, given: str) -> Mapping[str, Any]:
-    """:raises EC2Error: it is none that the caller may use."""
-    return ids.pick(ids.IMAGE, [given], await images(context), image_id)[0]
 
 
 async def create_image(context: Context, params: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from clm.ec2 import ids
-from clm.ec2.actions.catalogue import shown_image
-from clm.ec2.actions.image import find_image
+from clm.ec2.actions.catalogue import find_image, shown_image
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.names import IMAGES, Tags

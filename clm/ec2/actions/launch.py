@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from clm.ec2 import ids
-from clm.ec2.actions.catalogue import GIB, find_type, image_id, images
+from clm.ec2.actions.catalogue import GIB, find_image, find_type
 from clm.ec2.actions.group import wanted_groups
 from clm.ec2.actions.instance import METADATA, made_of, reservations, tell
 from clm.ec2.actions.launch_template import HOLDS, with_template
@@ -38,8 +39,8 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
         if not params.get(name):
             raise EC2Error("MissingParameter", f"The request must contain the parameter {name}")
     _check_rest(context, params)
-    image = ids.pick(ids.IMAGE, [params["ImageId"]], await images(context), image_id)[0]
-    template = await find_type(context, params["InstanceType"])
+    image = await context.fact("image", params["ImageId"], partial(find_image, context, params["ImageId"]))
+    template = await context.fact("type", params["InstanceType"], partial(find_type, context, params["InstanceType"]))
     tags, of_disks = wanted_tags(params.get("TagSpecifications"), INSTANCES, VOLUMES)
     if of_disks.name not in (None, tags.named):
         raise EC2Error("UnsupportedOperation", "Volumes that are made with an instance are called as it is.")
