@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isUnsure, type Machine } from "./cloud.ts";
 import { pauseMs } from "./feed.ts";
 import { SseReader } from "./sse.ts";
 import { Collection } from "./store.ts";
@@ -38,6 +39,25 @@ test("what a new list lacks is gone, and an older version changes nothing", () =
   rows.begin();
   rows.load([{ uuid: "a", version: 2, name: "two" }]);
   assert.deepEqual(names(rows), ["two"]);
+});
+
+test("what depends on who asks is added to a row that is there, and stays over older versions", () => {
+  const rows = new Collection<Row & { access?: string }>((run) => run());
+  rows.load([{ uuid: "a", version: 2, name: "a" }]);
+  rows.amend("a", { access: "operator" });
+  rows.amend("b", { access: "user" });
+  rows.put({ uuid: "a", version: 2, name: "the same" });
+  assert.deepEqual(rows.snapshot(), [{ uuid: "a", version: 2, name: "a", access: "operator" }]);
+});
+
+test("whose a machine is, and what one may with it, is asked where the stream leaves it open", () => {
+  const own = { uuid: "a", version: 2 } as Machine;
+  const others = { ...own, access: "user" } as Machine;
+  const newer = { ...own, version: 3 };
+  assert.ok(isUnsure(undefined, own)); // granted, or made elsewhere
+  assert.ok(!isUnsure(own, newer) && !isUnsure(own, own));
+  assert.ok(isUnsure(others, own)); // nothing of it changed, so a level may have
+  assert.ok(!isUnsure(others, newer));
 });
 
 test("many changes at once are shown once, very many four times a second", () => {

@@ -2,7 +2,7 @@
 import { own } from "./changes.ts";
 import { Feed, type Change, type FeedState } from "./feed.ts";
 import { everywhere, load as loadList, type Missing } from "./list.ts";
-import { listeners, WawelError } from "./rpc.ts";
+import { call, listeners, WawelError } from "./rpc.ts";
 import { Collection } from "./store.ts";
 import { Value } from "./value.ts";
 import type { ListedVM } from "./wawel.ts";
@@ -42,14 +42,45 @@ export function end(): void {
   machines.clear();
   missing.set([]);
   listed.set(false);
+  unsure.clear();
   feedState.set({ is: "connecting" });
 }
 
 function take(change: Change): void {
   own.forEach((each) => each.change(change));
   if (change.kind !== "vm") return;
-  if (change.event === "exit" || !change.object) machines.drop(change.uuid);
-  else machines.put(changedFrom(machines.get(change.uuid), change));
+  if (change.event === "exit" || !change.object) return machines.drop(change.uuid);
+  const known = machines.get(change.uuid);
+  const made = changedFrom(known, change);
+  machines.put(made);
+  if (listed.get() === true && isUnsure(known, made)) doubt(made);
+}
+
+/** Of one that was not known, whose it is; of somebody else's that is as it was, whether one may do more with it, or less. */
+export const isUnsure = (known: Machine | undefined, made: Machine): boolean =>
+  !known || (known.access !== undefined && known.version >= made.version);
+
+/** Machines to ask about, one after the other. */
+const unsure = new Map<string, Machine>();
+let isAsking = false;
+
+function doubt(machine: Machine): void {
+  unsure.set(machine.uuid, machine);
+  if (!isAsking) void resolve();
+}
+
+async function resolve(): Promise<void> {
+  isAsking = true;
+  for (const [uuid, { vm_id, cluster }] of unsure) {
+    unsure.delete(uuid);
+    try {
+      const { access, user_login } = await call("user.vm.get_by_id", { vm_id, cluster });
+      machines.amend(uuid, { access, user_login });
+    } catch {
+      // It may be gone meanwhile, which the stream tells; the next list tells the rest.
+    }
+  }
+  isAsking = false;
 }
 
 /** The stream does not tell what depends on who asks: whose it is, and what one may do with it. */

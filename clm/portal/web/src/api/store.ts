@@ -59,6 +59,14 @@ export class Collection<T extends Versioned> {
     this.#changed();
   }
 
+  /** What the stream does not tell of one that is there: it depends on who asks. */
+  amend(uuid: string, part: Partial<T>): void {
+    const known = this.#rows.get(uuid);
+    if (!known) return;
+    this.#rows.set(uuid, { ...known, ...part });
+    this.#changed();
+  }
+
   /** It is gone, or no longer ours to see. */
   drop(uuid: string): void {
     if (!this.#loaded) this.#gone.set(uuid, Number.MAX_SAFE_INTEGER);

@@ -11,7 +11,7 @@ import { KINDS, PAGE_OF, type Kind } from "./model.ts";
 export default function ConsoleTabs(props: { machine: Machine }): ReactNode {
   const { t } = useTexts();
   const [kind, setKind] = useState<Kind>();
-  if (props.machine.access === "user") return null;
+  if (props.machine.access === "user") return <p role="status">{t("console.needs")}</p>;
   return (
     <section aria-labelledby="consoles">
       <Title headingLevel="h2" id="consoles">{t("console.kinds")}</Title>

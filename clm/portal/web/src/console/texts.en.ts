@@ -8,6 +8,7 @@ export const consoleEn = {
   "console.back": "To the machine",
   "console.show": "Show",
   "console.off": "The machine does not run, so there is nothing to see. This opens by itself when it does.",
+  "console.needs": "Its consoles are for whoever may operate it. You may use it; whoever shares it with you can let you operate it, and this opens then.",
   "console.closed": "The screen of this machine is closed. While it is open, whoever may operate the machine can see it and type.",
   "console.open": "Open the screen",
   "console.close": "Close the screen",

@@ -9,6 +9,7 @@ export const consolePl: Record<keyof typeof consoleEn, string> = {
   "console.back": "Do maszyny",
   "console.show": "Pokaż",
   "console.off": "Maszyna nie działa, więc nie ma czego oglądać. Gdy ruszy, połączenie nastąpi samo.",
+  "console.needs": "Konsole są dla tych, którzy mogą obsługiwać maszynę. Możesz jej używać; kto ją udostępnia, może pozwolić na obsługę, i wtedy konsole się tu pojawią.",
   "console.closed": "Ekran tej maszyny jest zamknięty. Gdy jest otwarty, każdy, kto może obsługiwać maszynę, widzi go i może pisać.",
   "console.open": "Otwórz ekran",
   "console.close": "Zamknij ekran",
