@@ -1,6 +1,6 @@
 // A table that keeps only the rows in sight in the document, so that twenty thousand cost what twenty do.
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { memo, useCallback, useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { memo, useCallback, useLayoutEffect, useRef, useState, type MouseEvent, type ReactNode } from "react";
 
 export interface Column<T> {
   key: string;
@@ -38,8 +38,14 @@ const OVERSCAN = 8;
 const ROW_PX = 41; // as in app.css
 /** So many are all in the document. */
 const FEW = 40;
-const classOf = (column: Pick<Column<never>, "isMinor" | "isWide">): { className?: string } =>
-  column.isMinor || column.isWide ? { className: column.isMinor ? "w-minor" : "w-wide" } : {};
+const classOf = (column: Pick<Column<never>, "isMinor" | "isWide">, index: number): { className?: string } =>
+  column.isMinor || column.isWide ? { className: column.isMinor ? "w-minor" : "w-wide" } : index === 0 ? { className: "w-first" } : {};
+
+/** What is cut off is told to who points at it. (PatternFly's own way has the keyboard stop at each such cell.) */
+function hint({ currentTarget: cell }: MouseEvent<HTMLElement>): void {
+  const isCut = [cell, ...cell.children].some((each) => each.scrollWidth > each.clientWidth);
+  cell.title = isCut ? cell.innerText : "";
+}
 
 interface RowProps<T> {
   row: T;
@@ -61,8 +67,8 @@ function PlainRow<T>(props: RowProps<T>): ReactNode {
           </label>
         </Td>
       )}
-      {props.columns.map((column) => (
-        <Td key={column.key} dataLabel={column.title} modifier="truncate" {...classOf(column)}>{column.render(props.row)}</Td>
+      {props.columns.map((column, index) => (
+        <Td key={column.key} dataLabel={column.title} onMouseEnter={hint} {...classOf(column, index)}>{column.render(props.row)}</Td>
       ))}
     </Tr>
   );
@@ -111,7 +117,7 @@ export function VirtualTable<T>(props: Props<T>): ReactNode {
           <Tr>
             {picking && <Th screenReaderText={picking.head} className="w-pick" />}
             {columns.map((column, index) => (
-              <Th key={column.key} {...classOf(column)}
+              <Th key={column.key} {...classOf(column, index)}
                 sort={{ sortBy: { index: active, direction: props.sort.direction }, columnIndex: index,
                   onSort: (_event, _index, direction) => props.onSort(column.key, direction) }}>
                 {column.title}
