@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from browser.person import AXE, REPOSITORY, Browser
+from browser.person import AXE, REPOSITORY, WAIT_MS, Browser
 
 BUILT = REPOSITORY / "clm" / "portal" / "dist" / "index.html"
 CHROMIUM = shutil.which("chromium")
@@ -55,11 +55,21 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, provider: Any) -> Iterator[A
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A cloud on a real host, whose guests are QEMU's."""
+    from lab.federation import Federation
 
+    with Federation(tmp_path_factory.mktemp("guests"), 1, 1, "qemu", durable=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True, timeout=WAIT_MS)
         yield made
         made.close()
 

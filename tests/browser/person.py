@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+
+from lab.credentials import Account
 
 REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "clm" / "portal" / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -13,8 +16,26 @@ window.violations = [];
 addEventListener('securitypolicyviolation', event =>
   window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 """
+# How high a window shows all of a page: what scrolls is the part of it beside the masthead.
+HEIGHT = """() => innerHeight + Math.max(0, ...[...document.querySelectorAll('[class*=page__main]')]
+  .map((each) => each.scrollHeight - each.clientHeight))"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-WAIT_MS = 30_000.0  # the machine may have much else to do
+WAIT_MS = 120_000.0  # of every wait, for the machine may have much else to do; what for, its message says
+
+
+def picture(page: Any, name: str, *, whole: bool = False) -> None:
+    """
+    Keep what a page looks like now, if ``$WAWEL_PICTURES`` says where.
+
+    :param whole: with what is out of sight.
+    """
+    if told := os.environ.get("WAWEL_PICTURES"):
+        Path(told).mkdir(parents=True, exist_ok=True)
+        size = page.viewport_size
+        if whole:
+            page.set_viewport_size({**size, "height": page.evaluate(HEIGHT)})
+        page.screenshot(path=Path(told) / f"{name}.png", full_page=whole)
+        page.set_viewport_size(size)
 
 
 class Browser:
@@ -24,10 +45,10 @@ class Browser:
     :ivar said: errors and warnings in the console, and what broke.
     """
 
-    def __init__(self, chromium: Any, cloud: Any, who: str = "user", **options: Any) -> None:
-        """:param who: ``user`` or ``admin``."""
+    def __init__(self, chromium: Any, cloud: Any, who: Account | str = "user", **options: Any) -> None:
+        """:param who: ``user``, ``admin``, or somebody else."""
         self.url: str = cloud.clm.url
-        self._user = getattr(cloud.credentials, who)
+        self._user = getattr(cloud.credentials, who) if isinstance(who, str) else who
         options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
         self.context = chromium.new_context(reduced_motion="reduce", **options)
         self.context.add_init_script(WATCH)
@@ -61,7 +82,7 @@ class Browser:
         # A script's element would be refused by the policy; what a debugger evaluates is not.
         self.page.evaluate(AXE.read_text() + "; 0")
         found = self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-        wrong = [(each["id"], each["impact"], [node["html"][:200] for node in each["nodes"]])
+        wrong = [(each["id"], each["impact"], [(node["html"][:200], node["failureSummary"]) for node in each["nodes"]])
                  for each in found["violations"]]  # fmt: skip
         assert not wrong, wrong
         assert self.said == []

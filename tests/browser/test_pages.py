@@ -5,20 +5,17 @@ violation of the policy or a finding of axe's, and fits the window. Pictures go 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser.furnished import address_of, furnish
-from browser.person import Browser
+from browser.person import Browser, picture
 from browser.routes import Route, read_routes
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
 expect = playwright.expect
-expect.set_options(timeout=30_000)
 
 ROUTES = read_routes()
 LANGUAGES = ("en", "pl")
@@ -26,7 +23,10 @@ THEMES = ("light", "dark")
 WIDTHS = (1280, 390)
 WAITS = "() => !document.querySelector('.pf-v6-c-spinner')"
 KEEP = "chosen => Object.entries(chosen).forEach(each => localStorage.setItem(...each))"
-OVERFLOWS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# Of the page and of each part that would scroll by itself: what is wider than the room that it has, and by how much.
+PARTS = "html, main, .w-frame, .w-content, .w-section, .w-short, .w-scroll"
+OVERFLOWS = """(parts) => [...document.querySelectorAll(parts)].filter((each) => each.scrollWidth > each.clientWidth)
+  .map((each) => `${each.tagName} ${each.className}: ${each.scrollWidth} px in ${each.clientWidth}`)"""
 
 
 @pytest.fixture(scope="module")
@@ -47,29 +47,24 @@ def people(chromium: Any, cloud: Any, found: dict[str, str]) -> Iterator[dict[st
         each.context.close()
 
 
-def look(browser: Any, name: str, place: Path | None) -> None:
+def look(browser: Any, name: str) -> None:
     """At the page that is open, in each width."""
     for width in WIDTHS:
         browser.page.set_viewport_size({"width": width, "height": 800})
         expect(browser.page.get_by_role("heading", level=1)).to_be_visible()
         browser.page.wait_for_function(WAITS)
-        if place is not None:
-            browser.page.screenshot(path=place / f"{name}-{width}.png", full_page=True)
+        picture(browser.page, f"{name}-{width}", whole=True)
         browser.check()
-        assert browser.page.evaluate(OVERFLOWS) <= 0, f"{name} is wider than a window of {width} px"
+        assert browser.page.evaluate(OVERFLOWS, PARTS) == [], f"{name} does not fit a window of {width} px"
 
 
 def visit(browser: Any, address: str, name: str) -> None:
-    told = os.environ.get("WAWEL_PICTURES")
-    place = Path(told) if told else None
-    if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
     browser.said.clear()
     for language in LANGUAGES:
         for theme in THEMES:
             browser.page.evaluate(KEEP, {"wawel.language": language, "wawel.theme": theme})
             browser.open(address)
-            look(browser, f"{name}-{language}-{theme}", place)
+            look(browser, f"{name}-{language}-{theme}")
             assert browser.page.locator("html").get_attribute("lang") == language
 
 

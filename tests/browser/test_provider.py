@@ -8,7 +8,6 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
 expect = playwright.expect
-expect.set_options(timeout=30_000)
 
 WAY = "Log in by The university"
 
