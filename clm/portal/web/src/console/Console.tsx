@@ -96,7 +96,7 @@ export default function Console(props: { machine: Machine; kind: Kind }): ReactN
           {connection.is === "opening" && <Spinner aria-label={t("console.opening")} />}
           {connection.is === "there" && (
             <Suspense fallback={<Spinner aria-label={t("app.loading")} />}>
-              {kind === "vnc" ? <Screen socket={connection.socket} leave={leave} /> : <Serial socket={connection.socket} leave={leave} />}
+              {kind === "vnc" ? <Screen line={connection.line} leave={leave} /> : <Serial line={connection.line} leave={leave} />}
             </Suspense>
           )}
         </>

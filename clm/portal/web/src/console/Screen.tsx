@@ -3,6 +3,7 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button/index.
 import { Checkbox } from "@patternfly/react-core/dist/esm/components/Checkbox/index.js";
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { useTexts } from "../ui/settings.ts";
+import type { Line } from "./connection.ts";
 import { keysymsOf, leaves } from "./model.ts";
 
 const TEXT_MAX = 4096;
@@ -27,7 +28,7 @@ function TextBox(props: {
 }
 
 /** A machine's screen, keyboard and mouse. */
-export default function Screen(props: { socket: WebSocket; leave: () => void }): ReactNode {
+export default function Screen(props: { line: Line; leave: () => void }): ReactNode {
   const { t } = useTexts();
   const box = useRef<HTMLDivElement>(null);
   const rfb = useRef<RFB>(undefined);
@@ -35,21 +36,22 @@ export default function Screen(props: { socket: WebSocket; leave: () => void }):
   const [shown, setShown] = useState<"text" | "clipboard">();
   const [text, setText] = useState("");
   const [clipboard, setClipboard] = useState("");
-  const { socket } = props;
+  const { line } = props;
   useEffect(() => {
-    if (!box.current || socket.readyState > WebSocket.OPEN) return;
-    const made = new RFB(box.current, socket, { shared: true });
+    if (!box.current || line.socket.readyState > WebSocket.OPEN) return;
+    const made = new RFB(box.current, line.socket, { shared: true });
     rfb.current = made;
     made.addEventListener("clipboard", (event) => setClipboard(String((event as CustomEvent<{ text: string }>).detail.text)));
     made.addEventListener("connect", () => made.focus());
+    line.begin();
     return () => {
       rfb.current = undefined;
       made.disconnect();
     };
-  }, [socket]);
+  }, [line]);
   useEffect(() => {
     if (rfb.current) rfb.current.scaleViewport = scaled;
-  }, [scaled, socket]);
+  }, [scaled, line]);
   const pressed = (event: KeyboardEvent): void => {
     if (!leaves(event)) return;
     event.stopPropagation();

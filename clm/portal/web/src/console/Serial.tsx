@@ -3,21 +3,23 @@ import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import { useEffect, useRef, type ReactNode } from "react";
 import { useTexts } from "../ui/settings.ts";
+import type { Line } from "./connection.ts";
 import { leaves } from "./model.ts";
 import { withSheets } from "./sheets.ts";
 
 const HIGH = 1 << 20; // bytes that wait to be drawn; beyond, the rest waits with us
 
 /** A serial console's terminal. What the guest writes is shown, and followed in nothing: no links, no titles. */
-export default function Serial(props: { socket: WebSocket; leave: () => void }): ReactNode {
+export default function Serial(props: { line: Line; leave: () => void }): ReactNode {
   const { t } = useTexts();
   const box = useRef<HTMLDivElement>(null);
   const leave = useRef(props.leave);
   leave.current = props.leave;
-  const { socket } = props;
+  const { line } = props;
   useEffect(() => {
     if (!box.current) return;
     const place = box.current;
+    const { socket } = line;
     const terminal = new Terminal({ screenReaderMode: true, scrollback: 5000, convertEol: false });
     const fit = new FitAddon();
     terminal.loadAddon(fit);
@@ -47,6 +49,7 @@ export default function Serial(props: { socket: WebSocket; leave: () => void }):
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes);
     };
     socket.addEventListener("message", heard);
+    line.begin();
     const typed = terminal.onData((text) => send(new TextEncoder().encode(text)));
     const binary = terminal.onBinary((text) => send(Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255)));
     const sized = new ResizeObserver(() => fit.fit());
@@ -59,6 +62,6 @@ export default function Serial(props: { socket: WebSocket; leave: () => void }):
       terminal.dispose();
       release();
     };
-  }, [socket]);
+  }, [line]);
   return <div className="w-serial" ref={box} role="group" aria-label={t("console.terminal")} />;
 }

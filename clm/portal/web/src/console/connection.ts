@@ -5,9 +5,38 @@ import { call, problemOf, type WawelError } from "../api/rpc.ts";
 import { session } from "../api/session.ts";
 import { endOf, pauseOf, urlOf, viewersOf, type End, type Kind } from "./model.ts";
 
+/**
+ * A console's WebSocket for whoever shows it, who is loaded only then: what came before `begin` is kept, for of a screen
+ * the first bytes are its server's greeting, without which nothing follows.
+ */
+export interface Line {
+  socket: WebSocket;
+  /** Call it when you listen. */
+  begin: () => void;
+}
+
+const KEPT_MAX = 500; // pieces, of a guest that floods its serial console
+
+export function lineOf(socket: WebSocket): Line {
+  let early: unknown[] | undefined = [];
+  socket.addEventListener("message", (event) => {
+    if (!early) return;
+    event.stopImmediatePropagation();
+    early = [...early.slice(-KEPT_MAX), event.data];
+  });
+  return {
+    socket,
+    begin: () => {
+      const kept = early ?? [];
+      early = undefined;
+      for (const data of kept) socket.dispatchEvent(new MessageEvent("message", { data }));
+    },
+  };
+}
+
 export type Connection =
   | { is: "opening" }
-  | { is: "there"; socket: WebSocket }
+  | { is: "there"; line: Line }
   | { is: "lost" }
   | { is: "over"; end: End & { is: "over" } }
   | { is: "refused"; error: WawelError };
@@ -39,13 +68,15 @@ export function useConnection(
         socket = new WebSocket(urlOf(location.origin, ticket.path, cluster), "binary");
         socket.binaryType = "arraybuffer";
         listen(socket);
-        setConnection({ is: "there", socket });
       } catch (error) {
         if (!over) setConnection({ is: "refused", error: problemOf(error) });
       }
     };
     const listen = (made: WebSocket): void => {
-      made.addEventListener("open", () => (tries = 0));
+      made.addEventListener("open", () => {
+        tries = 0;
+        if (!over && made === socket) setConnection({ is: "there", line });
+      });
       // What is said beside the bytes is ours alone: whoever listens after us is told bytes.
       made.addEventListener("message", (event) => {
         if (typeof event.data !== "string") return;
@@ -53,6 +84,7 @@ export function useConnection(
         const told = viewersOf(event.data, session.get()?.login ?? "");
         if (told && !over) setViewers(told);
       });
+      const line = lineOf(made);
       made.addEventListener("close", (event) => {
         if (over || made !== socket) return;
         setViewers([]);

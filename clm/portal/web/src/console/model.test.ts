@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressTo, isAlone, routeOf } from "../model/routes.ts";
+import { lineOf } from "./connection.ts";
 import { KINDS, PAGE_OF, endOf, keysymsOf, leaves, pauseOf, PAUSE_MAX_MS, urlOf, viewersOf } from "./model.ts";
 
 test("a console is reached at the cloud that the page is of, with TLS where that has it", () => {
@@ -43,4 +44,19 @@ test("each kind has a page to itself", () => {
     assert.deepEqual(routeOf(addressTo(PAGE_OF[kind], { uuid: "a-b" })), { page: PAGE_OF[kind], params: { uuid: "a-b" } });
     assert.ok(isAlone(PAGE_OF[kind]) && !isAlone("machineConsole"));
   }
+});
+
+test("what a console says before anybody listens is kept for who comes, in its order and once", () => {
+  const socket = new EventTarget();
+  const line = lineOf(socket as WebSocket);
+  const heard: unknown[] = [];
+  const say = (data: string): boolean => socket.dispatchEvent(new MessageEvent("message", { data }));
+  say("greeting");
+  socket.addEventListener("message", (event) => heard.push((event as MessageEvent).data));
+  say("more");
+  assert.deepEqual(heard, []);
+  line.begin();
+  say("live");
+  line.begin();
+  assert.deepEqual(heard, ["greeting", "more", "live"]);
 });
