@@ -38,8 +38,10 @@ const OVERSCAN = 8;
 const ROW_PX = 41; // as in app.css
 /** So many are all in the document. */
 const FEW = 40;
-const classOf = (column: Pick<Column<never>, "isMinor" | "isWide">, index: number): { className?: string } =>
-  column.isMinor || column.isWide ? { className: column.isMinor ? "w-minor" : "w-wide" } : index === 0 ? { className: "w-first" } : {};
+const classOf = ({ isMinor, isWide }: Pick<Column<never>, "isMinor" | "isWide">, index: number): { className?: string } => {
+  const names = [isMinor && "w-minor", isWide ? "w-wide" : index === 0 && "w-first"].filter(Boolean);
+  return names.length ? { className: names.join(" ") } : {};
+};
 
 /** What is cut off is told to who points at it. (PatternFly's own way has the keyboard stop at each such cell.) */
 function hint({ currentTarget: cell }: MouseEvent<HTMLElement>): void {

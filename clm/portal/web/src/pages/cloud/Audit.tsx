@@ -13,7 +13,7 @@ const SPEC: ListSpec<AuditEntry> = {
   title: "menu.audit",
   columns: [
     c.of("at", "column.when", (row) => -Date.parse(row.at), { show: (row, { time }) => time(row.at) }), c.text("login", "column.login"), c.text("method", "audit.method"),
-    c.of("arguments", "audit.arguments", (row) => JSON.stringify(row.arguments), { isMinor: true }), c.text("remote", "sessions.remote", { isMinor: true }),
+    c.of("arguments", "audit.arguments", (row) => JSON.stringify(row.arguments), { isMinor: true, isWide: true }), c.text("remote", "sessions.remote", { isMinor: true }),
     c.text("call_id", "audit.call", { isMinor: true }),
   ],
   id: (row) => String(row.audit_id),

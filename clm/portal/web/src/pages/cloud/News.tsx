@@ -17,7 +17,7 @@ const fields = (row?: Row): readonly Field[] => [
 
 const SPEC: ListSpec<Row> = {
   title: "menu.news",
-  columns: [c.text("topic", "news.topic"), c.text("content", "news.content", { isMinor: true }), c.yes("sticky", "news.sticky"), c.time("created", "column.created")],
+  columns: [c.text("topic", "news.topic"), c.text("content", "news.content", { isMinor: true, isWide: true }), c.yes("sticky", "news.sticky"), c.time("created", "column.created")],
   id: (row) => String(row.news_id),
   name: (row) => row.topic,
   actions: [

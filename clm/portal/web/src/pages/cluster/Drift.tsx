@@ -15,7 +15,7 @@ const SPEC: ListSpec<Finding> = {
   title: "menu.drift",
   columns: [
     c.word("kind", "drift.kind", "driftKind"), c.text("subject", "drift.subject"), c.text("node", "column.node", { isMinor: true }),
-    c.text("proposal", "drift.proposal", { isMinor: true, isWide: false }), c.time("first_seen", "drift.since"), c.text("outcome", "drift.outcome", { isMinor: true }),
+    c.text("proposal", "drift.proposal", { isMinor: true, isWide: true }), c.time("first_seen", "drift.since"), c.text("outcome", "drift.outcome", { isMinor: true }),
   ],
   id: (row) => String(row.drift_id),
   name: (row) => row.subject,
