@@ -22,6 +22,7 @@ from simulation.workload import PACE_S, Workload
 REST_LIMIT_S: Final = 2 * 3600.0
 STEP_S: Final = 30.0
 QUIET_S: Final = 5.0  # what a guest does at the last moment has reached its last reader by then
+QUIET_TRIES: Final = 60
 
 
 @dataclass
@@ -118,10 +119,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     _rest(simulation, workload)
     simulation.care()
     simulation.look_at_storages()
-    for _ in range(5):  # a guest may have ended just now, and what its policy says is being done
-        if not simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1"):
-            break
-        simulation.run_for(2.0)
+    _await_quiet(simulation)  # a guest may have ended just now
     outcome.problems += invariants.at_rest(simulation, workload)
     outcome.problems += simulation.effects.at_rest(workload)
     outcome.problems += workload.senders.at_rest()
@@ -146,10 +144,18 @@ def _rest(simulation: Simulation, workload: Workload) -> None:
         spooled = sum(len(node.agent.spool) for node in simulation.members())
         calm = calm + 1 if not busy and not spooled and not workload.under_way else 0
         simulation.run_for(STEP_S)
-    # Guests go on ending by themselves, whenever that is.
+    _await_quiet(simulation)
+
+
+def _await_quiet(simulation: Simulation) -> None:
+    """
+    Guests go on ending by themselves, whenever that is: until what their policies say is done, and its last reader has
+    heard of it.
+    """
     said = -1
-    while said != (said := simulation.sql("SELECT coalesce(max(id), 0) AS last FROM change")[0].last):
-        if simulation.schedule.seconds() >= end:
+    for _ in range(QUIET_TRIES):
+        busy = simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1")
+        if said == (said := simulation.sql("SELECT coalesce(max(id), 0) AS last FROM change")[0].last) and not busy:
             break
         simulation.run_for(QUIET_S)
 

@@ -1,4 +1,4 @@
-"""A look at everything counts only where nothing happened meanwhile."""
+"""What is at rest is looked at once nothing happens any more; a look counts only where nothing happened meanwhile."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from simulation import eyes
 from simulation.excuses import Excuses
+from simulation.runner import QUIET_S, _await_quiet
 
 
 class _Simulation:
@@ -46,3 +47,22 @@ def test_work_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eyes.judge, "model_of", lambda _: None)
     assert eyes.at_rest(simulation) == [] and simulation.looks == 2
     assert simulation.excuses.used == {"goes on changing": 1}
+
+
+def test_ended_just_now() -> None:
+    """A guest ends by itself before the look: it waits for what that leads to, and until everybody has heard of it."""
+    at, ends, done = [0.0], 6.0, 13.0
+
+    def sql(statement: str) -> list[Any]:
+        if "FROM change" in statement:
+            return [SimpleNamespace(last=7 + (at[0] >= ends) + (at[0] >= done))]
+        return [1] if ends <= at[0] < done else []
+
+    def run_for(seconds: float) -> None:
+        at[0] += seconds
+
+    simulation: Any = SimpleNamespace(sql=sql, run_for=run_for)
+    _await_quiet(simulation)
+    assert at[0] == QUIET_S  # it knows nothing of what is to come
+    _await_quiet(simulation)
+    assert at[0] >= done + QUIET_S
