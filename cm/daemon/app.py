@@ -27,6 +27,7 @@ from cm.daemon.settings import Settings, catalogue
 from cm.interfaces.node import INode, Opener
 from cm.operations import register_kinds
 from cm.operations.engine import Engine
+from cm.operations.storing import ObjectDesk
 from cm.operations.uploading import UploadDesk
 from cm.rpc.console import Consoles
 from cm.rpc.dispatch import Dispatcher
@@ -35,9 +36,10 @@ from cm.rpc.endpoint import make_listener, parse_address
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
 from cm.rpc.http.pages import read_token
-from cm.rpc.http.request import WireSite
+from cm.rpc.http.request import Streamed, WireSite
 from cm.rpc.keys import CLUSTER_KEY, SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.meeting import Meetings
+from cm.rpc.objects import Objects
 from cm.rpc.server import make_root
 from cm.rpc.uploads import Uploads
 from cm.rpc.view import Registry
@@ -215,6 +217,7 @@ class ClusterManager:
             settings.images.upload_bytes_per_s,
             settings.listen.origins,
         )
+        self.objects = Objects(reactor, ObjectDesk(self.services), self.dispatcher)
         self.downloads = Downloads(reactor, DownloadDoor(self.services), self.dispatcher.turns, settings.listen.origins)
         self.engine: Engine | None = None  # made once this process has its number
         self.mirror = Mirror(self.services, reactor, settings.cluster.objects_s)
@@ -251,6 +254,7 @@ class ClusterManager:
         parts.add("consoles", stop=self.consoles.stop)
         parts.add("downloads", stop=self.downloads.stop)
         parts.add("uploads", stop=self.uploads.stop)
+        parts.add("objects", stop=self.objects.stop)
         parts.add("dispatcher", stop=self.dispatcher.stop)
         if self.settings.listen.contextualization:
             # The endpoint is a program of its own that may also live here; nothing else in cm knows it.
@@ -350,7 +354,8 @@ class ClusterManager:
             root.putChild(b"events", self.events)
             root.putChild(b"console", self.consoles)
             root.putChild(b"downloads", self.downloads)
-            sites.append(("rpc", listen.rpc, WireSite(root, limits, self.reactor, {b"/uploads": self.uploads})))
+            streamed: dict[bytes, Streamed] = {b"/uploads": self.uploads, b"/objects": self.objects}
+            sites.append(("rpc", listen.rpc, WireSite(root, limits, self.reactor, streamed)))
         if listen.contextualization:
             sites.append(("contextualization", listen.contextualization, self._endpoint))
         for what, address, site in sites:

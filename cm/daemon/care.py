@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cm.operations import uploading
+from cm.operations import storing, uploading
 from cm.runtime.loop import Loop
 from cm.services.cached_image import evict_spare
 from cm.services.context import Services
@@ -50,6 +50,7 @@ class Care:
         database = self._services.database
         await database.transact(close_failed, self._services.policy.failed_images_s)
         await uploading.care(self._services)
+        await storing.care(self._services)
         await database.transact(evict_spare, self._services.policy.cache_free)
         more = await database.transact(purge_overdue, self._services.policy.trash_s) > 0
         await settle_leaving(self._services)

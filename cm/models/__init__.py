@@ -7,6 +7,7 @@ Importing this package imports them all, so ``Base.metadata`` is whole. Start wi
 from cm.models.account import Account
 from cm.models.acl import Acl
 from cm.models.base import Base
+from cm.models.bucket import Bucket, Multipart, MultipartPart, StoredObject
 from cm.models.cached_image import CachedImage
 from cm.models.console import ConsoleLeftover, ConsoleTicket, ScreenCall
 from cm.models.disk import Attachment, Disk
@@ -37,6 +38,7 @@ __all__ = [
     "Attachment",
     "Audit",
     "Base",
+    "Bucket",
     "CachedImage",
     "Change",
     "ConsoleLeftover",
@@ -54,6 +56,8 @@ __all__ = [
     "ManagedObject",
     "MeasuringLease",
     "Message",
+    "Multipart",
+    "MultipartPart",
     "Network",
     "NetworkLease",
     "Nic",
@@ -79,6 +83,7 @@ __all__ = [
     "Snapshot",
     "Storage",
     "StorageAttachment",
+    "StoredObject",
     "Template",
     "TrustedKey",
     "UnknownDomain",

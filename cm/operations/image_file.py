@@ -25,11 +25,11 @@ from cm.drivers.images.reading import SECTOR, read_at
 from cm.drivers.images.receive import take_received
 from cm.drivers.images.signed import verified
 from cm.drivers.images.sums import SUMS_BYTES_MAX, find_sum, name_of, sums_url
-from cm.drivers.images.target import Fetched
+from cm.drivers.images.target import Digests, Fetched, Target
 from cm.drivers.images.unpack import unpack as unpack_file
 from cm.operations import staging
 from cm.operations.staging import Staged
-from cm.rpc.errors import ImageRefused
+from cm.rpc.errors import DownloadFailed, ImageRefused
 from cm.rpc.vocabulary import DiskFormat, ImageFault, ImageKind, SourceFormat
 from cm.rules.known_image import INLINE
 from cm.rules.names import upload_file
@@ -91,6 +91,53 @@ def fetch(
             told = "the file of checksums tells" if arguments.get("sums") else "was given"
             raise ImageRefused(f"its {what} is {found}, not the one that {told}", ImageFault.CHECKSUM)
     part.rename(staged.path)
+    _came(staged, fetched)
+
+
+class Bringing:
+    """
+    An object of a bucket on its way to the staged file. ``write`` is called by one thread, the others by those of
+    images.
+
+    :param came: bytes, and all of them; before they are written.
+    """
+
+    def __init__(
+        self, staged: Staged, size_bytes: int, policy: ClusterPolicy, came: Callable[[int, int | None], None],
+        cancelled: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self._staged = staged
+        self._size_bytes = size_bytes
+        self._came = came
+        self._part = staging.partial(staged.path)
+        self._part.unlink(missing_ok=True)
+        self._digests = Digests()
+        most = policy.import_max_bytes
+        self._target = Target(str(self._part), max_bytes=most, cancelled=cancelled, what="The image").__enter__()
+        self._target.judge = refuse_head
+
+    def write(self, chunk: bytes) -> None:
+        self._came(self._target.size_bytes + len(chunk), self._size_bytes)
+        self._target.write(chunk)
+        self._digests.update(chunk)
+
+    def finish(self) -> None:
+        """:raises DownloadFailed: it is shorter than it should be."""
+        if self._target.size_bytes != self._size_bytes:
+            raise DownloadFailed("the object is shorter than it was")
+        fetched = self._target.keep(self._digests)
+        self.close()
+        self._part.rename(self._staged.path)
+        _came(self._staged, fetched)
+
+    def close(self) -> None:
+        """What is not finished goes."""
+        target, self._target = self._target, None  # type: ignore[assignment]
+        if target is not None:
+            target.__exit__(None, None, None)
+
+
+def _came(staged: Staged, fetched: Fetched) -> None:
     staged.sha256 = staged.digest = fetched.sha256
     staged.packing, staged.unpacked, staged.converted = None, False, False
 

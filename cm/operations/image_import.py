@@ -30,12 +30,15 @@ from cm.rpc.errors import (
     WrongImageState,
 )
 from cm.rpc.vocabulary import CauseKind, ImageFault, ImageKind, ImageState
+from cm.rules.bucket import HEAD
 from cm.rules.cause import Cause
 from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import OperationKind
 from cm.rules.storage import capabilities
+from cm.runtime.closing import Closing
 from cm.runtime.wall import steady_seconds
 from cm.services.image import open_delete
+from cm.store.bucket import ObjectRow, find_object_by_uuid
 from cm.store.change import record_change
 from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
 from cm.store.image_claim import claim_image, forget_inspection, hold_image, release_image, set_sum, sum_of
@@ -175,6 +178,8 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
     meter = Meter(work, 0, FETCHED)
     pools = [path for _, path in await work.read(pool_paths)]
     try:
+        if "object" in work.arguments:
+            await _bring(work, staged, meter)
         await work.run_images(
             image_file.fetch, staged, dict(work.arguments), work.services.policy, meter.came, lambda: meter.lost, pools
         )
@@ -186,6 +191,34 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
     if image.sha256 and image.sha256 != staged.sha256:
         raise ImageRefused("it has changed while it was being imported", ImageFault.CHECKSUM)
     return staged
+
+
+async def _bring(work: Work, staged: staging.Staged, meter: Meter) -> None:
+    """
+    Have the file be what an object of a bucket is, if it is not here.
+
+    :raises ObjectNotFound: it has been deleted, or replaced.
+    """
+    if staged.sha256 and staged.path.exists():
+        return
+    row, node_id = await work.read(_object, work.arguments["object"], work.op.attempts)
+    if node_id is None:
+        raise storage_reached(row.storage_id)
+    policy, size = work.services.policy, row.size_bytes
+    bringing = await work.run_images(
+        image_file.Bringing, staged, size, policy, meter.came, lambda: meter.lost
+    )
+    async with Closing(lambda: work.run_images(bringing.close)):
+        pool = pool_name(row.storage_id)
+        await work.node(node_id).streams.download(pool, row.volume, len(HEAD), size, bringing.write)
+        await work.run_images(bringing.finish)
+
+
+def _object(session: Session, uuid: str, attempts: int) -> tuple[ObjectRow, int | None]:
+    row = find_object_by_uuid(session, uuid)
+    if row is None:
+        raise ObjectNotFound("object", uuid)
+    return row, node_reaching(session, row.storage_id, attempts)
 
 
 # ------------------------------------------------------------------ unpack
@@ -224,7 +257,7 @@ def _names(work: Work, image: ImageRow) -> list[str]:
     told = work.arguments
     if "url" in told:
         return [unquote(urlsplit(told["url"]).path), image.name]
-    return [told["filename"] if "upload" in told else told["path"], image.name]
+    return [told["filename"] if "upload" in told or "object" in told else told["path"], image.name]
 
 
 def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> None:

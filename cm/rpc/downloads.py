@@ -85,15 +85,19 @@ def asked_range(given: bytes | None, length: int) -> tuple[int, int] | None:
 
 
 @implementer(IPushProducer)
-class _Download:
-    """One answer's body."""
+class Sending:
+    """
+    One answer's body, whose head is there, or will be written with its first bytes.
 
-    def __init__(self, downloads: Downloads, request: WireRequest, reading: Reading, offset: int, length: int) -> None:
-        self._downloads = downloads
+    :param reactor: an ``IReactorTime`` and ``IReactorFromThreads``.
+    """
+
+    def __init__(self, reactor: Any, request: WireRequest, reading: Reading, offset: int, length: int) -> None:
+        self._reactor = reactor
         self._request = request
         self._reading = reading
         self._offset, self._length = offset, length
-        call = downloads.reactor.callFromThread
+        call = reactor.callFromThread
         self._pipe = Pipe(filled=lambda: call(self._pass_on))
         self._paused = False
         self._over = False
@@ -104,7 +108,7 @@ class _Download:
         request, reading = self._request, self._reading
         request.registerProducer(self, True)
         request.notifyFinish().addErrback(lambda _: self.stop())
-        self._check = self._downloads.reactor.callLater(CHECK_S, self._look)
+        self._check = self._reactor.callLater(CHECK_S, self._look)
         try:
             await reading.stream(self._offset, self._length, self._pipe.put)
         except Broken:
@@ -115,11 +119,11 @@ class _Download:
             log.failure("a download broke")
         finally:
             self._pipe.end()
-        until = self._downloads.reactor.seconds() + REST_S
-        while not self._over and len(self._pipe) and self._downloads.reactor.seconds() < until:
+        until = self._reactor.seconds() + REST_S
+        while not self._over and len(self._pipe) and self._reactor.seconds() < until:
             self._pass_on()
             pause: Deferred[None] = Deferred()
-            self._downloads.reactor.callLater(0.02, pause.callback, None)
+            self._reactor.callLater(0.02, pause.callback, None)
             await pause
         self._end()
         try:
@@ -166,7 +170,7 @@ class _Download:
                 self.stop(error)
                 return
             if not self._over:
-                self._check = self._downloads.reactor.callLater(CHECK_S, self._look)
+                self._check = self._reactor.callLater(CHECK_S, self._look)
 
         Deferred.fromCoroutine(look()).addErrback(lambda f: log.failure("a reader's rights are not known", f))
 
@@ -197,7 +201,7 @@ class Downloads(Leaf):
         self._turns = turns
         self._cors = Cors(origins, METHODS, ASKED_WITH, TOLD)
         self._places = Places("downloads", share)
-        self._open: dict[_Download, None] = {}  # in the order in which they began
+        self._open: dict[Sending, None] = {}  # in the order in which they began
         self._stopped = False
 
     def __len__(self) -> int:
@@ -249,7 +253,7 @@ class Downloads(Leaf):
             length, tag = await reading.look()
             found = self._begin(request, reading, length, f'"{tag}"'.encode())
             if found is not None:
-                download = _Download(self, request, reading, *found)
+                download = Sending(self.reactor, request, reading, *found)
                 self._open[download] = None
                 try:
                     await download.run()

@@ -22,7 +22,7 @@ _POOL: Final = re.compile(f"wawel-({_NUMBER})")
 _OURS: Final = "wawel-"
 _NETWORK: Final = _OURS
 LINK_PREFIX: Final = "wn"  # with the network's number within the 15 characters of an interface; its VXLAN is "wx"
-_VOLUME: Final = re.compile(f"(?P<kind>vm|image)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
+_VOLUME: Final = re.compile(f"(?P<kind>vm|image|object)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
 _ROOT: Final = "-root"
 _CONSOLE: Final = "-console.log"
 _CACHED: Final = "-cached"
@@ -94,10 +94,11 @@ def is_link(bridge: str) -> bool:
 
 
 class VolumeKind(StrEnum):
-    """What a volume belongs to: a VM, by its disk or console log, or an image."""
+    """What a volume belongs to: a VM, by its disk or console log, an image, or what is in a bucket."""
 
     VM = "vm"
     IMAGE = "image"
+    OBJECT = "object"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class VolumeName:
 
 
 def volume_of(name: str) -> VolumeName | None:
-    """Whose a volume is by its name; None: no VM's and no image's of ours."""
+    """Whose a volume is by its name; None: nothing's of ours."""
     found = _VOLUME.fullmatch(name)
     return VolumeName(VolumeKind(found["kind"]), found["uuid"], found["rest"]) if found else None
 
@@ -225,6 +226,16 @@ def layer_volume(kind: VolumeKind, uuid: UUID | str, key: UUID) -> str:
 
 def is_unmade(volume: str) -> bool:
     return volume.endswith(_UNMADE)
+
+
+def object_volume(uuid: UUID | str) -> str:
+    """The volume of what is in a bucket."""
+    return str(VolumeName(VolumeKind.OBJECT, str(uuid), ".raw"))
+
+
+def object_file(uuid: UUID | str) -> str:
+    """The file, in the staging directory, of an object, or a part of one, that comes."""
+    return f"object-{uuid}"
 
 
 def upload_file(image_uuid: UUID | str) -> str:

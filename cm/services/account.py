@@ -34,6 +34,7 @@ from cm.store.account import (
     update_account,
     write_password,
 )
+from cm.store.bucket import count_buckets
 from cm.store.change import record_change
 from cm.store.public_address import give_back_all
 
@@ -181,10 +182,10 @@ async def change_password(caller: AsyncClusterCall, old: Secret, new: Secret) ->
 
 def delete(caller: ClusterCall, account_id: int) -> None:
     """
-    Delete an account that has neither VMs nor images. A cloud manager's comes back, empty, with its next call; to keep
-    somebody out, block the account.
+    Delete an account that has neither VMs, images nor buckets. A cloud manager's comes back, empty, with its next call;
+    to keep somebody out, block the account.
 
-    :raises InUse: it has live VMs or images, or networks that others' VMs are on.
+    :raises InUse: it has live VMs, images or buckets, or networks that others' VMs are on.
     :raises LastAdmin: nobody could administer the cluster any more.
     """
     session = caller.session
@@ -192,6 +193,8 @@ def delete(caller: ClusterCall, account_id: int) -> None:
     vms, images = holdings(session, account_id)
     if vms or images:
         raise InUse("user", account_id, f"{vms} VMs and {images} images")
+    if buckets := count_buckets(session, account_id):
+        raise InUse("user", account_id, f"{buckets} buckets")
     _keep_an_admin(session, was)
     give_back_all(session, account_id)
     release_all(session, account_id)

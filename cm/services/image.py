@@ -90,7 +90,7 @@ def import_file(
     beneath = any(given.is_relative_to(directory) and given != PurePosixPath(directory) for directory in allowed)
     if not given.is_absolute() or ".." in given.parts or "\0" in path or not beneath:
         raise InvalidParameter("path", "it is beneath none of the directories that imports may come from")
-    return _import(caller, storage_id, values, {"path": path, "format": format})
+    return begin_import(caller, storage_id, values, {"path": path, "format": format})
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def import_url(caller: ClusterCall, source: Source, storage_id: int, values: dic
     }
     if source.signature:
         arguments |= {"signature": source.signature, "keyring": source.keyring}
-    return _import(caller, storage_id, values, arguments)
+    return begin_import(caller, storage_id, values, arguments)
 
 
 def facts(
@@ -159,6 +159,13 @@ def facts(
     }
 
 
+def refuse_many(caller: ClusterCall) -> None:
+    """:raises TooManyAtOnce: so many imports of the caller's are under way already."""
+    at_once = caller.policy.imports_per_account
+    if open_imports(caller.session, caller.account_id) >= at_once:
+        raise TooManyAtOnce("imports of images", at_once)
+
+
 def import_own(
     caller: ClusterCall, source: Source, values: dict[str, Any], storage_id: int | None = None
 ) -> ImageWork:
@@ -169,9 +176,7 @@ def import_own(
     :raises NoStorage: StorageFull: none takes images, or none has room.
     :raises ObjectNotFound: the caller may not choose that storage.
     """
-    at_once = caller.policy.imports_per_account
-    if open_imports(caller.session, caller.account_id) >= at_once:
-        raise TooManyAtOnce("imports of images", at_once)
+    refuse_many(caller)
     storage_id = chosen_storage(caller, 0, storage_id)
     return import_url(caller, source, storage_id, {**values, "access": ImageAccess.PRIVATE})
 
@@ -235,7 +240,7 @@ def _check_url(parameter: str, url: str) -> None:
         raise AddressRefused(shown, "it carries credentials")
 
 
-def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], arguments: dict[str, Any]) -> ImageWork:
+def begin_import(caller: ClusterCall, storage_id: int, values: dict[str, Any], arguments: dict[str, Any]) -> ImageWork:
     image_id = make_image(caller, storage_id, values, ImageState.ADDING)
     operation_id = open_import(
         caller.session,

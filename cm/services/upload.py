@@ -101,7 +101,7 @@ def open_upload(caller: ClusterCall, announced: Announced, storage_id: int, valu
         raise TooManyAtOnce("uploads", policy.uploads_per_account)
     if taken.of_all >= policy.uploads:
         raise TooManyAtOnce("uploads of all", policy.uploads)
-    room = free_bytes(_existing(policy.staging_dir), RESERVE_BYTES) - taken.to_come_bytes
+    room = free_bytes(existing(policy.staging_dir), RESERVE_BYTES) - taken.to_come_bytes
     if size > room:
         raise NoStagingRoom(max(room, 0), size)
     image_id = make_image(caller, storage_id, values, ImageState.UPLOADING)
@@ -133,7 +133,8 @@ def open_upload(caller: ClusterCall, announced: Announced, storage_id: int, valu
     }
 
 
-def _existing(directory: Path) -> Path:
+def existing(directory: Path) -> Path:
+    """The directory itself, or the first around it that is there."""
     return next(each for each in (directory, *directory.parents) if each.exists())
 
 

@@ -369,12 +369,13 @@ def delete_volume(session: Session, volume_id: int) -> int | None:
 
 
 def is_somebodys(session: Session, volume_id: int) -> bool:
-    """Whether a disk or an image lies on a volume."""
+    """Whether a disk or an image lies on a volume, or what is in a bucket."""
     return bool(
         session.scalar(
             text(
                 "SELECT EXISTS (SELECT 1 FROM disk WHERE volume_id = :id)"
                 " OR EXISTS (SELECT 1 FROM image WHERE volume_id = :id)"
+                " OR EXISTS (SELECT 1 FROM stored_object WHERE volume_id = :id)"
             ),
             {"id": volume_id},
         )

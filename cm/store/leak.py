@@ -14,13 +14,19 @@ SELECT s.volume_id, k.account_id FROM snapshot s JOIN disk k ON k.id = s.disk_id
  UNION SELECT s.spare_id, k.account_id FROM snapshot s JOIN disk k ON k.id = s.disk_id WHERE s.spare_id IS NOT NULL
 """
 
+# What objects in buckets, and parts of some, claim of their owners' quotas.
+OF_OBJECTS = """
+SELECT account_id, quota_mib FROM stored_object
+ UNION ALL SELECT m.account_id, p.quota_mib FROM multipart_part p JOIN multipart m ON m.id = p.multipart_id
+"""
+
 # Holders are looked for among the live: to join the closed ones reads all of them, where there are millions.
 LEAKS = text(
     f"""
 SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || used_memory_mib || ' MiB '
        || used_storage_mib || ' MiB storage ' || used_vms || ' VMs; live '
-       || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(d.mib, 0)
-       || ' ' || coalesce(l.vms, 0) AS finding
+       || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' ||
+       coalesce(d.mib, 0) + coalesce(o.mib, 0) || ' ' || coalesce(l.vms, 0) AS finding
   FROM account a
   LEFT JOIN (SELECT account_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
               WHERE closed_at IS NULL GROUP BY account_id) l ON l.account_id = a.id
@@ -30,8 +36,10 @@ SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || u
                LEFT JOIN ({OF_SNAPSHOTS}) p ON p.volume_id = u.id
                LEFT JOIN reservation r ON r.volume_id = u.id
               GROUP BY 1) d ON d.account_id = a.id
+  LEFT JOIN (SELECT account_id, sum(quota_mib) AS mib FROM ({OF_OBJECTS}) h GROUP BY account_id) o
+    ON o.account_id = a.id
  WHERE (used_cpu, used_memory_mib, used_vms, used_storage_mib)
-       <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0), coalesce(d.mib, 0))
+       <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0), coalesce(d.mib, 0) + coalesce(o.mib, 0))
 UNION ALL
 SELECT 'node ' || n.name, 'counted ' || cpu_used || ' CPUs ' || memory_mib_used || ' MiB ' || vms_used || ' VMs; live '
        || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(l.vms, 0)
@@ -93,6 +101,7 @@ SELECT 'volume ' || u.name, 'of no disk, no snapshot and no image, and neither f
    AND NOT EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM snapshot s WHERE u.id IN (s.volume_id, s.spare_id))
    AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id)
+   AND NOT EXISTS (SELECT 1 FROM stored_object o WHERE o.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'volume' AND h.object_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM free_volume f WHERE f.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.volume_id = u.id)

@@ -36,6 +36,8 @@ def expected(session: Session, storage_id: int) -> Expected:
             " UNION ALL SELECT u.name FROM volume u JOIN snapshot s ON s.volume_id = u.id WHERE u.storage_id = :s"
             " AND u.made AND u.lost_at IS NULL AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'disk'"
             "  AND h.object_id = s.disk_id)"
+            " UNION ALL SELECT u.name FROM volume u JOIN stored_object o ON o.volume_id = u.id"
+            " WHERE u.storage_id = :s AND o.state = 'ok' AND u.lost_at IS NULL"
             " UNION ALL SELECT u.name FROM volume u JOIN free_volume f ON f.volume_id = u.id WHERE u.storage_id = :s"
             "  AND u.lost_at IS NULL AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.volume_id = u.id)"
         ),

@@ -58,6 +58,7 @@ _ACTS: Final = (
     *(f"admin.pool.{verb}" for verb in ("create", "destroy", "create_volume_xml")),
     *(f"admin.node.{verb}_xml" for verb in ("define_domain", "storage_pool_define", "storage_pool_create")),
 )
+_S3: Final = "what is in buckets comes over true sockets by true threads; tests/postgres/test_s3.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
 # Reading views.
@@ -68,6 +69,10 @@ NOT_READ: Final[Mapping[str, str]] = {
     "admin.cloud.get_users": "the cloud manager itself calls it each time it compares its people with the cluster's",
     "guest.user.check_token": _MAIL,
     **dict.fromkeys(("user.launch_template.get_list", "user.launch_template.list_versions"), _EC2),
+    **dict.fromkeys(
+        ("user.bucket.get_list", "user.stored_object.get_page", "user.multipart.get_list", "user.multipart.get_parts"),
+        _S3,
+    ),
     **dict.fromkeys(("user.tag.get", "user.tag.get_list"), "nothing there has tags; tests/postgres/test_tags.py"),
     **dict.fromkeys(("user.public_ip.get_list", "admin.public_ip.get_list"), _CC1),
     **dict.fromkeys(("user.monia.vm_stats", "admin.monia.vm_stats"), "CC1's name; tests/postgres/test_monitoring.py"),
@@ -117,6 +122,10 @@ NOT_CALLED: Final[Mapping[str, str]] = {
          for view in ("create", "add_version", "set_default", "tag", "delete_version", "delete")), _EC2,
     ),
     "user.key.tag": _EC2,
+    **dict.fromkeys(
+        ("user.bucket.create", "user.bucket.delete", "user.stored_object.delete", "user.multipart.begin",
+         "user.multipart.abort", "user.system_image.import_object"), _S3,
+    ),
     "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
     "user.system_image.copy": "as the administrators', which is called; tests/postgres/test_ec2_more.py",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",

@@ -19,6 +19,7 @@ from cm.rpc.types import ID_MAX
 from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import DiskFormat
 from cm.rules.access import NEEDS, RANK, Level, Shared, enough
+from cm.rules.names import object_volume
 from cm.rules.operation import SPECS, OperationKind
 from cm.services.mirror import look_at
 from cm.store.managed import take_looks
@@ -46,6 +47,10 @@ SAMPLES: dict[str, Any] = {
     "content": "content",
     "known": "debian-12",
     "size_bytes": 1_048_576,
+    "user.bucket.create.name": "matrix",
+    "user.multipart.begin.key": "key",
+    "user.system_image.import_object.key": "key",
+    "user.stored_object.delete.keys": ["key"],
     "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7LpQ8eG1Sfbm5cLyZxmDnIM6oUOHpCyDRDmpjVXhRG somebody",
 }
 
@@ -204,6 +209,7 @@ def outcome(call: Callable[[], Any]) -> str:
 UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
 UNSHARED |= {"public_address_id", "public_ip_id_list", "lease_id"}
 UNSHARED |= {"security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
+UNSHARED |= {"bucket_id", "multipart_id"}
 
 
 # What goes by the table of images: a disk by that of its entry.
@@ -304,6 +310,7 @@ class Objects:
     KEPT = (
         *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
         *("security_group", "security_rule", "nic_group", "public_address", "public_port"),
+        *("bucket", "stored_object", "multipart", "multipart_part"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
         "cached_image",
     )
@@ -322,6 +329,8 @@ class Objects:
         security_group = cloud.sql(
             "INSERT INTO security_group (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id
         )
+        bucket = cloud.sql("INSERT INTO bucket (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id)
+        multipart = self._object(bucket)
         public = insert_public(cloud, vm_id, owner_id)
         cloud.sql("UPDATE node SET makes_links = true")  # so that a card on the owner's network is no question of nodes
         self.ids: dict[str, Any] = {
@@ -353,6 +362,8 @@ class Objects:
             ),
             "group_id": group_id,
             "group_ids": group_id,
+            "bucket_id": bucket,
+            "multipart_id": multipart,
             "security_group_id": security_group,
             "security_group_ids": security_group,
             "remote_group_id": security_group,
@@ -391,6 +402,30 @@ class Objects:
         """What can be granted levels on: the VM, an image of each kind, and networks."""
         names = ("vm_id", "image_id", "disk_list", "iso_list", *_OF_NETWORKS)
         return [(shared_kind(name), self.ids[name]) for name in names]
+
+    def _object(self, bucket_id: int) -> int:
+        """An object ``key`` of a bucket. :return: another, of which one part has come."""
+        sql, whose = self.cloud.sql, {"b": bucket_id, "a": self.owner_id}
+        name, storage_id = object_volume(uuid.uuid4()), self.cloud.storage_id
+        volume_id = sql(
+            "INSERT INTO volume (storage_id, name, format, size_bytes, made) VALUES (:s, :n, 'raw', 8192, true)"
+            " RETURNING id", s=storage_id, n=name,
+        )  # fmt: skip
+        for node in self.cloud.memory.values():
+            node.volumes.create_empty(f"wawel-{storage_id}", name, DiskFormat.RAW, 8192)
+        sql(
+            "INSERT INTO stored_object (bucket_id, account_id, key, volume_id, state, size_bytes)"
+            " VALUES (:b, :a, 'key', :v, 'ok', 4096) RETURNING id", v=volume_id, **whose,
+        )  # fmt: skip
+        multipart_id: int = sql(
+            "INSERT INTO multipart (bucket_id, account_id, key, place, expires_at)"
+            " VALUES (:b, :a, 'kept', '', now() + interval '1 day') RETURNING id", **whose,
+        )  # fmt: skip
+        sql(
+            "INSERT INTO multipart_part (multipart_id, number, size_bytes, etag) VALUES (:m, 1, 1, 'x') RETURNING id",
+            m=multipart_id,
+        )
+        return multipart_id
 
     def _evacuation(self, vm_id: int) -> int:
         """An operation that others' moves belonged to."""

@@ -75,6 +75,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("cm.store.managed", "cm.interfaces"): "makes rows of what was seen: frozen records, no calls",
     ("cm.views", "cm.interfaces.managed"): "which of libvirt's calls a view means: enumerations, no calls",
     ("cm.operations.uploading", "cm.drivers.images.receive"): "a file of the manager's, as an import's is",
+    ("cm.operations.storing", "cm.drivers.images.receive"): "likewise: what comes of an object",
+    ("cm.operations.storing", "cm.rpc.caller"): "whose request it is goes with it to each of its transactions",
     ("cm.operations.staging", "cm.drivers.images.packing"): "a staged file is known by what it was packed in",
     ("cm.store.domain", "cm.interfaces"): "builds DomainSpec out of rows: frozen records, no calls",
     ("cm.store.storage", "cm.interfaces"): "builds StorageSpec out of rows: frozen records, no calls",

@@ -60,6 +60,7 @@ from cm.rpc.errors.machines import (
 from cm.rpc.errors.objects import (
     AccountBlocked,
     AddressRefused,
+    BucketNotEmpty,
     CannotAdopt,
     ChecksumDiffers,
     DiskHeld,
@@ -83,6 +84,7 @@ from cm.rpc.errors.objects import (
     NotWhole,
     ObjectNotFound,
     OwnerBlocked,
+    PartsRefused,
     QuotaReached,
     StorageFull,
     StorageOutOfReach,
@@ -123,6 +125,7 @@ from cm.rpc.errors.wire import (
 __all__ = [
     "AccountBlocked",
     "AddressRefused",
+    "BucketNotEmpty",
     "AlreadyRestored",
     "CannotAdopt",
     "CannotMigrate",
@@ -180,6 +183,7 @@ __all__ = [
     "ObjectNotFound",
     "Overloaded",
     "OwnerBlocked",
+    "PartsRefused",
     "QuotaReached",
     "RateLimited",
     "ReachesHost",

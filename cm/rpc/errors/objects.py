@@ -402,6 +402,24 @@ class NotWhole(Conflict):
 
 
 @dataclass(eq=False)
+class BucketNotEmpty(Conflict):
+    """Something is in it, or on its way there."""
+
+    code = "bucket_not_empty"
+    message = "Bucket {bucket_id} is not empty."
+    bucket_id: int
+
+
+@dataclass(eq=False)
+class PartsRefused(InvalidRequest):
+    """``reason`` is S3's word: InvalidPart, InvalidPartOrder, EntityTooSmall."""
+
+    code = "parts_refused"
+    message = "The parts make no object: {reason}."
+    reason: str
+
+
+@dataclass(eq=False)
 class UploadElsewhere(Unavailable):
     """Several machines take uploads, each those that were begun there."""
 

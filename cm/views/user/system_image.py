@@ -8,7 +8,7 @@ from cm.rpc.types import Id, Limit, Name, Size, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
-from cm.services import conversion, image_copy
+from cm.services import conversion, image_copy, object_image
 from cm.services import download as downloads
 from cm.services import image as service
 from cm.services import upload as uploads
@@ -16,6 +16,7 @@ from cm.services.access import authorized_image, person_of
 from cm.services.acl import share_image
 from cm.services.context import ClusterCall
 from cm.store.image import show_image
+from cm.views.user.stored_object import Key
 
 KINDS = (ImageKind.SYSTEM,)
 
@@ -85,6 +86,26 @@ def import_url(
     kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
     values = {**kept, **devices, **facts}
     return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values, storage_id)
+
+
+@user_view(changing=True)
+def import_object(
+    caller: ClusterCall,
+    name: Name,
+    bucket_id: Id,
+    key: Key,
+    description: Text = "",
+    format: SourceFormat | None = None,
+    platform: service.Platform = "linux",
+    architecture: Architecture | None = None,
+) -> ImageWork:
+    """
+    Import a system image from an object of one of the caller's buckets, as of ``import_url``.
+
+    :param format: what it must be, once it is unpacked.
+    """
+    kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
+    return object_image.import_object(caller, bucket_id, key, format, {**kept, "architecture": architecture})
 
 
 @user_view(changing=True)

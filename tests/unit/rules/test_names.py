@@ -51,6 +51,7 @@ def test_volumes_return(uuid: UUID, ending: str, number: int) -> None:
         f"{names.console_volume(uuid)}.{number}": names.VolumeKind.VM,
         names.image_volume(uuid, ending): names.VolumeKind.IMAGE,
         names.unmade_volume(uuid): names.VolumeKind.IMAGE,
+        names.object_volume(uuid): names.VolumeKind.OBJECT,
     }
     for name, kind in made.items():
         found = names.volume_of(name)
