@@ -28,6 +28,7 @@ from clm.services.context import CloudPolicy, OIDCProvider, Services
 from clm.services.feed import FeedAuthenticator, sees_cluster
 from clm.services.forward import Forwarder
 from clm.services.passing import Passing
+from clm.services.stored_object import ObjectBytes
 from clm.store.feed import read_changes
 from clm.views.forward import add_forwarded
 from cm.rpc.dispatch import Dispatcher
@@ -239,13 +240,15 @@ class CloudManager:
         tls = (listen.tls_certificate, listen.tls_key, listen.insecure)
         if listen.ec2:
             from clm.ec2.endpoint import EC2Endpoint, EC2Site  # a cloud without it does without its memory
+            from clm.ec2.s3.endpoint import S3, is_signed_for_s3
 
             services = self.services
             ec2 = EC2Endpoint(
                 self.dispatcher, services.authenticator, self.logins, services.clusters, self.policy.ec2_url,
                 listen.ec2_signature_2,
             )  # fmt: skip
-            site = EC2Site(ec2, self.dispatcher.limits, self.reactor)
+            s3 = S3(self.reactor, ec2, self.dispatcher, ObjectBytes(self.clusters), self.policy.ec2_url)
+            site = EC2Site(ec2, self.dispatcher.limits, self.reactor, s3, is_signed_for_s3)
             self.ports.append(make_listener(self.reactor, listen.ec2, site, *tls))
             log.info("EC2 listens on {address}", address=listen.ec2)
         if not listen.rpc:

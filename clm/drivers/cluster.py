@@ -293,6 +293,29 @@ class ClusterConnection:
             reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
             raise ClusterUnavailable(self.facts.name, reason) from None
 
+    async def ask(
+        self, identity: Identity, method: bytes, path: str, headers: Headers, body: Any, deadline_s: float
+    ) -> Any:
+        """
+        A request whose body and answer flow: the ``IResponse``, once its head is there.
+
+        :param body: an ``IBodyProducer``, or None.
+        :param deadline_s: until then, the body with it.
+        :raises ClusterUnavailable: it cannot be reached, the connection broke, or that took too long.
+        """
+        token = self._signer.sign(identity, self.facts.name)
+        headers.setRawHeaders("Authorization", [f"Bearer {token}"])
+        options = {} if self._policy is None else {"contextFactory": self._policy}
+        agent = Agent(self._reactor, connectTimeout=CONNECT_S, **options)
+        asking = agent.request(method, (self.facts.url + path).encode(), headers, body)
+        asking.addTimeout(deadline_s, self._reactor)
+        try:
+            return await asking
+        except CancelledError:
+            raise
+        except Exception as error:
+            raise ClusterUnavailable(self.facts.name, type(error).__name__) from None
+
     async def open_socket(self, identity: Identity, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Other:
         """
         A connection of its own on which a GET was sent, and whatever is answered is still to be read.

@@ -7,7 +7,7 @@ Importing it imports the reactor, as ``cluster.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -63,6 +63,38 @@ class Inward:
     def stopProducing(self) -> None:
         self._stopped = True
         self.resumeProducing()
+
+
+@implementer(IBodyProducer)
+class Pieces(Inward):
+    """
+    A body of which nobody knows how long it is, so that whoever takes it in knows whether it came to its end.
+
+    :param take: what comes next; empty: that was all.
+    :ivar error: what it raised.
+    """
+
+    def __init__(self, take: Callable[[], Awaitable[list[bytes]]]) -> None:
+        self._take = take
+        self._paused: Deferred[None] | None = None
+        self._stopped = False
+        self.length: Any = UNKNOWN_LENGTH
+        self.error: BaseException | None = None
+
+    async def _run(self, consumer: Any) -> None:
+        try:
+            while not self._stopped and (pieces := await self._take()):
+                for piece in pieces:
+                    if self._paused is not None:
+                        await self._paused
+                    if self._stopped:
+                        return
+                    consumer.write(piece)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
 
 
 async def ask(

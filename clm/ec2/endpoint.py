@@ -5,7 +5,7 @@ known how it was signed, and nothing is looked up before it is known by whom.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
+from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from clm.ec2 import sts
@@ -33,8 +34,10 @@ from cm.rpc.caller import Identity
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError, ObjectNotFound
 from cm.rpc.http.channel import StrictChannel
-from cm.rpc.http.request import Leaf, WireRequest, WireSite, remote
+from cm.rpc.http.request import Leaf, Streamed, WireRequest, WireSite, remote
+from cm.rpc.limits import Limits
 from cm.rpc.turns import WRONG_S
+from cm.rpc.types import Secret
 from cm.runtime.log import call_id
 from cm.runtime.logins import LoginTrail
 from cm.runtime.pool import on_behalf
@@ -50,8 +53,30 @@ class EC2Channel(StrictChannel):
     MAX_LENGTH = totalHeadersSize = HEADERS_MAX
 
 
+class EC2Request(WireRequest):
+    def gotLength(self, length: int | None) -> None:
+        site = self.channel.site
+        if site.s3 is not None and site.is_s3(self, self.channel._path):
+            self._hand_on(site.s3, length)
+            return
+        super().gotLength(length)
+
+
 class EC2Site(WireSite):
+    """
+    :param s3: what answers requests which ``is_s3`` knows by their heads, beside EC2's; None: nothing does.
+    """
+
     protocol = EC2Channel
+    requestFactory = EC2Request
+
+    def __init__(
+        self, root: Resource, limits: Limits, reactor: Any, s3: Streamed | None = None,
+        is_s3: Callable[[WireRequest, bytes], bool] = lambda request, uri: False,
+    ) -> None:  # fmt: skip
+        super().__init__(root, limits, reactor)
+        self.s3 = s3
+        self.is_s3 = is_s3
 
 
 class EC2Endpoint(Leaf):
@@ -117,7 +142,7 @@ class EC2Endpoint(Leaf):
         if request.method not in (b"GET", b"POST"):
             raise EC2Error("InvalidRequest", "Requests are made by GET or POST.")
         asked = Asked(request.method, request.uri, _headers(request), request.content.read())
-        claim = await self._signed(asked, peer)
+        claim, _ = await self.signed(peer, lambda now: claim_of(asked, now, version_2=self._version_2))
         pairs = as_text([*asked.query, *asked.form])
         common = {name: value for name, value in pairs if name in ("Action", "Version")}
         told.action, version = common.get("Action", ""), common.get("Version", "")
@@ -133,22 +158,23 @@ class EC2Endpoint(Leaf):
             raise EC2Error("MissingParameter" if not version else "InvalidParameterValue",
                            "The request must contain the parameter Version, like 2016-11-15")  # fmt: skip
         params = read(action, pairs)
-        context = await self._context(asked, claim, peer, action, bool(params.pop("DryRun", False)))
+        context = await self.context(asked, claim.region, peer, action.name, bool(params.pop("DryRun", False)))
         result = await handler(context, params)
         if context.dry_run:
             raise would_do()
         await self._dispatcher.pause(peer)  # writing it is a turn of its own
         return write_answer(action, result, version, peer.call_id)
 
-    async def _signed(self, asked: Asked, peer: Peer) -> Claim:
+    async def signed(self, peer: Peer, claimed: Callable[[float], Claim]) -> tuple[Claim, Secret]:
         """
-        Who signed it: ``peer`` knows them then.
+        Who signed it, and the secret that they did it with: ``peer`` knows them then.
 
+        :param claimed: reads who they say they are, of the seconds since 1970.
         :raises EC2Error: nobody did that may call; such ones wait for their turn.
         """
         turns = self._dispatcher.turns
         try:
-            claim = claim_of(asked, unix_seconds(), version_2=self._version_2)
+            claim = claimed(unix_seconds())
             on_behalf.set(peer.key)
             try:
                 identity, secret = await self._authenticator.by_ec2_key(claim.access_key, peer.remote, claim.token)
@@ -170,9 +196,11 @@ class EC2Endpoint(Leaf):
         self._authenticator.ec2_key_used(identity)
         peer.recognise(identity)
         await turns.take(peer.key, yielding=True)
-        return claim
+        return claim, secret
 
-    async def _context(self, asked: Asked, claim: Claim, peer: Peer, action: Action, dry_run: bool) -> Context:
+    async def context(self, asked: Asked, signed: str, peer: Peer, action: str, dry_run: bool = False) -> Context:
+        """:param signed: the region that it was signed for."""
+
         async def ask(view: str, arguments: Mapping[str, Any], request_id: str | None) -> Any:
             peer.request_id = request_id
             return await self._dispatcher.call(view, dict(arguments), peer)
@@ -182,7 +210,7 @@ class EC2Endpoint(Leaf):
 
         host = (asked.header(b"host") or b"").decode("latin-1").lower()
         path = asked.path.decode("latin-1")
-        region = await self._region(host, path, claim.region)
+        region = await self._region(host, path, signed)
         clusters = [each.facts for each in self._clusters.all()]
         if region is None:
             identity = _identity(peer)
@@ -192,9 +220,8 @@ class EC2Endpoint(Leaf):
         if not region:
             raise EC2Error("Unavailable", "The cloud has no cluster.")
         return Context(
-            _identity(peer), region, clusters, self._url or host, ask, pause, self._kept, self._facts, action.name,
-            dry_run,
-        )  # fmt: skip
+            _identity(peer), region, clusters, self._url or host, ask, pause, self._kept, self._facts, action, dry_run
+        )
 
     async def _region(self, host: str, path: str, signed: str) -> str | None:
         """The cluster that a request names: by its address, its path, or the region that was signed."""

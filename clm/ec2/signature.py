@@ -14,7 +14,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -78,12 +78,23 @@ class Claim:
     :ivar region: of the scope that was signed; "" of version 2.
     :ivar token: of a temporary key; "": it is none.
     :ivar _right: whether a secret makes this signature.
+    :ivar stamp: with ``scope`` and ``signature``: of version 4, as they stand there.
     """
 
     access_key: str
     region: str
     _right: Callable[[bytes], bool]
     token: str = ""
+    stamp: str = ""
+    scope: str = ""
+    signature: str = ""
+
+    def signer(self, secret: str) -> Callable[[bytes], str]:
+        """What signs with the key of this scope, as whoever made this signature of version 4 does."""
+        key = b"AWS4" + secret.encode()
+        for part in self.scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return lambda text: hmac.digest(key, text, "sha256").hex()
 
     def check(self, secret: str) -> None:
         """:raises EC2Error: ``AuthFailure``: it was signed with another secret, or changed since."""
@@ -96,12 +107,17 @@ def failed() -> EC2Error:
     return EC2Error("AuthFailure", FAILED)
 
 
-def claim_of(asked: Asked, now: float, *, version_2: bool = True) -> Claim:
+def claim_of(
+    asked: Asked, now: float, *, version_2: bool = True, services: Collection[str] = SERVICES,
+    payload: str | None = None,
+) -> Claim:  # fmt: skip
     """
     Who the request says it is from.
 
     :param now: seconds since 1970.
     :param version_2: whether that is taken.
+    :param services: that it may be signed for.
+    :param payload: what was signed of the body, which is not here, and held against it elsewhere; None: it is here.
     :raises EC2Error: ``MissingAuthenticationToken``: nobody; ``IncompleteSignature``: it is said in no way of ours;
         ``RequestExpired``: at another time; ``SignatureDoesNotMatch``: it says itself what is wrong with it.
     """
@@ -112,9 +128,9 @@ def claim_of(asked: Asked, now: float, *, version_2: bool = True) -> Claim:
     if (header is not None) + presigned + second > 1:
         raise _incomplete("the request is signed in more than one way")
     if header is not None:
-        return _by_header(asked, header, now)
+        return _by_header(asked, header, now, services, payload)
     if presigned:
-        return _by_query(asked, now)
+        return _by_query(asked, now, services, payload)
     if second:
         if not version_2:
             raise _incomplete("signatures of version 2 are not taken here")
@@ -133,7 +149,9 @@ def _mismatch(reason: str) -> EC2Error:
 # ------------------------------------------------------------------ version 4
 
 
-def _by_header(asked: Asked, header: bytes, now: float) -> Claim:
+def _by_header(
+    asked: Asked, header: bytes, now: float, services: Collection[str], payload: str | None
+) -> Claim:
     read = _HEADER.match(header.decode("latin-1"))
     if read is None:
         raise _incomplete(f"Authorization is not {ALGORITHM} with Credential, SignedHeaders and Signature")
@@ -142,7 +160,7 @@ def _by_header(asked: Asked, header: bytes, now: float) -> Claim:
     at = _stamped(stamp)
     if abs(now - at) > SKEW_S:
         raise _expired(f"X-Amz-Date is more than {SKEW_S:.0f} s from this clock")
-    digest = hashlib.sha256(asked.body).hexdigest()
+    digest = hashlib.sha256(asked.body).hexdigest() if payload is None else payload
     told = asked.header(b"x-amz-content-sha256")
     if told is not None and told.decode("latin-1") != digest:
         raise _mismatch("X-Amz-Content-Sha256 is not the body's")
@@ -150,10 +168,10 @@ def _by_header(asked: Asked, header: bytes, now: float) -> Claim:
     if len(tokens) > 1:
         raise _incomplete("there are several tokens")
     token = tokens[0].decode("latin-1") if tokens else ""
-    return _version_4(asked, credential, signed, signature, stamp, digest, token)
+    return _version_4(asked, credential, signed, signature, stamp, digest, token, services)
 
 
-def _by_query(asked: Asked, now: float) -> Claim:
+def _by_query(asked: Asked, now: float, services: Collection[str], payload: str | None) -> Claim:
     query = asked.query
     given = {}
     for name, value in query:
@@ -175,18 +193,20 @@ def _by_query(asked: Asked, now: float) -> Claim:
     if now < at - SKEW_S or now > at + int(expires):
         raise _expired("the signed URL is not good at this time")
     token = given.get(b"X-Amz-Security-Token", "")
-    return _version_4(asked, credential, signed, signature, stamp, hashlib.sha256(asked.body).hexdigest(), token)
+    digest = hashlib.sha256(asked.body).hexdigest() if payload is None else payload
+    return _version_4(asked, credential, signed, signature, stamp, digest, token, services)
 
 
 def _version_4(
-    asked: Asked, credential: str, signed: str, signature: str, stamp: str, digest: str, token: str
-) -> Claim:
+    asked: Asked, credential: str, signed: str, signature: str, stamp: str, digest: str, token: str,
+    services: Collection[str],
+) -> Claim:  # fmt: skip
     scope = _SCOPE.match(credential)
     if scope is None:
         raise _incomplete("Credential is not key/date/region/service/aws4_request")
     access_key, date, region, service = scope.groups()
-    if service not in SERVICES:
-        raise _mismatch("its scope is of another service than ec2 or sts")
+    if service not in services:
+        raise _mismatch(f"its scope is of another service than {' or '.join(sorted(services))}")
     if stamp[:8] != date:
         raise _mismatch("the scope's date is not X-Amz-Date's")
     names = signed.split(";")
@@ -212,7 +232,8 @@ def _version_4(
             key = hmac.digest(key, part.encode(), "sha256")
         return hmac.compare_digest(key.hex(), signature)
 
-    return Claim(access_key, region, right, token)
+    scope_ = f"{date}/{region}/{service}/aws4_request"
+    return Claim(access_key, region, right, token, stamp, scope_, signature)
 
 
 def _canonical_path(path: bytes) -> str:

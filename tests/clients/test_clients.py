@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import textwrap
 import time
 from pathlib import Path
@@ -79,6 +80,38 @@ def eventually(holds: Any) -> None:
 def test_aws_cli(endpoint: Endpoint) -> None:
     """PyPI's aws cli, version 1: a whole life, by its commands and its waiters."""
     life_by_cli(endpoint, str(CLIENTS / "venv" / "bin" / "aws"))
+
+
+def test_buckets(endpoint: Endpoint) -> None:
+    """A file comes by ``aws s3 cp``, in parts, goes back as it came, and becomes an image by ``import-image``."""
+    program = str(CLIENTS / "venv" / "bin" / "aws")
+
+    def aws(*words: str) -> Any:
+        told = endpoint.run(program, "--output", "json", *words)
+        return json.loads(told) if told.strip().startswith("{") else told
+
+    file = endpoint.home / "disk.raw"
+    file.write_bytes(bytes(510) + b"\x55\xaa" + os.urandom(12 * 2**20 - 512))
+    before = endpoint.left()
+    aws("s3", "mb", "s3://images")
+    aws("s3", "cp", str(file), "s3://images/of the day/disk.raw", "--no-progress")
+    assert "disk.raw" in aws("s3", "ls", "s3://images", "--recursive")
+    aws("s3", "cp", "s3://images/of the day/disk.raw", str(endpoint.home / "back"), "--no-progress")
+    assert (endpoint.home / "back").read_bytes() == file.read_bytes()
+    place = "Format=RAW,UserBucket={S3Bucket=images,S3Key=of the day/disk.raw}"
+    task = aws("ec2", "import-image", "--disk-containers", place)["ImportTaskId"]
+    told: dict[str, Any] = {}
+
+    def over() -> bool:
+        found = aws("ec2", "describe-import-image-tasks", "--import-task-ids", task)["ImportImageTasks"]
+        told.update(found[0])
+        return bool(told["Status"] != "active")
+
+    eventually(over)
+    assert told["Status"] == "completed", told
+    aws("ec2", "deregister-image", "--image-id", told["ImageId"])
+    aws("s3", "rb", "s3://images", "--force")
+    eventually(lambda: endpoint.left() == before)
 
 
 DEBIANS = Path("/usr/bin/aws")

@@ -139,7 +139,8 @@ def task_id(image: Mapping[str, Any]) -> str:
 
 async def import_image(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """
-    From a URL of https or http, as it is or packed. The image is called as its file; its tags are those of the task.
+    From an object of a bucket of the caller's, or a URL of https or http, as it is or packed. The image is called as
+    its file; its tags are those of the task.
     """
     only(params, "Architecture", "ClientToken", "Description", "DiskContainers", "Hypervisor", "LicenseType",
          "Platform", "TagSpecifications")  # fmt: skip
@@ -147,14 +148,12 @@ async def import_image(context: Context, params: dict[str, Any]) -> dict[str, An
     containers = params.get("DiskContainers") or []
     if len(containers) != 1:
         raise EC2Error("UnsupportedOperation", "An image is imported from one disk container.")
-    only(containers[0], "Description", "Format", "Url")
-    if not containers[0].get("Url"):
-        raise EC2Error("MissingParameter", "The disk container needs Url")
-    url = _url("Url", containers[0]["Url"])
+    only(containers[0], "Description", "Format", "Url", "UserBucket")
+    view, source, path = await _source(context, containers[0])
     asked: dict[str, Any] = {
-        "name": _named(url),
+        "name": _named(path),
         "description": params.get("Description") or containers[0].get("Description") or "",
-        "url": url,
+        **source,
         "architecture": _architecture(params),
         "platform": _platform(params.get("Platform")),
     }
@@ -163,14 +162,39 @@ async def import_image(context: Context, params: dict[str, Any]) -> dict[str, An
         if format_ is None:
             raise EC2Error("UnsupportedOperation", f"Format is one of {', '.join(sorted(_FORMATS))} here.")
         asked["format"] = format_
-    made = await context.change("user.system_image.import_url", token=params.get("ClientToken") or None, **asked)
+    made = await context.change(view, token=params.get("ClientToken") or None, **asked)
     image = await _tagged(context, made, tags)
     return _task(image, "active", tags.tags)
 
 
-def _named(url: str) -> str:
+async def _source(context: Context, container: Mapping[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """
+    The view that imports what a container names, what that is asked with, and the file's name.
+
+    :raises EC2Error: it is neither a URL nor an object of the caller's.
+    """
+    url: str = container.get("Url") or ""
+    place = container.get("UserBucket")
+    if bool(url) == bool(place):
+        raise EC2Error("MissingParameter", "The disk container needs either Url or UserBucket")
+    if place:
+        only(place, "S3Bucket", "S3Key")
+        bucket, key = place.get("S3Bucket"), place.get("S3Key")
+    elif url.lower().startswith("s3://"):
+        bucket, _, key = url[len("s3://") :].partition("/")
+    else:
+        return "user.system_image.import_url", {"url": _url("Url", url)}, unquote(urlsplit(url).path)
+    if not bucket or not key:
+        raise EC2Error("MissingParameter", "An object is named by a bucket and a key")
+    there = {each["name"]: each["bucket_id"] for each in await context.read("user.bucket.get_list")}
+    if bucket not in there:
+        raise bad_value("DiskContainer.1.UserBucket.S3Bucket", "there is no such bucket of the caller's")
+    return "user.system_image.import_object", {"bucket_id": there[bucket], "key": key}, key
+
+
+def _named(path: str) -> str:
     """What an image is called that comes from there: as its file."""
-    name = "".join(sign for sign in unquote(urlsplit(url).path).rpartition("/")[2] if sign.isprintable()).strip()
+    name = "".join(sign for sign in path.rpartition("/")[2] if sign.isprintable()).strip()
     return name[:NAME_MAX] or "imported"
 
 

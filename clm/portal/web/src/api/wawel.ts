@@ -18,6 +18,7 @@ export type AuditEntry = { arguments: Record<string, unknown>; at: string; audit
 export type AvailableNetwork = { ipv6: boolean; name: string; network: string; pool_id: number; prefix_default: number; prefix_max: number; prefix_min: number };
 export type BegunFactor = { secret: string; uri: string };
 export type BegunLogin = { state: string; url: string };
+export type Bucket = { bucket_id: number; created: string; name: string; objects: number; size_bytes: number; uuid: string };
 export type CachedImage = { disks: number; error: string; image_id: number; image_name: string; last_used: string; node_id: number; node_name: string; operation_id: number | null; size_bytes: number; state: CachedState; storage_id: number; storage_name: string };
 export type CachedImageWork = { message: string; node_id: number; operation_id: number | null; status: string; storage_id: number | null };
 export type CachedState = "copying" | "evicting" | "failed" | "ok" | "waiting";
@@ -106,6 +107,7 @@ export type MeasuredVM = { resolution_s: number; series: VMSeries[]; start: numb
 export type Message = { cluster_id: number | null; code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown>; read: boolean };
 export type MessageCount = { total: number; unread: number };
 export type MovingVM = { begun: boolean; how: "cold" | "live"; name: string; node: string | null; node_id: number | null; operation_id: number; state: VMState; vm_id: number; why_cold: string };
+export type Multipart = { bucket_id: number; created: string; expires: string; key: string; multipart_id: number; parts: number; size_bytes: number; uuid: string };
 export type NamedCluster = { cluster_id: number; name: string; state: "incompatible" | "locked" | "ok" | "refused" | "unknown" | "unreachable" };
 export type Network = { address: string; bridge: string; created: string; description: string; dns: string; domain: string; gateway: string; gateway6: string | null; is_default: boolean; kind: NetworkKind; leases: number; leases_used: number; locked: boolean; mask: number; name: string; network: string; network6: string | null; network_id: number; pool_id: number; uplink: string; user_id: number | null; uuid: string; version: number; vlan: number | null };
 export type NetworkKind = "bridge" | "nat" | "vxlan";
@@ -127,6 +129,7 @@ export type NodeSeries = { device: string; maximum: number | null; mean: number 
 export type NodeState = "new" | "ok" | "unreachable";
 export type NodeTrouble = "agent_silent" | "bridge_missing" | "consoles_unbounded" | "dhcp_failed" | "dnsmasq_missing" | "document_behind" | "document_refused" | "firewall_failed" | "hook_missing" | "hook_outdated" | "hooks_silent" | "link_failed" | "links_unknown" | "locks_not_recovered" | "metadata_failed" | "network_stuck" | "nft_missing" | "other_host" | "other_problem" | "public_failed" | "shaping_failed" | "storage_silent";
 export type NodeVerdict = { change: string; fits: boolean; node: string; node_id: number; reason: string; score: number | null };
+export type ObjectPage = { after: string | null; objects: StoredObject[]; prefixes: string[] };
 export type Offer = { allowed: boolean; call: string; kind: OperationKind | null; reason: Reason | null };
 export type OfferedStorage = { is_default: boolean; kind: StorageKind; name: string; room_bytes: number; storage_id: number };
 export type OpenRPC = { components: Record<string, Record<string, unknown>>; info: Record<string, string>; methods: Record<string, unknown>[]; openrpc: string };
@@ -135,6 +138,7 @@ export type Operation = { attempts: number; created: string; deadline: string; e
 export type OperationKind = "attach_or_create" | "disk_attach" | "disk_copy" | "disk_create" | "disk_detach" | "disk_flatten" | "disk_grow" | "disk_move" | "image_cache" | "image_delete" | "image_import" | "nic_attach" | "nic_detach" | "node_evacuate" | "snapshot_create" | "snapshot_delete" | "snapshot_revert" | "storage_attach" | "vm_cd" | "vm_create" | "vm_destroy" | "vm_migrate" | "vm_move" | "vm_pause" | "vm_reset" | "vm_resume" | "vm_save_and_shutdown" | "vm_shutdown" | "vm_start" | "vm_stop" | "vm_to_image" | "vm_vnc" | "volume_delete";
 export type OperationNumber = { operation_id: number };
 export type OperationState = "abandoned" | "done" | "failed" | "queued" | "running" | "waiting";
+export type Part = { created: string; etag: string; number: number; size_bytes: number };
 export type Passage = { passes: boolean; reason: string; rules: SecurityRule[]; source: string; target: string; verdict: Verdict };
 export type PermissionInfo = { default: boolean; description: string; name: string; views: string[] };
 export type PlacedObject = { cluster: string; id: number; kind: string; uuid: string };
@@ -180,6 +184,7 @@ export type StorageSeries = { device: string; maximum: number | null; mean: numb
 export type StorageStatistics = { capacity_bytes: number; claimed_bytes: number; name: string; storage_id: number; uses: VolumeCount[] };
 export type StorageUsage = { allocated_bytes: number | null; available_bytes: number | null; capacity_bytes: number; full_since: string | null; kind: StorageKind; looked_at: string | null; name: string; overcommit: number; promised_bytes: number; reserve_bytes: number; room_bytes: number; storage_id: number; virtual_bytes: number; volumes: number };
 export type StorageWork = { node_id: number; operation_id: number; storage_id: number };
+export type StoredObject = { etag: string; headers: Record<string, string>; key: string; modified: string; size_bytes: number; uuid: string };
 export type StoredVolume = { base: string | null; claimed_bytes: number; disk_id: number | null; format: DiskFormat; image_id: number | null; image_name: string; made: boolean; mode: VolumeMode; name: string; size_bytes: number; user_id: number | null; vm_id: number | null; vm_name: string; volume_id: number };
 export type Subject = { account_number?: string; group_id?: number; issuer?: string; login?: string; user_id?: number };
 export type TagKind = "disk" | "image" | "network" | "public_address" | "security_group" | "snapshot" | "vm";
@@ -1501,6 +1506,24 @@ export interface Methods {
     result: ApiKey[];
     errors: "incident" | "invalid_parameter" | "too_large" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
+  /** Make a bucket; its name is one that the caller has no other of. */
+  "user.bucket.create": {
+    params: { name: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Bucket;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a bucket that nothing is in, nor on its way to. */
+  "user.bucket.delete": {
+    params: { bucket_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "bucket_not_empty" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's buckets, by name, with how much is in them. */
+  "user.bucket.get_list": {
+    params: { cluster?: number | string | null };
+    result: Bucket[] | { items: (Bucket & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** The clusters, by name, with their health: ``state`` (ok, unreachable, refused, incompatible, locked or unknown), ``release`` of the program, ``latency_ms`` and ``seen_at`` of its last answer; and whether it is the caller's default, and theirs to administer. */
   "user.cluster.get_list": {
     params: {};
@@ -1860,6 +1883,30 @@ export interface Methods {
     params: { vm_id: number | string; stat_name: number | number[]; time: number; stat_range: number; resolution: number; cluster?: number | string | null };
     result: ((string | number | (string | number)[] | null)[])[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give one up: nothing of it stays. */
+  "user.multipart.abort": {
+    params: { multipart_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Begin an object that comes in parts. */
+  "user.multipart.begin": {
+    params: { bucket_id: number | string; key: string; headers?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Multipart;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's that are not complete, in all buckets, by key. */
+  "user.multipart.get_list": {
+    params: { cluster?: number | string | null };
+    result: Multipart[] | { items: (Multipart & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Which parts of one have come, by number. */
+  "user.multipart.get_parts": {
+    params: { multipart_id: number | string; cluster?: number | string | null };
+    result: Part[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Change a network's name, description or servers; what is left out stays. Its domain stays what it was made as. */
   "user.network.edit": {
@@ -2245,6 +2292,18 @@ export interface Methods {
     result: Upload;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_staging_room" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Delete objects by their keys; what is not there is deleted already. */
+  "user.stored_object.delete": {
+    params: { bucket_id: number | string; keys: string[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Objects of one of the caller's buckets, in the order of their keys' bytes. */
+  "user.stored_object.get_page": {
+    params: { bucket_id: number | string; prefix?: string; delimiter?: string; after?: string; limit?: number; cluster?: number | string | null };
+    result: ObjectPage;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Make a system image that no VM is made from a storage image, which a VM attaches and writes to, as it lies there. Its owners may. */
   "user.system_image.convert_to_storage_image": {
     params: { image_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2292,6 +2351,12 @@ export interface Methods {
     params: { family: string; cluster?: number | string | null };
     result: Image;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Import a system image from an object of one of the caller's buckets, as of ``import_url``. */
+  "user.system_image.import_object": {
+    params: { name: string; bucket_id: number | string; key: string; description?: string; format?: SourceFormat | null; platform?: string; architecture?: Architecture | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ImageWork;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Import a system image from a URL, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as it is or packed by gzip, bzip2, xz, zstd or in a zip archive. */
   "user.system_image.import_url": {
