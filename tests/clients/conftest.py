@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class Endpoint:
     key: dict[str, Any] = field(repr=False)
     home: Path
     user: Any  # calls views
+    public: str  # the one public address; the machine is on the nodes' link, and outside
 
     @property
     def url(self) -> str:
@@ -76,13 +78,25 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         user = cloud.clm.keep(cloud.clm.client(cloud.credentials.user))
         admin = cloud.clusters[0].admin
         admin.call("admin.pool.add", {"name": "vx", "network": "10.130.0.0/16"})
+        public = cloud.clusters[0].real_node(1).host.address.rsplit(".", 1)[0] + ".200"
+        admin.call("admin.public_address.add", {"addresses": [public]})
         wait_until(lambda: _makes_links(admin), "the node's agent to say that it makes links", 120)
         user.call("user.network.request", {"name": "lab", "cluster": REGION})
         user.call("user.security_group.ensure_default", {"cluster": REGION})
         key = user.call("user.api_key.create", {"name": "clients", "scope": ["all"], "ec2": True})
-        yield Endpoint(port, key, tmp_path_factory.mktemp("home"), user)
+        yield Endpoint(port, key, tmp_path_factory.mktemp("home"), user, public)
 
 
 def _makes_links(admin: Any) -> bool:
     nodes = admin.call("admin.node.get_list")
-    return all(node["report"] is not None and "links" in node["report"]["capabilities"] for node in nodes)
+    return all(
+        node["report"] is not None and {"links", "public"} <= set(node["report"]["capabilities"]) for node in nodes
+    )
+
+
+def eventually(holds: Any) -> None:
+    """:param holds: what comes true by itself, though machines may be slow."""
+    until = time.monotonic() + 240
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(1)

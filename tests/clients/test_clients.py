@@ -6,13 +6,12 @@ import base64
 import json
 import os
 import textwrap
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import CLIENTS, REGION, Endpoint
+from conftest import CLIENTS, REGION, Endpoint, eventually
 
 
 def life_by_cli(endpoint: Endpoint, *program: str) -> None:
@@ -68,13 +67,6 @@ def life_by_cli(endpoint: Endpoint, *program: str) -> None:
     ec2("delete-security-group", "--group-id", group)
     ec2("delete-key-pair", "--key-name", "cli")
     eventually(lambda: endpoint.left() == before)
-
-
-def eventually(holds: Any) -> None:
-    until = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(1)
 
 
 def test_aws_cli(endpoint: Endpoint) -> None:
