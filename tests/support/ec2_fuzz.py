@@ -29,7 +29,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from clm.daemon.migrate import migrate as migrate_cloud
-from clm.daemon.settings import ListenSettings
+from clm.daemon.settings import ClustersSettings, ListenSettings
 from clm.ec2.actions import HANDLERS
 from clm.ec2.model import Shape, model
 from cm.daemon.migrate import migrate
@@ -401,7 +401,9 @@ def main() -> None:
         add_template(server, "wawel_clm_template", migrate_cloud)
         port = free_port()
         listen = ListenSettings(rpc=f"127.0.0.1:{free_port()}", ec2=f"127.0.0.1:{port}")
-        federation = stack.enter_context(federated(server, base, ("alpha",), listen=listen))
+        # What a busy machine makes late is none of an input's doing.
+        patient = ClustersSettings(deadline_s=50.0, list_deadline_s=50.0, check_s=5.0, sync_s=1.0)
+        federation = stack.enter_context(federated(server, base, ("alpha",), listen=listen, clusters=patient))
         target = target_of(federation, port)
         began = time.monotonic()
         try:
