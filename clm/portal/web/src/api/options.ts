@@ -25,6 +25,11 @@ export const storageOptions = (cluster?: string) => async (): Promise<Option[]> 
   return Array.isArray(rows) ? named(rows, (row) => row.storage_id, (row) => row.name) : [];
 };
 
+export const nodeOptions = (cluster: string) => async (): Promise<Option[]> => {
+  const rows = await call("admin.node.get_list", { cluster });
+  return Array.isArray(rows) ? named(rows.filter((row) => !row.locked), (row) => row.node_id, (row) => row.name) : [];
+};
+
 export const networkOptions = (cluster: string) => async (): Promise<Option[]> =>
   named(await call("user.network.list_user_networks", { cluster }), (row) => row.network_id, (row) => `${row.name} (${row.network})`);
 

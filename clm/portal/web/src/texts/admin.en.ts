@@ -2,6 +2,15 @@
 import type { Plural } from "./en.ts";
 
 export const admin = {
+  "admin.move": "Move to a node",
+  "admin.moveTo": "Node",
+  "admin.moveToHelp": "Without a choice, the one that has most room for it.",
+  "admin.moveCold": "Stop it and start it there",
+  "admin.moveColdHelp": "Else it goes on while it is moved; that needs disks that both nodes reach.",
+  "admin.moving": "{name} is on its way to another node.",
+  "admin.stay": "Have it stay",
+  "admin.stayAsk": "Have {name} stay where it is?",
+  "admin.stayHelp": "It runs on where it was, unless it is there already.",
   "admin.erase": "Erase",
   "admin.eraseAsk": "Erase {name}?",
   "admin.eraseHelp": "Its records go, whether or not its node answers. Only where it is sure to run no more.",
@@ -76,7 +85,7 @@ export const admin = {
   "nodes.lockHelp": "No new machine comes to it; those that are there go on.",
   "nodes.evacuate": "Evacuate",
   "nodes.evacuateAsk": "Evacuate {name}?",
-  "nodes.evacuateHelp": "Its machines are stopped and started on other nodes, one after the other.",
+  "nodes.evacuateHelp": "Its machines go on while they are moved to other nodes, where that can be; the others are stopped and started there.",
   "nodes.evacuating": "It is being emptied: {done} of {of} machines moved.",
   "nodes.enrol": "Token for its agent",
   "nodes.token": "Token",

@@ -2,6 +2,15 @@ import type { admin as english } from "./admin.en.ts";
 import type { Polish } from "./pl.ts";
 
 export const admin: Polish<typeof english> = {
+  "admin.move": "Przenieś na węzeł",
+  "admin.moveTo": "Węzeł",
+  "admin.moveToHelp": "Bez wyboru: ten, na którym jest najwięcej miejsca.",
+  "admin.moveCold": "Zatrzymaj i uruchom tam",
+  "admin.moveColdHelp": "W przeciwnym razie działa podczas przenoszenia; wymaga to dysków, które widzą oba węzły.",
+  "admin.moving": "{name} jest w drodze na inny węzeł.",
+  "admin.stay": "Zostaw na miejscu",
+  "admin.stayAsk": "Zostawić {name} na miejscu?",
+  "admin.stayHelp": "Działa dalej tam, gdzie była, chyba że jest już na drugim węźle.",
   "admin.erase": "Wymaż",
   "admin.eraseAsk": "Wymazać {name}?",
   "admin.eraseHelp": "Zapisy znikną, nawet jeśli węzeł nie odpowiada. Tylko gdy na pewno już nie działa.",
@@ -76,7 +85,7 @@ export const admin: Polish<typeof english> = {
   "nodes.lockHelp": "Nie trafi tam nowa maszyna; istniejące działają dalej.",
   "nodes.evacuate": "Opróżnij",
   "nodes.evacuateAsk": "Opróżnić {name}?",
-  "nodes.evacuateHelp": "Maszyny zostaną kolejno zatrzymane i uruchomione na innych węzłach.",
+  "nodes.evacuateHelp": "Maszyny, które mogą, działają podczas przenoszenia na inne węzły; pozostałe zostaną zatrzymane i tam uruchomione.",
   "nodes.evacuating": "Trwa opróżnianie: przeniesione maszyny: {done} z {of}.",
   "nodes.enrol": "Token dla agenta",
   "nodes.token": "Token",

@@ -85,6 +85,7 @@ export const words = {
   "work.vm_shutdown": "shut machine down",
   "work.vm_reset": "reboot machine",
   "work.vm_move": "move machine",
+  "work.vm_migrate": "move running machine",
   "work.vm_pause": "pause machine",
   "work.vm_resume": "resume machine",
   "work.vm_destroy": "destroy machine",

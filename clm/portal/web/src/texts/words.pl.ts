@@ -85,6 +85,7 @@ export const words: Polish<typeof english> = {
   "work.vm_shutdown": "zamknięcie systemu",
   "work.vm_reset": "restart maszyny",
   "work.vm_move": "przeniesienie maszyny",
+  "work.vm_migrate": "przeniesienie działającej maszyny",
   "work.vm_pause": "wstrzymanie maszyny",
   "work.vm_resume": "wznowienie maszyny",
   "work.vm_destroy": "zniszczenie maszyny",

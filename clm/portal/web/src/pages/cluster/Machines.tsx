@@ -1,13 +1,16 @@
 import type { ReactNode } from "react";
+import { nodeOptions } from "../../api/options.ts";
 import { ofCluster, type ItemOf, type Placed } from "../../api/list.ts";
 import { ask } from "../../api/request.ts";
 import { batchOf } from "../../kinds/machines.ts";
+import { isSet, numberOf } from "../../model/form.ts";
 import { addressOf, STATE_FILTER, wordsOf } from "../../model/machines.ts";
 import { columns } from "../../ui/columns.tsx";
 import type { ListSpec } from "../../ui/List.tsx";
 import type { PageProps } from "../../ui/Opened.tsx";
 import { ListPage } from "../../ui/lists.tsx";
 import { State } from "../../ui/State.tsx";
+import { Moves } from "./Moves.tsx";
 
 type VM = ItemOf<"admin.vm.get_list"> & Placed;
 const c = columns<VM>();
@@ -35,6 +38,18 @@ const SPEC: ListSpec<VM> = {
       key: "stop", title: "action.stop", may: (row) => ["running", "paused"].includes(row.state), confirm: { title: "confirm.stop", help: "confirm.stopHelp" },
       request: (row) => ask("admin.vm.stop", of(row)),
     },
+    {
+      key: "move", title: "admin.move", may: (row) => ["running", "paused"].includes(row.state) && row.operation === null,
+      fields: (row) => [
+        { name: "node_id", label: "admin.moveTo", as: "select", options: nodeOptions(row.cluster), help: "admin.moveToHelp" },
+        { name: "cold", label: "admin.moveCold", as: "check", help: "admin.moveColdHelp" },
+      ],
+      request: (row, values) => ask("admin.vm.migrate", { ...of(row), node_id: numberOf(values, "node_id") ?? null, live: !isSet(values, "cold") }),
+    },
+    {
+      key: "stay", title: "admin.stay", may: (row) => row.operation === "vm_migrate", confirm: { title: "admin.stayAsk", help: "admin.stayHelp" },
+      request: (row) => ask("admin.vm.abort_migration", of(row)),
+    },
     { key: "destroy", title: "action.destroy", isDanger: true, batch: batchOf("admin.vm.destroy"), confirm: { title: "confirm.destroy", help: "confirm.destroyHelp" } },
     {
       key: "erase", title: "admin.erase", isDanger: true, may: (row) => row.state === "error", confirm: { title: "admin.eraseAsk", help: "admin.eraseHelp" },
@@ -45,8 +60,10 @@ const SPEC: ListSpec<VM> = {
 };
 
 export default function Machines({ params }: PageProps): ReactNode {
+  const cluster = params["cluster"] ?? "";
   return (
-    <ListPage spec={SPEC}
-      source={ofCluster("admin.vm.get_list", params["cluster"] ?? "", { page: ["before", "vm_id"], kinds: ["vm"], all: true })} />
+    <ListPage spec={SPEC} source={ofCluster("admin.vm.get_list", cluster, { page: ["before", "vm_id"], kinds: ["vm"], all: true })}>
+      {(data) => <Moves cluster={cluster} names={new Map(data.rows.map((row) => [row.vm_id, row.name]))} />}
+    </ListPage>
   );
 }
