@@ -34,6 +34,7 @@ BENCHMARKS = {
     "local": "disks on a host's own storage beside cp, libvirt's copy and the shared one (needs root)",
     "networks": "50 networks and 500 taps made by an agent; guest to guest over two nodes (needs root)",
     "groups": "a packet between guests in a security group of 1,000 rules, beside ten (needs root)",
+    "migration": "live moves and an evacuation beside raw libvirt's between two QEMU hosts (needs root)",
     "create": "user.vm.create beside raw libvirt-python on a QEMU host (needs root)",
 }
 Measure = Callable[[Settings], Iterator[Figure | Skipped]]
