@@ -85,12 +85,13 @@ class IMigrations(Protocol):
     def takes(self, need: CpuNeed) -> str:
         """Why this node cannot give a guest that CPU; "": it can."""
 
-    def migrate(self, spec: MigrationSpec) -> None:
+    def migrate(self, spec: MigrationSpec) -> bool:
         """
         Begin to move a running domain with its definition to another node, where it finds the same disks at the same
         places; it is forgotten here once it runs there. Answers when it is under way, or was refused. Under way
         already: nothing happens.
 
+        :return: whether it is over by now, as with a small guest that writes little.
         :raises DomainNotRunning: there is no guest.
         :raises NotSupported: this hypervisor cannot.
         :raises HypervisorError: it, or the other one, refuses.

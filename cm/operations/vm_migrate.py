@@ -238,13 +238,15 @@ async def transfer(work: Work) -> None:
         why = work.arguments.get(REFUSED) or seen.error or "it ended early, and nobody knows why"
         raise _stays(going.row, why.rstrip("."))
     try:
-        await source.migrations.migrate(going.spec)
+        over = await source.migrations.migrate(going.spec)
     except (HypervisorError, NotSupported) as error:
         if isinstance(error, HypervisorError):
             await look_for_links(work, going.target.id, going.links, error)
         raise Wait(0.0, "", asked=True, refused=str(error)) from None
     except DomainNotRunning:
         raise Wait(0.0, "", asked=True) from None
+    if over:
+        raise Wait(0.0, "", asked=True)
     raise Wait(LOOK_S, "Its memory is being sent.", on=_its_vm(work.op), asked=True)
 
 
@@ -274,9 +276,10 @@ async def _under_way(work: Work, going: Migrating, seen: MigrationSeen) -> None:
         except HypervisorError:
             raise Wait(LOOK_S, "Its guest is to go on at the other node.", asked=True) from None
         raise Wait(LOOK_S, "Its guest goes on at the other node.", asked=True, switched=True)
-    if seen.total_bytes:
-        sent = max(0.0, 1 - seen.left_bytes / seen.total_bytes)
-        await work.progress(PREPARED + int((SENT - PREPARED) * sent))
+    if not seen.total_bytes:  # it begins just now, or has ended, and its answer is on its way
+        raise Wait(PROBE_S, "Its memory is being sent.", on=_its_vm(work.op), asked=True)
+    sent = max(0.0, 1 - seen.left_bytes / seen.total_bytes)
+    await work.progress(PREPARED + int((SENT - PREPARED) * sent))
     told = f"{seen.left_bytes // MIB} MiB of its memory are left, in round {max(seen.rounds, 1)}"
     told += f", at {seen.rate_bytes_s // MIB} MiB/s." if seen.rate_bytes_s else "."
     raise Wait(LOOK_S, told, on=_its_vm(work.op), asked=True)

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 CHANGE: Final = "change the node"
 BEGUN_S: Final = 20.0  # until it is under way, or over; the target's hook may take its time
 LOOK_S: Final = 0.05
+SHORT_S: Final = 1.0  # what is over within that time is told at once, and need not be looked for
 KEPT: Final = 256  # answers
 _OPERATION_OUT: Final = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
 _HOST_CPU: Final = ("host-passthrough", "maximum")
@@ -108,16 +109,16 @@ class LibvirtMigrations:
             return "its CPU is another one, and the guest has all of its node's"
         return "" if found >= libvirt.VIR_CPU_COMPARE_IDENTICAL else "its CPU lacks what the guest was given"
 
-    def migrate(self, spec: MigrationSpec) -> None:
+    def migrate(self, spec: MigrationSpec) -> bool:
         with self._connections.slow(spec.uuid) as connection, self._running(connection, spec.uuid) as domain:
             if _job(domain):
-                return
+                return False
             parameters = self._parameters(domain, spec)
         call = _Call(self._connections, spec, parameters, self._flags(spec))
         with self._lock:
             under_way = self._calls.get(spec.uuid)
             if under_way is not None and under_way.is_alive():
-                return
+                return False
             self._calls[spec.uuid] = call
             self._calls.move_to_end(spec.uuid)
             while len(self._calls) > KEPT:
@@ -125,14 +126,17 @@ class LibvirtMigrations:
             call.start()
         for _ in range(int(BEGUN_S / LOOK_S)):
             call.join(LOOK_S)
-            if not call.is_alive():
-                if isinstance(call.error, DomainNotFound):
-                    raise DomainNotRunning(spec.uuid)
-                if call.error is not None:
-                    raise call.error
-                return
-            if self.look(spec.uuid).total_bytes:
-                return
+            if not call.is_alive() or self.look(spec.uuid).total_bytes:
+                break
+        if not spec.limit_mib_s:  # else somebody wants it to take its time
+            call.join(SHORT_S)
+        if call.is_alive():
+            return False
+        if isinstance(call.error, DomainNotFound):
+            raise DomainNotRunning(spec.uuid)
+        if call.error is not None:
+            raise call.error
+        return True
 
     def _flags(self, spec: MigrationSpec) -> int:
         flags = (

@@ -44,17 +44,18 @@ class MemoryMigrations:
         with self._link.call("takes") as world:
             return "" if need.text == world.info.cpu_model else "its CPU lacks what the guest was given"
 
-    def migrate(self, spec: MigrationSpec) -> None:
+    def migrate(self, spec: MigrationSpec) -> bool:
         with self._link.call("migrate") as world, _between:
             domain = self._link.running(spec.uuid)
             if domain.passage is not None:
-                return
+                return False
             world.failures[spec.uuid] = ""
             try:
                 self._begin(world, domain, spec)
             except CloudError as error:
                 world.failures[spec.uuid] = str(error)
                 raise
+            return False
 
     def _begin(self, world: World, domain: Domain, spec: MigrationSpec) -> None:
         found = self._find(urlsplit(spec.target_uri).path.strip("/"))
