@@ -8,7 +8,7 @@ from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, InUse
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.services.network import vms
+from cm.rules.vm import vms
 from cm.store.change import record_change
 from cm.store.node import get_node
 from cm.store.operation import OperationRow

@@ -7,6 +7,7 @@ Source: the status table of the ancestors (CC1 codes 0-12, CIRCLE, oVirt, Xen Or
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,3 +130,10 @@ def cc1_code(state: VMState, contextualized: bool) -> int:
     if state is VMState.RUNNING and contextualized:
         return CC1_RUNNING_CTX
     return CC1_CODES[state]
+
+
+def vms(ids: Collection[int]) -> str:
+    """VMs in a refusal: "VM 3, VM 4 and 2 more"."""
+    named = [f"VM {vm_id}" for vm_id in list(ids)[:5]]
+    more = len(ids) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")

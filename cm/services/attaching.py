@@ -19,10 +19,10 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import DiskBus, DiskKind, DiskState, ImageKind, ImageState
 from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
+from cm.rules.vm import vms
 from cm.services.access import authorized_disk, authorized_image, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.disk import refuse_busy
-from cm.services.network import vms
 from cm.store.attachment import Place, insert_place, mark_leaving, places_of, places_with
 from cm.store.disk import DiskFacts, find_disk_of_image, touch_disk
 from cm.store.operation import open_operation

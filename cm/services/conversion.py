@@ -15,10 +15,10 @@ from cm.rpc.errors import Conflict, InUse, NotWhole, WrongImageState
 from cm.rpc.vocabulary import ImageKind, ImageState
 from cm.rules.operation import ObjectKind
 from cm.rules.storage import capabilities
+from cm.rules.vm import vms
 from cm.services.access import authorized_image, person_of
 from cm.services.cached_image import outdate_copies
 from cm.services.context import ClusterCall
-from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.disk import find_disk, find_disk_of_image, touch_disk
 from cm.store.disk_bytes import become_disk, become_image, image_is_stood_on

@@ -16,10 +16,10 @@ from cm.rules.cause import Cause
 from cm.rules.filesystem import check_size
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
+from cm.rules.vm import vms
 from cm.services.access import Who, authorized_disk, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.image import open_delete
-from cm.services.network import vms
 from cm.services.storage import chosen_storage
 from cm.store.attachment import places_with
 from cm.store.change import record_change

@@ -31,11 +31,11 @@ from cm.rules.cause import Cause
 from cm.rules.names import image_volume, moved_volume
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
+from cm.rules.vm import vms
 from cm.services.access import Who, authorized_disk
 from cm.services.context import ClusterCall
 from cm.services.disk import refuse_unsettled
 from cm.services.image_making import DEFAULTS
-from cm.services.network import vms
 from cm.services.storage import chosen_storage, refuse_new
 from cm.store.change import record_change
 from cm.store.claim import MIB

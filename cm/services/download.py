@@ -34,10 +34,10 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import DiskState, ImageKind, ImageState, Role, VMState
 from cm.rules.access import Action, Person
 from cm.rules.names import pool_name
+from cm.rules.vm import vms
 from cm.runtime.execute import write_audit
 from cm.services.access import authorized_disk, authorized_image, person_of
 from cm.services.context import ClusterCall, Services
-from cm.services.network import vms
 from cm.store.account import find_facts
 from cm.store.download import (
     DownloadRow,

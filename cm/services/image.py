@@ -32,12 +32,12 @@ from cm.rules.access import ImageFilter, Person
 from cm.rules.cause import Cause
 from cm.rules.image import newest
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.vm import vms
 from cm.runtime.wall import utc_now
 from cm.services.access import authorized_image, person_of
 from cm.services.cached_image import forget_image
 from cm.services.context import ClusterCall
 from cm.services.image_making import digest, make_image, open_import
-from cm.services.network import vms
 from cm.services.storage import chosen_storage
 from cm.store.change import record_change
 from cm.store.disk_bytes import image_is_stood_on

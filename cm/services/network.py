@@ -25,6 +25,7 @@ from cm.rpc.vocabulary import NetworkKind
 from cm.rules.access import Shared
 from cm.rules.names import link_name, network_name
 from cm.rules.network import free_prefix, label_of, nth_prefix6, unique_local
+from cm.rules.vm import vms
 from cm.runtime.taken import refused_by
 from cm.services.access import authorized_network, level_on, person_of
 from cm.services.context import ClusterCall
@@ -455,10 +456,3 @@ def _close(caller: ClusterCall, row: NetworkRow) -> None:
     if row.kind == NetworkKind.NAT:
         document_changed(session)
     caller.note("delete network", network_id=row.id, name=row.name)
-
-
-def vms(ids: Sequence[int]) -> str:
-    """VMs in a refusal: "VM 3, VM 4 and 2 more"."""
-    named = [f"VM {vm_id}" for vm_id in ids[:5]]
-    more = len(ids) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more > 0 else "")

@@ -24,13 +24,13 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import NodeState
 from cm.rules.names import pool_name
+from cm.rules.vm import vms
 from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 from cm.services.agent import CREDENTIAL
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.health import judge
 from cm.services.host import recognise, seen_host
-from cm.services.network import vms
 from cm.services.storage import close_own
 from cm.store.change import record_change
 from cm.store.drift import close_node_findings

@@ -15,10 +15,10 @@ from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound, Qu
 from cm.rpc.vocabulary import RuleDirection
 from cm.rules.access import Action
 from cm.rules.security import parse_ports, parse_protocol, parse_remote
+from cm.rules.vm import vms
 from cm.runtime.taken import refused_by
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
-from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.node_document import documents_changed
 from cm.store.security_group import (

@@ -21,10 +21,10 @@ from cm.rpc.vocabulary import DiskFormat
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities, choose
+from cm.rules.vm import vms
 from cm.runtime.taken import refused_by
 from cm.services.cached_image import StorageOfNode, forget_copies
 from cm.services.context import ClusterCall, ClusterPolicy
-from cm.services.network import vms
 from cm.services.storage_kind import check_overcommit, checked
 from cm.store.change import record_change
 from cm.store.claim import refuse_storage
