@@ -24,12 +24,14 @@ from cm.rpc.errors import (
     CloudError,
     DatabaseUnavailable,
     DeadlineExceeded,
+    DiskHeld,
     Incident,
     InUse,
     InvalidParameter,
     MalformedRequest,
     NotAuthenticated,
     NotSupported,
+    ObjectNotFound,
     Overloaded,
     RateLimited,
     RequestIdReused,
@@ -37,10 +39,13 @@ from cm.rpc.errors import (
     Stopping,
     TooLarge,
     TooManyAtOnce,
+    TooManySnapshots,
     UnknownMethod,
     VersionChanged,
     VMBusy,
+    WrongDiskState,
     WrongImageState,
+    WrongVMState,
 )
 from cm.rpc.introspection import MULTICALL
 from cm.rpc.view import Registry, View
@@ -73,6 +78,14 @@ NEVER: Mapping[str, tuple[Errors, str]] = {
     ),
     r"\w+\.(\w+_image|storage)\.": ({VMBusy}, "their operations are about no VM"),
     r"admin\.storage\.|admin\.node\.evacuate": ({WrongImageState}, "their operations are about no image"),
+    r"user\.disk\.operations": (
+        {
+            AccessNeeded, DiskHeld, InUse, NotSupported, ObjectNotFound, TooManySnapshots, VMBusy, WrongDiskState,
+            WrongVMState,
+        },
+        "they are told in its answer",
+    ),  # fmt: skip
+    r"user\.(snapshot|system_image)\.operations": ({AccessNeeded, ObjectNotFound}, "likewise"),
     r"admin\.": ({AccessNeeded}, "an administrator has every level on every object"),
 }
 

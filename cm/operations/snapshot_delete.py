@@ -49,7 +49,6 @@ from cm.store.snapshot import (
     write_untaken,
     write_unturned,
 )
-from cm.store.vm import get_vm
 
 MERGING: Final = "The snapshot is being merged."
 
@@ -160,6 +159,5 @@ class SnapshotDelete(Kind):
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """:raises InUse: a later one has come to nothing since, and its removal was given up: that is to be settled."""
-        vm = None if op.vm_id is None else get_vm(session, op.vm_id)
-        refuse_unmerged(session, snapshots(session, ids_of(op)), vm)
+        refuse_unmerged(session, snapshots(session, ids_of(op)))
         return {}

@@ -209,33 +209,6 @@ class VMOutcome(TypedDict):
     fields: NotRequired[Annotated[Map, Meta(description="The error's own, by its slug.")]]
 
 
-class Reason(TypedDict):
-    """Why something is not to be had now: the error that asking for it would give."""
-
-    slug: Annotated[str, Meta(examples=["vm_wrong_state"])]
-    message: Prose
-    fields: Annotated[Map, Meta(description="The error's own, by its slug.")]
-
-
-class Offer(TypedDict):
-    """A call about an object, and whether it would be taken as things are."""
-
-    call: Annotated[str, Meta(examples=["user.vm.start"])]
-    kind: Annotated[OperationKind | None, Meta(description="The operation that it opens; null: it is done at once.")]
-    allowed: bool
-    reason: Annotated[Reason | None, Meta(description="Why not.")]
-
-
-class VMOffers(TypedDict):
-    """What may be asked of one VM of a list, or an error that concerns this VM alone."""
-
-    status: Annotated[str, Meta(examples=["ok"], description='"ok", or an error\'s slug.')]
-    vm_id: Number
-    operations: NotRequired[list[Offer]]
-    message: NotRequired[Prose]
-    fields: NotRequired[Annotated[Map, Meta(description="The error's own, by its slug.")]]
-
-
 class SavedVM(VMWork):
     """A VM that an image is being made of."""
 

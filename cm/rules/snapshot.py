@@ -8,9 +8,15 @@ to, and later snapshots that it was taken back from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from cm.rpc.errors import CloudError, InUse, InvalidParameter
+from cm.rpc.vocabulary import VMState
+from cm.rules.disk import DiskStanding, of_vm, read, taken_back, unsettled, work
+from cm.rules.operation import OperationKind
 
 
 @dataclass(frozen=True)
@@ -87,3 +93,71 @@ def removal(tree: Tree, volume_id: int) -> Step | None:
     if not next_up:
         return Step(Removal.PULL, upper, upper)
     return Step(Removal.COMMIT, upper, tree.leaf(upper)) if len(next_up) == 1 else None
+
+
+# ------------------------------------------------------------------ what may be done with one
+
+TAKEN_BY: Final = "what takes or deletes it"
+
+
+@dataclass(frozen=True)
+class SnapshotStanding:
+    """
+    A snapshot as it stands, with its disk.
+
+    :ivar taken: it is a point in time: neither on its way, nor was its deletion begun.
+    :ivar goes: its volume can go, as ``removal`` tells.
+    """
+
+    id: int
+    taken: bool
+    goes: bool
+    disk: DiskStanding
+
+
+def _chosen(snapshots: Sequence[SnapshotStanding], kind: OperationKind) -> CloudError | None:
+    for each in snapshots:
+        found = taken_back(each.disk)
+        if found is not None:
+            return found
+    if len({None if each.disk.writer is None else each.disk.writer.vm_id for each in snapshots}) > 1:
+        return InvalidParameter("alone", "its disks are not of one VM any more: take them one by one")
+    return next((found for each in snapshots if (found := read(each.disk) or of_vm(each.disk.writer, kind))), None)
+
+
+def reverting(snapshots: Sequence[SnapshotStanding]) -> CloudError | None:
+    """:param snapshots: those that are taken back together."""
+    found = _chosen(snapshots, OperationKind.SNAPSHOT_REVERT)
+    untaken = [each.id for each in snapshots if not each.taken]
+    return found or (InUse("snapshot", untaken[0], TAKEN_BY) if untaken else None)
+
+
+def deleting(snapshots: Sequence[SnapshotStanding]) -> CloudError | None:
+    """:param snapshots: those that are deleted together."""
+    found = _chosen(snapshots, OperationKind.SNAPSHOT_DELETE)
+    if found is not None:
+        return found
+    found = unmerged(snapshots)
+    if found is not None:
+        return found
+    left = next((each.id for each in snapshots if not each.goes), None)
+    return None if left is None else InUse("snapshot", left, "later ones and the disk; delete later ones first")
+
+
+def unmerged(snapshots: Sequence[SnapshotStanding]) -> CloudError | None:
+    """
+    Snapshots are merged below what the domain has open, as is on record; one that is off has nothing open. Refused
+    where the domain may write to another volume, and these are not the snapshots that settle it.
+    """
+    ids = [each.id for each in snapshots]
+    for each in snapshots:
+        vm = each.disk.writer
+        found = None if vm is None or vm.state is VMState.STOPPED else unsettled(each.disk.id, each.disk.unsettled, ids)
+        if found is not None:
+            return found
+    return None
+
+
+def copying(snapshot: SnapshotStanding) -> CloudError | None:
+    """To a disk, or to an image: while the disk's VM runs, too."""
+    return work(snapshot.disk) or (None if snapshot.taken else InUse("snapshot", snapshot.id, TAKEN_BY))

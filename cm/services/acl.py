@@ -10,9 +10,10 @@ from typing import cast
 from sqlalchemy.orm import Session
 
 from cm.results.access import AccessEntry, FoundObject, ObjectKind, Subject
-from cm.rpc.errors import Conflict, InvalidParameter, ObjectNotFound, WrongVMState
-from cm.rpc.vocabulary import ImageAccess, ImageKind, ImageState
+from cm.rpc.errors import Conflict, InvalidParameter, ObjectNotFound, WrongVMState, refuse
+from cm.rpc.vocabulary import ImageAccess, ImageKind
 from cm.rules.access import NEEDS, Action, Grant, Level, Shared, enough, needed_to_grant
+from cm.rules.image import sharing
 from cm.services.access import (
     Who,
     authorized_image,
@@ -70,8 +71,7 @@ def _object(caller: ClusterCall, who: Who, kind: Shared, object_id: int, *, lock
     if kind is Shared.NETWORK:
         return authorized_network(caller.session, who, object_id, action, lock=lock, version=version)
     image = authorized_image(caller.session, who, object_id, action, lock=lock, version=version)
-    if image.state is ImageState.DELETED:
-        raise ObjectNotFound("image", object_id)
+    refuse(sharing(image))
     return image
 
 
@@ -212,8 +212,7 @@ def share_image(caller: ClusterCall, image_id: int, kinds: Sequence[ImageKind], 
     who = person_of(caller.identity)
     version = caller.if_version
     row = authorized_image(session, who, image_id, caller.action("image_id"), kinds=kinds, lock=True, version=version)
-    if row.state is ImageState.DELETED:
-        raise ObjectNotFound("image", image_id)
+    refuse(sharing(row))
     if group_id is None:
         store.delete_group_grants(session, Shared.IMAGE, image_id)
     else:

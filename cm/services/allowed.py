@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
-from cm.results.vm import Offer, VMOffers
+from cm.results.offer import Offer, VMOffers
 from cm.rpc.errors import CloudError, ObjectNotFound, VMBusy, VMGuarded, WrongVMState
 from cm.rpc.vocabulary import VMState
 from cm.rules.access import NEEDS, AccessNeeded, Action, Level, Shared, enough
@@ -20,6 +21,7 @@ from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.services.access import level_on, person_of, require
 from cm.services.console import RUNNING
 from cm.services.context import ClusterCall
+from cm.services.offers import for_each, offer
 from cm.services.vm import ENDING
 from cm.store.vm import VMRow, find_vm
 
@@ -95,13 +97,7 @@ CALLS: Final = (
 
 def of_vms(caller: ClusterCall, vm_ids: Sequence[int]) -> list[VMOffers]:
     """An entry for each VM; one that the caller does not see has the error instead."""
-    answers: list[VMOffers] = []
-    for vm_id in vm_ids:
-        try:
-            answers.append({"status": "ok", "vm_id": vm_id, "operations": _of_vm(caller, vm_id)})
-        except CloudError as error:
-            answers.append({"status": error.code, "vm_id": vm_id, "message": str(error), "fields": error.details()})
-    return answers
+    return cast(list[VMOffers], for_each("vm_id", vm_ids, partial(_of_vm, caller)))
 
 
 def _of_vm(caller: ClusterCall, vm_id: int) -> list[Offer]:
@@ -113,11 +109,4 @@ def _of_vm(caller: ClusterCall, vm_id: int) -> list[Offer]:
     level = level_on(caller.session, who, Shared.VM, vm_id, row.account_id, live=row.closed_at is None)
     require(level, Shared.VM, vm_id, NEEDS[Shared.VM, caller.action("vm_ids")])
     assert level is not None
-    return [_offer(call, call.refusal(row, level)) for call in CALLS]
-
-
-def _offer(call: Call, refused: CloudError | None) -> Offer:
-    offer: Offer = {"call": call.view, "kind": call.kind, "allowed": refused is None, "reason": None}
-    if refused is not None:
-        offer["reason"] = {"slug": refused.code, "message": str(refused), "fields": refused.details()}
-    return offer
+    return [offer(call.view, call.kind, call.refusal(row, level)) for call in CALLS]

@@ -10,22 +10,21 @@ from sqlalchemy.orm import Session
 from cm.results.disk import AttachWork
 from cm.rpc.errors import (
     DiskOutOfReach,
-    InUse,
     InvalidParameter,
-    WrongDiskState,
     WrongImageState,
     WrongVMState,
+    refuse,
 )
-from cm.rpc.vocabulary import DiskBus, DiskKind, DiskState, ImageKind, ImageState
+from cm.rpc.vocabulary import DiskBus, ImageKind, ImageState
+from cm.rules import disk as rules
 from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
-from cm.rules.vm import vms
 from cm.services.access import authorized_disk, authorized_image, authorized_vm, person_of
 from cm.services.context import ClusterCall
-from cm.services.disk import refuse_busy
-from cm.store.attachment import Place, insert_place, mark_leaving, places_of, places_with
+from cm.store.attachment import Place, insert_place, mark_leaving, places_of
 from cm.store.disk import DiskFacts, find_disk_of_image, touch_disk
 from cm.store.operation import open_operation
+from cm.store.standing import disk_standing
 from cm.store.storage import is_attached
 from cm.store.vm import VMRow, render_vm
 
@@ -74,9 +73,8 @@ def attach(
     row = authorized_vm(session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     kind = OperationKind.DISK_ATTACH
     check_vm(row, kind)
-    refuse_busy(session, disk_id)
-    others = places_with(session, disk_id)
-    _check_disk(disk, row, others, read_only, delete_with_vm)
+    refuse(rules.attaching(disk_standing(session, disk_id), vm_id, read_only))
+    _check_deletion(disk, row, read_only, delete_with_vm)
     if row.runs_on is not None:
         if bus not in HOT:
             raise InvalidParameter("bus", "a VM that runs takes disks by virtio or scsi alone")
@@ -101,16 +99,7 @@ def check_vm(row: VMRow, kind: OperationKind) -> None:
         raise WrongVMState(row.id, row.state, " or ".join(sorted(allowed)))
 
 
-def _check_disk(
-    disk: DiskFacts, row: VMRow, others: Sequence[Place], read_only: bool, delete_with_vm: bool
-) -> None:
-    if disk.kind is DiskKind.ISO:
-        raise WrongDiskState(disk.id, "an ISO image", "a disk; an ISO is inserted into a drive")
-    foes = [place.vm_id for place in others if not place.read_only or not read_only or place.vm_id == row.id]
-    if foes:
-        raise InUse("disk", disk.id, vms(foes))
-    if disk.kind is not DiskKind.STORAGE or disk.state is not DiskState.OK:
-        raise WrongDiskState(disk.id, disk.state, DiskState.OK)
+def _check_deletion(disk: DiskFacts, row: VMRow, read_only: bool, delete_with_vm: bool) -> None:
     if delete_with_vm and disk.account_id != row.account_id:
         raise InvalidParameter("delete_with_vm", "the disk is another account's than the VM")
     if delete_with_vm and read_only:
@@ -140,20 +129,12 @@ def detach(caller: ClusterCall, disk_id: int, vm_id: int, by: str = "disk_id") -
     :raises WrongVMState: it neither runs nor is stopped.
     """
     session, who = caller.session, person_of(caller.identity)
-    disk = authorized_disk(session, who, disk_id, caller.action(by), lock=True)
+    authorized_disk(session, who, disk_id, caller.action(by), lock=True)
     row = authorized_vm(session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
-    place = next((place for place in places_of(session, vm_id) if place.disk_id == disk_id), None)
-    if place is None:
-        raise WrongDiskState(disk_id, f"not attached to VM {vm_id}", "a disk that the VM has")
-    if disk.image_id is None or place.number == 0:
-        raise InUse("disk", disk_id, f"VM {row.id}, whose own it is")
-    if place.cdrom:
-        raise WrongDiskState(disk_id, "an ISO image", "a disk; an ISO is ejected from its drive")
-    kind = OperationKind.DISK_DETACH
-    check_vm(row, kind)
-    refuse_busy(session, disk_id)
+    refuse(rules.detaching(disk_standing(session, disk_id), vm_id))
+    (place,) = (place for place in places_of(session, vm_id) if place.disk_id == disk_id)
     mark_leaving(session, row.id, disk_id, True)
-    return _open(caller, kind, row, place)
+    return _open(caller, OperationKind.DISK_DETACH, row, place)
 
 
 def _open(caller: ClusterCall, kind: OperationKind, row: VMRow, place: Place) -> AttachWork:

@@ -5,23 +5,23 @@ them is ``attaching.py``'s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
 from cm.results.disk import Disk, DiskWork
-from cm.rpc.errors import DiskHeld, InUse, NotAuthenticated, WrongDiskState
-from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskKind, DiskState, Filesystem, ImageState
+from cm.rpc.errors import CloudError, NotAuthenticated, refuse
+from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskKind, Filesystem, ImageState
+from cm.rules import disk as rules
 from cm.rules.cause import Cause
+from cm.rules.disk import DiskStanding
 from cm.rules.filesystem import check_size
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
-from cm.rules.vm import vms
 from cm.services.access import Who, authorized_disk, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.image import open_delete
 from cm.services.storage import chosen_storage
-from cm.store.attachment import places_with
 from cm.store.change import record_change
 from cm.store.claim import MIB, claim_quota, claim_storage, mib
 from cm.store.disk import (
@@ -34,12 +34,10 @@ from cm.store.disk import (
     show_disk,
     touch_disk,
 )
-from cm.store.disk_bytes import is_stood_on
-from cm.store.erased import refuse_erased
 from cm.store.image import find_image, set_state, update_image
 from cm.store.operation import open_operation
-from cm.store.operation_object import find_holder
 from cm.store.snapshot import find_unsettled
+from cm.store.standing import disk_standing
 from cm.store.storage import get_storage
 
 TRASH: Cause = Cause(CauseKind.LOOK, "trash")
@@ -57,23 +55,12 @@ def refuse_busy(session: Session, disk_id: int) -> None:
     :raises DiskHeld: another operation is under way on it.
     :raises InUse: a VM that was erased may write to it.
     """
-    holder = find_holder(session, ObjectKind.DISK, disk_id)
-    if holder is not None:
-        raise DiskHeld(disk_id, holder.id, holder.kind)
-    refuse_erased(session, disk_id)
+    refuse(rules.busy(disk_standing(session, disk_id)))
 
 
-def refuse_unsettled(session: Session, disk_id: int, but: Sequence[int] = ()) -> None:
-    """
-    A snapshot that came to nothing, and whose removal was given up, has left the domain writing to another volume than
-    is on record: nothing is put on top of that, and nothing is done to what the domain has open.
-
-    :param but: snapshots that are going to be deleted.
-    :raises InUse: there is one; whoever deletes it has that settled.
-    """
-    unsettled = find_unsettled(session, disk_id)
-    if unsettled is not None and unsettled not in but:
-        raise InUse("disk", disk_id, f"its snapshot {unsettled}, of which only a part is left; delete that first")
+def refuse_unsettled(session: Session, disk_id: int) -> None:
+    """:raises InUse: as ``rules.unsettled``."""
+    refuse(rules.unsettled(disk_id, find_unsettled(session, disk_id)))
 
 
 def own_list(
@@ -165,8 +152,7 @@ def edit(caller: ClusterCall, disk_id: int, name: str | None, description: str |
     """Change a disk's name or description, which are its entry's if it has one; what is None stays."""
     session, who = caller.session, person_of(caller.identity)
     row = authorized_disk(session, who, disk_id, caller.action("disk_id"), lock=True, version=caller.if_version)
-    if row.state is DiskState.DELETED:
-        raise WrongDiskState(disk_id, row.state, "a disk that is not deleted")
+    refuse(rules.editing(row))
     if row.image_id is None:
         name_disk(session, disk_id, name, description)
     else:
@@ -180,36 +166,32 @@ def edit(caller: ClusterCall, disk_id: int, name: str | None, description: str |
 # ------------------------------------------------------------------ the trash
 
 
-def _own(caller: ClusterCall, disk_id: int) -> DiskFacts:
+def _allowed(
+    caller: ClusterCall, disk_id: int, rule: Callable[[DiskStanding], CloudError | None]
+) -> tuple[DiskFacts, int]:
     """
-    A disk under lock, that its caller may delete.
+    A disk under lock, that its caller may delete, with its entry.
 
-    :raises InUse: it is a VM's own, and goes with it; or attached, or an ISO that is being copied.
-    :raises DiskHeld: an operation is under way on it.
+    :raises CloudError: as the rule.
     """
     session, who = caller.session, person_of(caller.identity)
     row = authorized_disk(session, who, disk_id, caller.action("disk_id"), lock=True, version=caller.if_version)
-    users = [place.vm_id for place in places_with(session, disk_id)]
-    if users:
-        raise InUse("disk", disk_id, vms(users))
-    refuse_busy(session, disk_id)
-    if is_stood_on(session, row.volume_id):
-        raise InUse("disk", disk_id, "what is made from it")
-    return row
+    refuse(rule(disk_standing(session, disk_id)))
+    assert row.image_id is not None, "VMs' own disks go with their VMs, which have them"
+    return row, row.image_id
 
 
 def trash(caller: ClusterCall, disk_id: int) -> Disk:
     """
     Nobody can use the disk from now on; it is kept for a while, and counted for as long.
 
-    :raises InUse: DiskHeld: as ``_own``.
+    :raises InUse: it is a VM's own, and goes with it; or attached, or an ISO that is being copied.
+    :raises DiskHeld: an operation is under way on it.
     :raises WrongDiskState: it is being made, has failed, or is in the trash already.
     """
-    row = _own(caller, disk_id)
-    if row.state is not DiskState.OK or row.image_id is None:
-        raise WrongDiskState(disk_id, row.state, DiskState.OK)
+    row, image_id = _allowed(caller, disk_id, rules.trashing)
     set_trashed(caller.session, disk_id, True)
-    record_change(caller.session, "image", row.image_id, row.account_id)
+    record_change(caller.session, "image", image_id, row.account_id)
     touch_disk(caller.session, disk_id)
     caller.note("trash", disk_id=disk_id, kept_s=caller.policy.trash_s)
     return show(caller, disk_id, person_of(caller.identity))
@@ -217,28 +199,24 @@ def trash(caller: ClusterCall, disk_id: int) -> Disk:
 
 def restore(caller: ClusterCall, disk_id: int) -> Disk:
     """:raises WrongDiskState: it is not in the trash."""
-    session, who = caller.session, person_of(caller.identity)
-    row = authorized_disk(session, who, disk_id, caller.action("disk_id"), lock=True, version=caller.if_version)
-    if row.state is not DiskState.TRASHED or row.image_id is None:
-        raise WrongDiskState(disk_id, row.state, DiskState.TRASHED)
+    session = caller.session
+    row, image_id = _allowed(caller, disk_id, rules.restoring)
     set_trashed(session, disk_id, False)
-    record_change(session, "image", row.image_id, row.account_id)
+    record_change(session, "image", image_id, row.account_id)
     touch_disk(session, disk_id)
     caller.note("restore", disk_id=disk_id)
-    return show(caller, disk_id, who)
+    return show(caller, disk_id, person_of(caller.identity))
 
 
 def purge(caller: ClusterCall, disk_id: int) -> DiskWork:
     """
     Delete a disk that lies in the trash, or that could not be made, for good; then quota and room are given back.
 
-    :raises InUse: DiskHeld: as ``_own``.
+    :raises InUse: DiskHeld: as ``trash``.
     :raises WrongDiskState: it is neither in the trash nor failed.
     """
-    row = _own(caller, disk_id)
-    if row.state not in (DiskState.TRASHED, DiskState.FAILED) or row.image_id is None:
-        raise WrongDiskState(disk_id, row.state, f"{DiskState.TRASHED}; delete it first")
-    operation_id = _delete(caller.session, row.image_id, caller.account_id or None, caller.cause)
+    row, image_id = _allowed(caller, disk_id, rules.purging)
+    operation_id = _delete(caller.session, image_id, caller.account_id or None, caller.cause)
     caller.note("operation", kind=OperationKind.IMAGE_DELETE, disk_id=disk_id, volume=row.volume)
     return {"disk_id": disk_id, "operation_id": operation_id}
 

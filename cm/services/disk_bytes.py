@@ -9,7 +9,7 @@ busy with it meanwhile, so that nothing starts or ends it but a destroy and its 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,24 +17,23 @@ from sqlalchemy.orm import Session
 
 from cm.results.disk import DiskCopyWork, DiskWork
 from cm.rpc.errors import (
-    InUse,
+    CloudError,
     InvalidParameter,
     NotAuthenticated,
     StoragesApart,
     StorageUnreached,
-    WrongDiskState,
-    WrongVMState,
+    refuse,
 )
-from cm.rpc.vocabulary import DiskFormat, DiskKind, DiskState, ImageKind, VMState
+from cm.rpc.vocabulary import DiskFormat, ImageKind, VMState
+from cm.rules import disk as rules
 from cm.rules.access import Action
 from cm.rules.cause import Cause
+from cm.rules.disk import DiskStanding
 from cm.rules.names import image_volume, moved_volume
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
-from cm.rules.vm import vms
 from cm.services.access import Who, authorized_disk
 from cm.services.context import ClusterCall
-from cm.services.disk import refuse_unsettled
 from cm.services.image_making import DEFAULTS
 from cm.services.storage import chosen_storage, refuse_new
 from cm.store.change import record_change
@@ -56,13 +55,12 @@ from cm.store.disk_bytes import (
     require_volume,
     stands_on_nothing,
 )
-from cm.store.erased import refuse_erased
 from cm.store.operation import open_operation
 from cm.store.operation_object import Objects
+from cm.store.standing import disk_standing
 from cm.store.storage import get_storage, node_reaching
 from cm.store.vm import VMRow, get_vm, render_vm
 
-AT_REST: Final = frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED})
 _DEVICES: Final = ("platform", "disk_controller", "network_device", "video_device")
 
 
@@ -94,40 +92,31 @@ class Subject:
 
 
 def subject_of(
-    caller: ClusterCall, disk_id: int, who: Who, parameter: str = "disk_id", *, versioned: bool = True
+    caller: ClusterCall,
+    disk_id: int,
+    who: Who,
+    rule: Callable[[DiskStanding], CloudError | None],
+    parameter: str = "disk_id",
+    *,
+    versioned: bool = True,
 ) -> Subject:
     """
+    :param rule: what refuses it, ``rules.work`` at the least.
     :param parameter: of the call, that says what is done with the disk.
     :param versioned: the version that the caller wants to see is the disk's.
     :raises ObjectNotFound: AccessNeeded: it is not the caller's to change.
-    :raises WrongDiskState: it is not there yet, or in the trash.
-    :raises InUse: several VMs have it, or one that was erased may write to it.
-    :raises WrongVMState: the VM that has it is just being started or ended.
+    :raises CloudError: as the rule.
     """
     session = caller.session
     action = Action.SEE if who is None else caller.action(parameter)
     version = caller.if_version if versioned else None
     disk = authorized_disk(session, who, disk_id, action, lock=True, version=version)
-    if disk.state is not DiskState.OK:
-        raise WrongDiskState(disk_id, disk.state, "a disk that is ok")
     places = places_of(session, disk_id)
-    if len(places) > 1:
-        raise InUse("disk", disk_id, vms([place.vm_id for place in places]))
-    refuse_erased(session, disk_id)
-    place = places[0] if places else None
-    vm = None if place is None else get_vm(session, place.vm_id, lock=True)
-    if vm is not None and vm.operation_id is None and vm.state not in AT_REST:
-        raise WrongVMState(vm.id, vm.state, " or ".join(sorted(AT_REST)))
+    vms = [get_vm(session, place.vm_id, lock=True) for place in places[:2]]
+    refuse(rule(disk_standing(session, disk_id)))
     volume = find_volume(session, disk.volume_id)
     assert volume is not None
-    return Subject(disk, volume, place, vm)
-
-
-def refuse_read_only(subject: Subject) -> None:
-    """:raises WrongVMState: QEMU changes what its guest may write alone."""
-    if subject.running and subject.place is not None and (subject.place.read_only or subject.place.cdrom):
-        assert subject.vm is not None
-        raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}, as it only reads the disk")
+    return Subject(disk, volume, places[0] if places else None, vms[0] if vms else None)
 
 
 def open_work(
@@ -169,18 +158,12 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
         larger one.
     :raises StorageUnreached: likewise, and no node that has the storage answers.
     """
-    subject = subject_of(caller, disk_id, who)
+    subject = subject_of(caller, disk_id, who, rules.growing)
     disk, size_bytes = subject.disk, size_mib * MIB
-    if disk.kind is DiskKind.ISO:
-        raise InvalidParameter("disk_id", "it is an ISO, which nobody writes to")
     if size_bytes <= disk.size_bytes:
         raise InvalidParameter("size_mib", f"it is {disk.size_bytes // MIB} MiB large already, and disks do not shrink")
-    refuse_read_only(subject)
-    if subject.running:
-        refuse_unsettled(caller.session, disk_id)
     can = capabilities(get_storage(caller.session, disk.storage_id)["kind"])
     if not can.resizes:
-        refuse_written(subject, "as volumes of its storage grow by being copied")
         claim_growth(caller.session, disk.volume_id, disk.account_id, can.whole(size_bytes))
         volume = find_volume(caller.session, disk.volume_id)
         assert volume is not None
@@ -221,16 +204,8 @@ def copy(
     :raises WrongVMState: its VM runs.
     :raises StoragesApart: StorageUnreached: no node has both storages, or none that has answers.
     """
-    subject = subject_of(caller, disk_id, who)
-    refuse_written(subject)
+    subject = subject_of(caller, disk_id, who, rules.copying)
     return copy_of(caller, subject, name, description, storage_id, who, kind, devices)
-
-
-def refuse_written(subject: Subject, why: str = "or copy a snapshot meanwhile") -> None:
-    """:raises WrongVMState: a guest may be writing to it."""
-    if subject.running:
-        assert subject.vm is not None
-        raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}, {why}")
 
 
 def copy_of(

@@ -7,13 +7,14 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cm.results.disk import DiskWork
-from cm.rpc.errors import InUse, InvalidParameter, StorageOutOfReach
+from cm.rpc.errors import InvalidParameter, StorageOutOfReach
 from cm.rpc.vocabulary import DiskKind
+from cm.rules import disk as rules
 from cm.rules.storage import capabilities
 from cm.services.access import Who
 from cm.services.context import ClusterCall
-from cm.services.disk_bytes import Subject, begin_move, refuse_read_only, subject_of, target
-from cm.store.disk_bytes import claim_growth, is_stood_on, stands_on_images
+from cm.services.disk_bytes import Subject, begin_move, subject_of, target
+from cm.store.disk_bytes import claim_growth
 from cm.store.storage import get_storage, is_attached
 
 
@@ -32,16 +33,11 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     :raises StorageFull: it does not fit there.
     """
     session = caller.session
-    subject = subject_of(caller, disk_id, who)
+    subject = subject_of(caller, disk_id, who, rules.moving)
     disk, vm = subject.disk, subject.vm
     if storage_id == disk.storage_id and not _outdated(session, subject):
         raise InvalidParameter("storage_id", "the disk lies there already")
     room = target(caller, subject.volume, storage_id, who, keeps=disk.kind is DiskKind.ISO, own=True)
-    if is_stood_on(session, disk.volume_id):
-        raise InUse("disk", disk_id, "what is made from it")
-    if not stands_on_images(session, disk.volume_id):
-        raise InUse("disk", disk_id, "its snapshots")
-    refuse_read_only(subject)
     if vm is not None and vm.node_id is not None and not is_attached(session, storage_id, vm.node_id):
         raise StorageOutOfReach(storage_id, vm.id)
     if not subject.running or room.size_bytes <= disk.size_bytes:

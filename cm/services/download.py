@@ -22,19 +22,18 @@ from cm.results.image import Download
 from cm.rpc.caller import Call, Identity
 from cm.rpc.errors import (
     AccountBlocked,
-    InUse,
     NotAuthenticated,
-    NotWhole,
     TicketRefused,
     TooManyAtOnce,
     Unavailable,
     VolumeNotFound,
-    WrongImageState,
+    refuse,
 )
-from cm.rpc.vocabulary import DiskState, ImageKind, ImageState, Role, VMState
+from cm.rpc.vocabulary import ImageKind, Role, VMState
+from cm.rules import disk as disks
+from cm.rules import image as images
 from cm.rules.access import Action, Person
 from cm.rules.names import pool_name
-from cm.rules.vm import vms
 from cm.runtime.execute import write_audit
 from cm.services.access import authorized_disk, authorized_image, person_of
 from cm.services.context import ClusterCall, Services
@@ -48,9 +47,8 @@ from cm.store.download import (
     volume_of_image,
     writers_of,
 )
-from cm.store.image import ImageRow
+from cm.store.standing import disk_standing, image_standing
 from cm.store.storage import node_reaching
-from cm.store.vm import find_vm
 
 TICKETS_MAX: Final = 20  # of an account, that have not expired
 AT_REST: Final = (VMState.STOPPED, VMState.DESTROYED)
@@ -65,7 +63,7 @@ def open_image(caller: ClusterCall, image_id: int, kind: ImageKind) -> Download:
     """
     action = caller.action("image_id")
     row = authorized_image(caller.session, person_of(caller.identity), image_id, action, kinds=(kind,))
-    _check_image(row)
+    refuse(images.reading(image_standing(caller.session, row.id)))
     ending = "iso" if kind is ImageKind.ISO else str(row.format)
     return _open(caller, volume_of_image(caller.session, image_id), file_name(row.name, ending), image_id=image_id)
 
@@ -77,8 +75,7 @@ def open_disk(caller: ClusterCall, disk_id: int) -> Download:
     :raises ObjectNotFound: AccessNeeded: there is none, or it is not the caller's.
     """
     row = authorized_disk(caller.session, person_of(caller.identity), disk_id, caller.action("disk_id"))
-    if row.state is not DiskState.OK:
-        raise WrongImageState(disk_id, row.state, DiskState.OK)
+    refuse(disks.reading(disk_standing(caller.session, disk_id)))
     return _open(caller, row.volume_id, file_name(row.name, str(row.format)), disk_id=disk_id)
 
 
@@ -88,16 +85,10 @@ def file_name(name: str, ending: str) -> str:
     return kept if kept.endswith(f".{ending}") else f"{kept}.{ending}"
 
 
-def _check_image(row: ImageRow) -> None:
-    if row.state is not ImageState.OK:
-        raise WrongImageState(row.id, row.state, ImageState.OK)
-
-
 def _open(
     caller: ClusterCall, volume_id: int, filename: str, *, disk_id: int | None = None, image_id: int | None = None
 ) -> Download:
     session, identity, policy = caller.session, caller.identity, caller.policy
-    _check_volume(session, volume_id, ("disk", disk_id) if image_id is None else ("image", image_id))
     if count_downloads(session, identity.account_id) >= TICKETS_MAX:
         raise TooManyAtOnce("addresses for downloads", TICKETS_MAX)
     facts = find_facts(session, identity.account_id)
@@ -118,22 +109,6 @@ def _open(
         "filename": filename,
         "expires_at": expires,
     }
-
-
-def _check_volume(session: Session, volume_id: int, about: tuple[str, int | None]) -> None:
-    """
-    :raises NotWhole: it is an overlay.
-    :raises InUse: VMs that run may write to it.
-    """
-    if get_volume(session, volume_id).backing_id is not None:
-        raise NotWhole(about[1] or 0)
-    running = []
-    for vm_id, _ in writers_of(session, volume_id):
-        vm = find_vm(session, vm_id)
-        if vm is not None and vm.state not in AT_REST:
-            running.append(vm_id)
-    if running:
-        raise InUse(about[0], about[1] or 0, vms(running))
 
 
 def _digest(secret: str) -> bytes:
@@ -181,13 +156,14 @@ def _find(session: Session, secret: str, remote: str, call_id: str) -> Granted:
         raise AccountBlocked()
     who = Person(row.account_id, row.issuer, row.groups)
     if row.image_id is not None:
-        _check_image(authorized_image(session, who, row.image_id, Action.USE))
+        authorized_image(session, who, row.image_id, Action.USE)
+        refuse(images.reading(image_standing(session, row.image_id)))
         volume_id = volume_of_image(session, row.image_id)
     else:
         volume_id = authorized_disk(session, who, row.disk_id or 0, Action.DELETE).volume_id
+        refuse(disks.reading(disk_standing(session, row.disk_id or 0)))
     if volume_id != row.volume_id:
         raise TicketRefused()  # it lies elsewhere now
-    _check_volume(session, volume_id, ("disk", row.disk_id) if row.image_id is None else ("image", row.image_id))
     volume = get_volume(session, volume_id)
     mark = f"{volume.name}:{writers_of(session, volume_id)}"
     identity = Identity(facts.id, facts.login, frozenset({Role.USER}), row.groups, source="token", issuer=row.issuer)

@@ -14,11 +14,10 @@ from sqlalchemy.orm import Session
 from cm.results.image import Image, ImageWork, KnownImage
 from cm.rpc.errors import (
     AddressRefused,
-    InUse,
     InvalidParameter,
     ObjectNotFound,
     TooManyAtOnce,
-    WrongImageState,
+    refuse,
 )
 from cm.rpc.types import LINE, matching
 from cm.rpc.vocabulary import (
@@ -28,11 +27,11 @@ from cm.rpc.vocabulary import (
     ImageState,
     SourceFormat,
 )
+from cm.rules import image as rules
 from cm.rules.access import ImageFilter, Person
 from cm.rules.cause import Cause
 from cm.rules.image import newest
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.rules.vm import vms
 from cm.runtime.wall import utc_now
 from cm.services.access import authorized_image, person_of
 from cm.services.cached_image import forget_image
@@ -40,7 +39,6 @@ from cm.services.context import ClusterCall
 from cm.services.image_making import digest, make_image, open_import
 from cm.services.storage import chosen_storage
 from cm.store.change import record_change
-from cm.store.disk_bytes import image_is_stood_on
 from cm.store.image import (
     ImageRow,
     get_image,
@@ -50,13 +48,12 @@ from cm.store.image import (
     set_state,
     show_image,
     update_image,
-    users_of,
     versions_of,
     write_access,
 )
 from cm.store.image_claim import close_image
 from cm.store.operation import open_operation
-from cm.store.snapshot import snapshot_of_image
+from cm.store.standing import image_standing
 from cm.store.upload import delete_upload
 
 _LOWER: Final = "it must be lower-case letters, digits, _ and -, a letter first"
@@ -265,8 +262,7 @@ def edit(caller: ClusterCall, row: ImageRow, values: dict[str, Any], viewer: Per
     :param row: authorized and under lock.
     :param viewer: for whom the answer is; None for administrators.
     """
-    if row.state is ImageState.DELETED:
-        raise WrongImageState(row.id, row.state, "an image that is not deleted")
+    refuse(rules.editing(row))
     update_image(caller.session, row.id, values)
     record_change(caller.session, "image", row.id, row.account_id)
     caller.note("edit image", image_id=row.id, **{k: v for k, v in values.items() if v is not None})
@@ -336,16 +332,7 @@ def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
     :raises WrongImageState: it is being made (give that operation up instead), or deleted already.
     """
     session, image_id = caller.session, row.id
-    if row.state is ImageState.ADDING:
-        raise WrongImageState(image_id, row.state, "ok or failed; its operation can be abandoned")
-    users = users_of(session, image_id)
-    if users:
-        raise InUse("image", image_id, vms(users))
-    snapshot_id = snapshot_of_image(session, image_id)
-    if snapshot_id is not None:
-        raise InUse("image", image_id, f"its snapshot {snapshot_id}")
-    if image_is_stood_on(session, image_id):
-        raise InUse("image", image_id, "what is made from it")
+    refuse(rules.deleting(image_standing(session, image_id)))
     set_state(session, image_id, ImageState.DELETED)
     forget_image(session, image_id, caller.cause)
     delete_upload(session, image_id)  # of one that is still coming; its file is swept up

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from cm.results.disk import DiskCopyWork
-from cm.rpc.errors import WrongImageState
+from cm.rpc.errors import WrongImageState, refuse
 from cm.rpc.vocabulary import ImageKind, ImageState
+from cm.rules import image as rules
+from cm.rules.disk import copying
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.access import Who, authorized_image, person_of
 from cm.services.context import ClusterCall
-from cm.services.disk_bytes import copy_of, make_copy, refuse_written, subject_of
+from cm.services.disk_bytes import copy_of, make_copy, subject_of
 from cm.store.account import get_account
 from cm.store.disk import find_disk_of_image
 from cm.store.disk_bytes import copy_facts, volume_of_image
 from cm.store.image import ImageRow, get_image
 from cm.store.operation import open_operation
-from cm.store.operation_object import find_holder
+from cm.store.standing import image_standing
 
 
 def copy_to(
@@ -39,7 +41,7 @@ def copy_to(
     """
     session = caller.session
     row = get_image(session, image_id, lock=True, version=caller.if_version)
-    _refuse_busy(caller, row)
+    refuse(rules.copying(image_standing(session, row.id)))
     get_account(session, user_id)
     name = name or row.name
     if row.kind is ImageKind.STORAGE:
@@ -65,16 +67,9 @@ def copy_own(
         caller.session, who, image_id, caller.action("image_id"), kinds=(ImageKind.SYSTEM,), lock=True,
         version=caller.if_version,
     )  # fmt: skip
-    _refuse_busy(caller, row)
+    refuse(rules.copying(image_standing(caller.session, row.id)))
     answer = _image(caller, row, who, caller.account_id, name, storage_id)
     return _told(caller, row, answer, caller.account_id, description)
-
-
-def _refuse_busy(caller: ClusterCall, row: ImageRow) -> None:
-    if row.state is not ImageState.OK:
-        raise WrongImageState(row.id, row.state, ImageState.OK)
-    if find_holder(caller.session, ObjectKind.IMAGE, row.id) is not None:
-        raise WrongImageState(row.id, "busy", "no other operation under way")
 
 
 def _told(
@@ -90,8 +85,7 @@ def _disk(caller: ClusterCall, row: ImageRow, user_id: int, name: str, storage_i
     disk_id = find_disk_of_image(caller.session, row.id)
     if disk_id is None:
         raise WrongImageState(row.id, ImageState.DELETED, ImageState.OK)
-    subject = subject_of(caller, disk_id, None, versioned=False)
-    refuse_written(subject)
+    subject = subject_of(caller, disk_id, None, copying, versioned=False)
     return copy_of(caller, subject, name, "", storage_id, None, row.kind, None, account_id=user_id)
 
 

@@ -7,36 +7,34 @@ who may is asked of that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from cm.results.disk import DiskCopyWork
 from cm.results.snapshot import Snapshot, SnapshotWork
 from cm.rpc.errors import (
+    CloudError,
     InUse,
-    InvalidParameter,
-    NotSupported,
     ObjectNotFound,
-    TooManySnapshots,
     VMBusy,
-    WrongDiskState,
     WrongVMState,
+    refuse,
 )
-from cm.rpc.vocabulary import DiskKind, DiskState, Freeze, ImageKind, VMState
+from cm.rpc.vocabulary import Freeze, ImageKind
+from cm.rules import disk as disk_rules
+from cm.rules import snapshot as rules
 from cm.rules.access import Action
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
-from cm.rules.snapshot import removal
-from cm.rules.storage import capabilities
+from cm.rules.snapshot import SnapshotStanding
 from cm.runtime.database import Faster
 from cm.services.access import Who, authorized_disk, authorized_vm, person_of
 from cm.services.context import ClusterCall
-from cm.services.disk import refuse_busy, refuse_unsettled
 from cm.services.disk_bytes import copy_of, subject_of
 from cm.store.claim import claim_quota, claim_storage, mib
-from cm.store.disk import DiskFacts, touch_disk
+from cm.store.disk import touch_disk
 from cm.store.disk_bytes import find_volume
 from cm.store.operation import open_operation
 from cm.store.snapshot import (
@@ -49,12 +47,10 @@ from cm.store.snapshot import (
     show_snapshot,
     snap_disks,
     taken_together,
-    tree_of,
     written_disks,
 )
+from cm.store.standing import disk_standing, snapshot_standing
 from cm.store.vm import VMRow, find_vm, render_vm
-
-TAKEN_BY: Final = "what takes or deletes it"
 
 # ------------------------------------------------------------------ taking them
 
@@ -69,9 +65,9 @@ def create_of_disk(caller: ClusterCall, disk_id: int, name: str, description: st
     :raises TooManySnapshots: QuotaReached: StorageFull: the cluster's, its owner's, its storage's limit.
     :raises WrongVMState: VMBusy: DiskHeld: InUse: others are at it.
     """
-    _usable(caller, disk_id, caller.action("disk_id"))
+    authorized_disk(caller.session, person_of(caller.identity), disk_id, caller.action("disk_id"), lock=True)
     (facts,) = snap_disks(caller.session, [disk_id])
-    row = _held_vm(caller.session, facts.vm_id, OperationKind.SNAPSHOT_CREATE)
+    row = _locked_vm(caller.session, facts.vm_id)
     return _create(caller, [facts], row, name, description, freeze, group=False)
 
 
@@ -85,7 +81,8 @@ def create_of_vm(caller: ClusterCall, vm_id: int, name: str, description: str, f
     authorized_vm(session, person_of(caller.identity), vm_id, action)
     disk_ids = written_disks(session, vm_id)
     for disk_id in sorted(disk_ids):  # locks of disks come before those of their VMs
-        _usable(caller, disk_id, action)
+        authorized_disk(session, person_of(caller.identity), disk_id, action, lock=True)
+        refuse(disk_rules.usable(disk_standing(session, disk_id)))
     row = authorized_vm(session, person_of(caller.identity), vm_id, action, lock=True, version=caller.if_version)
     _refuse_state(row, OperationKind.SNAPSHOT_CREATE)
     if written_disks(session, vm_id) != disk_ids:
@@ -95,22 +92,9 @@ def create_of_vm(caller: ClusterCall, vm_id: int, name: str, description: str, f
     return _create(caller, snap_disks(session, disk_ids), row, name, description, freeze, group=True)
 
 
-def _usable(caller: ClusterCall, disk_id: int, action: Action) -> DiskFacts:
-    disk = authorized_disk(caller.session, person_of(caller.identity), disk_id, action, lock=True)
-    if disk.kind is DiskKind.ISO:
-        raise InvalidParameter("disk_id", "nobody writes to an ISO image")
-    if disk.state is not DiskState.OK:
-        raise WrongDiskState(disk_id, disk.state, DiskState.OK)
-    refuse_busy(caller.session, disk_id)
-    return disk
-
-
-def _held_vm(session: Session, vm_id: int | None, kind: OperationKind) -> VMRow | None:
-    """The VM that may write to a disk, locked, in a state that allows this."""
-    row = None if vm_id is None else find_vm(session, vm_id, lock=True)
-    if row is not None:
-        _refuse_state(row, kind)
-    return row
+def _locked_vm(session: Session, vm_id: int | None) -> VMRow | None:
+    """The VM that may write to a disk."""
+    return None if vm_id is None else find_vm(session, vm_id, lock=True)
 
 
 def _refuse_state(row: VMRow, kind: OperationKind) -> None:
@@ -133,13 +117,7 @@ def _create(
 ) -> SnapshotWork:
     session, limit = caller.session, caller.policy.snapshots_per_disk
     for disk in disks:
-        if disk.reader is not None:
-            raise InUse("disk", disk.id, f"VM {disk.reader}, which reads it")
-        if not capabilities(disk.storage_kind).snapshots:
-            raise NotSupported(f"take snapshots on storages of the kind {disk.storage_kind}")
-        if disk.snapshots >= limit:
-            raise TooManySnapshots(disk.id, limit)
-        refuse_unsettled(session, disk.id)
+        refuse(disk_rules.snapshotting(disk_standing(session, disk.id), limit))
     for disk in disks:
         claim_quota(session, disk.account_id, storage_mib=mib(disk.size_bytes))
         claim_storage(session, disk.storage_id, disk.size_bytes)
@@ -189,10 +167,7 @@ def revert(caller: ClusterCall, snapshot_id: int, alone: bool) -> SnapshotWork:
     :raises WrongVMState: the VM is not stopped.
     :raises InUse: it is not taken yet, or its deletion was begun.
     """
-    rows, vm = _chosen(caller, snapshot_id, alone, OperationKind.SNAPSHOT_REVERT)
-    for row in rows:
-        if row.taken_at is None:
-            raise InUse("snapshot", row.id, TAKEN_BY)
+    rows, vm = _chosen(caller, snapshot_id, alone, rules.reverting)
     return _opened(caller, OperationKind.SNAPSHOT_REVERT, rows, vm)
 
 
@@ -203,47 +178,33 @@ def delete(caller: ClusterCall, snapshot_id: int, alone: bool) -> SnapshotWork:
     :raises InUse: more than one other stands on it, as where a disk was taken back to it: these have to go first; or
         one that came to nothing has.
     """
-    rows, vm = _chosen(caller, snapshot_id, alone, OperationKind.SNAPSHOT_DELETE)
-    refuse_unmerged(caller.session, rows, vm)
-    for row in rows:
-        if removal(tree_of(caller.session, row.disk_id), row.volume.id) is None:
-            raise InUse("snapshot", row.id, "later ones and the disk; delete later ones first")
+    rows, vm = _chosen(caller, snapshot_id, alone, rules.deleting)
     return _opened(caller, OperationKind.SNAPSHOT_DELETE, rows, vm)
 
 
-def refuse_unmerged(session: Session, rows: Sequence[SnapshotRow], vm: VMRow | None) -> None:
-    """
-    Others are merged below what the domain has open, as is on record; one that is off has nothing open.
-
-    :raises InUse: the domain may write to another volume, and these are not the snapshots that settle it.
-    """
-    if vm is not None and vm.state is not VMState.STOPPED:
-        for row in rows:
-            refuse_unsettled(session, row.disk_id, [each.id for each in rows])
+def refuse_unmerged(session: Session, rows: Sequence[SnapshotRow]) -> None:
+    """:raises InUse: as ``rules.unmerged``."""
+    refuse(rules.unmerged(snapshot_standing(session, rows)))
 
 
 def _chosen(
-    caller: ClusterCall, snapshot_id: int, alone: bool, kind: OperationKind
+    caller: ClusterCall,
+    snapshot_id: int,
+    alone: bool,
+    rule: Callable[[Sequence[SnapshotStanding]], CloudError | None],
 ) -> tuple[list[SnapshotRow], VMRow | None]:
     """Snapshots with their disks and the VM locked, as far as the caller may do this with them."""
     session, action = caller.session, caller.action("snapshot_id")
     _authorized(caller, snapshot_id, action)
     before = _together(session, snapshot_id, alone)
     for disk_id in sorted({row.disk_id for row in before}):
-        disk = authorized_disk(session, person_of(caller.identity), disk_id, action, lock=True)
-        if disk.state is not DiskState.OK:
-            raise WrongDiskState(disk_id, disk.state, DiskState.OK)
-        refuse_busy(session, disk_id)
+        authorized_disk(session, person_of(caller.identity), disk_id, action, lock=True)
     rows = _together(session, snapshot_id, alone)
     if not rows or {row.disk_id for row in rows} != {row.disk_id for row in before}:
         raise Faster(ObjectNotFound("snapshot", snapshot_id))
-    vms = {row.vm_id for row in rows}
-    if len(vms) > 1:
-        raise InvalidParameter("alone", "its disks are not of one VM any more: take them one by one")
-    for row in rows:
-        if row.reader is not None:
-            raise InUse("disk", row.disk_id, f"VM {row.reader}, which reads it")
-    return rows, _held_vm(session, vms.pop(), kind)
+    vms = [_locked_vm(session, vm_id) for vm_id in sorted({row.vm_id for row in rows if row.vm_id is not None})]
+    refuse(rule(snapshot_standing(session, rows)))
+    return rows, vms[0] if vms else None
 
 
 def _together(session: Session, snapshot_id: int, alone: bool) -> list[SnapshotRow]:
@@ -283,11 +244,12 @@ def copy(
     :raises StoragesApart: StorageUnreached: no node has both storages, or none that has answers.
     """
     session, who = caller.session, person_of(caller.identity)
-    subject = subject_of(caller, _authorized(caller, snapshot_id, caller.action("snapshot_id")), who, "snapshot_id")
-    refuse_busy(session, subject.disk.id)
+    disk_id = _authorized(caller, snapshot_id, caller.action("snapshot_id"))
+    subject = subject_of(caller, disk_id, who, disk_rules.work, "snapshot_id")
     row = next((row for row in taken_together(session, snapshot_id) if row.id == snapshot_id), None)
-    if row is None or row.taken_at is None:
-        raise InUse("snapshot", snapshot_id, TAKEN_BY)
+    if row is None:
+        raise Faster(ObjectNotFound("snapshot", snapshot_id))
+    refuse(rules.copying(*snapshot_standing(session, [row])))
     volume = find_volume(session, row.volume.id)
     assert volume is not None
     held = replace(

@@ -31,7 +31,7 @@ from cm.store.rendered import Rendered, rendered
 
 _NAME: Final = "coalesce(nullif(k.name, ''), i.name, (SELECT v.name FROM attachment t JOIN vm v ON v.id = t.vm_id"
 DISK_NAME: Final = f"{_NAME} WHERE t.disk_id = k.id ORDER BY t.vm_id LIMIT 1), '')"
-_STATE: Final = (
+DISK_STATE: Final = (
     f"CASE WHEN {is_lost('u')} THEN 'lost'"
     " WHEN i.state IN ('adding', 'failed', 'deleted') THEN i.state WHEN k.trashed_at IS NOT NULL THEN 'trashed'"
     " WHEN NOT u.made THEN 'adding' ELSE 'ok' END"
@@ -73,7 +73,7 @@ _FIND = Prepared(
     f"""
 SELECT k.id, k.uuid::text AS uuid, k.account_id, coalesce(i.kind, 'vm') AS kind, {DISK_NAME} AS name, k.image_id,
        u.id AS volume_id, u.storage_id, u.name AS volume, u.format, u.mode, u.backing_id, u.size_bytes,
-       u.claimed_bytes, u.made, {_STATE} AS state, k.trashed_at, k.version + coalesce(i.version, 0) AS version
+       u.claimed_bytes, u.made, {DISK_STATE} AS state, k.trashed_at, k.version + coalesce(i.version, 0) AS version
   FROM disk k JOIN volume u ON u.id = k.volume_id LEFT JOIN image i ON i.id = k.image_id WHERE k.id = :id
 """,
 )
@@ -236,7 +236,7 @@ def levels_through_vms(session: Session, person: Person, disk_id: int) -> Sequen
 _COLUMNS: Final = f"""k.id AS disk_id, k.uuid::text AS uuid, coalesce(i.kind, 'vm') AS kind, {DISK_NAME} AS name,
        coalesce(nullif(k.description, ''), i.description, '') AS description, k.account_id AS user_id,
        w.login AS user_login, k.image_id, u.storage_id, s.name AS storage_name, u.format, u.size_bytes,
-       u.claimed_bytes, u.allocated_bytes, {_STATE} AS state, coalesce(i.error, '') AS error,
+       u.claimed_bytes, u.allocated_bytes, {DISK_STATE} AS state, coalesce(i.error, '') AS error,
        k.trashed_at AS trashed, k.version + coalesce(i.version, 0) AS version, k.created_at AS created"""
 _FROM: Final = (
     "disk k JOIN volume u ON u.id = k.volume_id JOIN storage s ON s.id = u.storage_id"

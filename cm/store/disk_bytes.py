@@ -41,33 +41,13 @@ def places_of(session: Session, disk_id: int) -> Sequence[Place]:
     return [Place(**row._mapping) for row in found]
 
 
-def stands_on_images(session: Session, volume_id: int) -> bool:
-    """
-    Whether a volume stands on nothing, or on an image's or a node's copy of one: all that it stands on stays when it
-    goes.
-    """
-    return not session.scalar(
-        text(
-            "SELECT EXISTS (SELECT 1 FROM volume u WHERE u.id = :id AND u.backing_id IS NOT NULL"
-            " AND NOT EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.backing_id)"
-            " AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.backing_id))"
-        ),
-        {"id": volume_id},
-    )
-
-
 def stands_on_nothing(session: Session, volume_id: int) -> bool:
     """Whether a volume's file holds all its bytes."""
     return has_row(session, "SELECT 1 FROM volume WHERE id = :id AND backing_id IS NULL", {"id": volume_id})
 
 
-def is_stood_on(session: Session, volume_id: int) -> bool:
-    """Whether other volumes are made from a volume, or are just being."""
-    return bool(session.scalar(text("SELECT EXISTS (SELECT 1 FROM volume WHERE backing_id = :id)"), {"id": volume_id}))
-
-
 def image_is_stood_on(session: Session, image_id: int) -> bool:
-    """The same of an entry's volume, and of nodes' copies of it."""
+    """Whether other volumes are made from an entry's, or from nodes' copies of it, or are just being."""
     return bool(
         session.scalar(
             text(

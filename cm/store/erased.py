@@ -65,8 +65,8 @@ def written_volumes(session: Session, storage_id: int) -> Mapping[str, str]:
     return {row.name: _told(row.id, row.node) for row in found}
 
 
-def refuse_erased(session: Session, object_id: int, kind: Literal["disk", "image"] = "disk") -> None:
-    """:raises InUse: an erased VM may write to a disk, or to an entry of the catalogue."""
+def written_by(session: Session, object_id: int, kind: Literal["disk", "image"] = "disk") -> str:
+    """The erased VM that may write to a disk, or to an entry of the catalogue, in words; "": none."""
     row = session.execute(
         text(
             f"{_WRITERS} JOIN volume w ON w.storage_id = u.storage_id AND w.name = u.name"
@@ -74,8 +74,14 @@ def refuse_erased(session: Session, object_id: int, kind: Literal["disk", "image
         ),
         {"id": object_id},
     ).first()
-    if row is not None:
-        raise InUse(kind, object_id, _told(row.id, row.node))
+    return "" if row is None else _told(row.id, row.node)
+
+
+def refuse_erased(session: Session, object_id: int, kind: Literal["disk", "image"] = "disk") -> None:
+    """:raises InUse: an erased VM may write to it."""
+    told = written_by(session, object_id, kind)
+    if told:
+        raise InUse(kind, object_id, told)
 
 
 def seen_without(session: Session, node_id: int, uuids: Sequence[str]) -> None:

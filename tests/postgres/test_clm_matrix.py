@@ -49,6 +49,7 @@ TABLES = {
     "vm_ids": "vm",
     "object_id": "vm",
     "image_id": "image",
+    "image_ids": "image",
     "iso_list": "image",
     "iso_image_id": "image",
     "disk_list": "image",

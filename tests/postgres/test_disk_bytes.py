@@ -31,7 +31,7 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.vocabulary import DiskFormat, StorageKind
-from cm.services.conversion import GuestFormat
+from cm.rules.image import GuestFormat
 from cm.services.reconcile import run_pass
 from support.cloud import MemoryCloud, run
 

@@ -41,12 +41,14 @@ class Questions:
                 yield login, "user.disk.get_list", params
             for disk_id in self._disks():
                 yield login, "user.disk.get_by_id", {"disk_id": disk_id}
+                yield login, "user.disk.operations", {"disk_ids": [disk_id]}
             yield login, "user.storage.get_list", {}
             yield login, "user.storage_image.get_filesystems", {}
             yield login, "user.storage_image.get_disk_controllers", {}
             yield login, "user.snapshot.get_list", {}
             for row in self.simulation.sql("SELECT id FROM snapshot ORDER BY id DESC LIMIT 2"):
                 yield login, "user.snapshot.get_by_id", {"snapshot_id": row.id}
+                yield login, "user.snapshot.operations", {"snapshot_ids": [row.id]}
             yield login, "user.system_image.get_newest", {"family": "tiny-1"}
             yield login, "user.system_image.get_list", {"access": "private"}
             yield login, "user.object.find", {"uuids": uuids}
@@ -76,6 +78,7 @@ class Questions:
             for thing in self.some("image"):
                 kind = self.images[thing.id].kind
                 yield login, f"user.{kind}_image.get_by_id", {"image_id": thing.id}
+                yield login, "user.system_image.operations", {"image_ids": [thing.id]}
                 yield login, "user.acl.get_list", {"kind": "image", "object_id": thing.id}
             for op in self.operations:
                 yield login, "user.operation.get", {"operation_id": op.id}

@@ -213,7 +213,10 @@ UNSHARED |= {"bucket_id", "multipart_id"}
 
 
 # What goes by the table of images: a disk by that of its entry.
-_OF_IMAGES: Final = ("image_id", "iso_list", "disk_list", "disk_id", "iso_image_id", "snapshot_id")
+_OF_IMAGES: Final = (
+    "image_id", "image_ids", "iso_list", "disk_list", "disk_id", "disk_ids", "iso_image_id",
+    "snapshot_id", "snapshot_ids",
+)  # fmt: skip
 _OF_NETWORKS: Final = ("network_id", "networks")
 CLUSTERS: Final = Registry.collect("cm.views")
 
@@ -343,7 +346,9 @@ class Objects:
             "disk_list": disk,
             "iso_image_id": iso,
             "disk_id": cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk),
+            "disk_ids": cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk),
             "snapshot_id": insert_snapshot(cloud, cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk)),
+            "image_ids": image,
             "template_id": cloud.template_id,
             "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
             "parent_id": self._evacuation(vm_id),
@@ -387,6 +392,7 @@ class Objects:
             " VALUES (now(), now(), 1, 'owner', :a, '192.0.2.9', 'password', 'ok')",
             a=owner_id,
         )
+        self.ids["snapshot_ids"] = self.ids["snapshot_id"]
         self._cached(image)
         # Somebody brought it, and nobody knows it.
         volumes = next(iter(cloud.memory.values())).volumes

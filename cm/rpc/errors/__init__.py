@@ -22,6 +22,7 @@ from cm.rpc.errors.families import (
     NotPermitted,
     Unavailable,
     family,
+    refuse,
 )
 from cm.rpc.errors.machines import (
     AlreadyRestored,
@@ -225,4 +226,5 @@ __all__ = [
     "WrongOperationState",
     "WrongVMState",
     "family",
+    "refuse",
 ]

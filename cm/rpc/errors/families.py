@@ -88,3 +88,9 @@ def family(error: CloudError) -> type[CloudError]:
         if CloudError in cls.__bases__:
             return cls
     return CloudError
+
+
+def refuse(reason: CloudError | None) -> None:
+    """Raise what a rule tells, if it tells something."""
+    if reason is not None:
+        raise reason

@@ -14,8 +14,9 @@ from msgspec import Meta
 
 from cm.results.disk import AttachWork, Disk, DiskCopyWork, DiskWork
 from cm.results.image import Download
+from cm.results.offer import DiskOffers
 from cm.results.snapshot import SnapshotWork
-from cm.rpc.types import Id, Limit, Name, TagValues, Text
+from cm.rpc.types import Id, IdList, Limit, Name, TagValues, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import (
     DiskBus,
@@ -29,7 +30,7 @@ from cm.rpc.vocabulary import (
     VideoModel,
 )
 from cm.rules.access import Action
-from cm.services import attaching, disk_bytes, disk_moving, snapshot
+from cm.services import attaching, disk_bytes, disk_moving, offers, snapshot
 from cm.services import disk as service
 from cm.services import download as downloads
 from cm.services.access import person_of
@@ -68,6 +69,19 @@ def get_list(
 def get_by_id(caller: ClusterCall, disk_id: Id) -> Disk:
     """One disk that the caller sees, also one in the trash."""
     return service.show(caller, disk_id, person_of(caller.identity))
+
+
+@user_view(on={"disk_ids": Action.SEE})
+def operations(caller: ClusterCall, disk_ids: IdList) -> list[DiskOffers]:
+    """
+    What may be asked of disks as they are now and, of the rest, why not: by the caller's level, the disk's state, the
+    VMs that have it, and what is under way. What else a call may be refused for, such as a quota, it tells itself;
+    ``dry_run`` finds out. Attaching is told of as to a VM that would only read it; it needs a VM of the caller's, too.
+
+    :return: one entry for each disk: ``operations`` has every call that is about a disk, with ``reason``, the error
+        that it would give now.
+    """
+    return offers.of_disks(caller, disk_ids)
 
 
 @user_view(changing=True)

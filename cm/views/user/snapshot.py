@@ -6,11 +6,13 @@ moment, by ``user.vm.create_snapshot``; what was taken together is taken back an
 from __future__ import annotations
 
 from cm.results.disk import DiskCopyWork
+from cm.results.offer import SnapshotOffers
 from cm.results.snapshot import Snapshot, SnapshotWork
-from cm.rpc.types import Id, Limit, Name, TagValues, Text
+from cm.rpc.types import Id, IdList, Limit, Name, TagValues, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, TagKind, VideoModel
 from cm.rules.access import Action
+from cm.services import offers
 from cm.services import snapshot as service
 from cm.services.context import ClusterCall
 from cm.services.image import Platform
@@ -39,6 +41,18 @@ def get_list(
 def get_by_id(caller: ClusterCall, snapshot_id: Id) -> Snapshot:
     """One snapshot of a disk that the caller sees."""
     return service.show(caller, snapshot_id)
+
+
+@user_view(on={"snapshot_ids": Action.SEE})
+def operations(caller: ClusterCall, snapshot_ids: IdList) -> list[SnapshotOffers]:
+    """
+    What may be asked of snapshots as they are now and, of the rest, why not, as of ``user.disk.operations``. Of what
+    was taken together ``revert`` and ``delete`` are told of as for all of it, not ``alone``.
+
+    :return: one entry for each snapshot: ``operations`` has every call that is about a snapshot, with ``reason``, the
+        error that it would give now.
+    """
+    return offers.of_snapshots(caller, snapshot_ids)
 
 
 @user_view(changing=True, on={"snapshot_id": Action.EDIT})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from cm.results.disk import DiskCopyWork
 from cm.results.image import Download, Image, ImageWork, Upload
-from cm.rpc.types import Id, Limit, Name, Size, Text
+from cm.results.offer import ImageOffers
+from cm.rpc.types import Id, IdList, Limit, Name, Size, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
-from cm.services import conversion, image_copy, object_image
+from cm.services import conversion, image_copy, object_image, offers
 from cm.services import download as downloads
 from cm.services import image as service
 from cm.services import upload as uploads
@@ -165,6 +166,17 @@ def get_newest(caller: ClusterCall, family: service.Family) -> Image:
 def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
     """One system image that the caller can use."""
     return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
+
+
+@user_view(on={"image_ids": Action.SEE})
+def operations(caller: ClusterCall, image_ids: IdList) -> list[ImageOffers]:
+    """
+    What may be asked of system images as they are now and, of the rest, why not, as of ``user.disk.operations``.
+
+    :return: one entry for each image: ``operations`` has every call that is about one, with ``reason``, the error that
+        it would give now.
+    """
+    return offers.of_images(caller, image_ids)
 
 
 @user_view(changing=True, on={"image_id": Action.EDIT})

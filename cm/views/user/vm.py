@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from cm.results.offer import VMOffers
 from cm.results.public_address import Entrance, PublicPort
 from cm.results.series import MeasuredVM, VMLoad
 from cm.results.snapshot import SnapshotWork
@@ -25,7 +26,6 @@ from cm.results.vm import (
     SavedVM,
     Screen,
     VMDetail,
-    VMOffers,
     VMOutcome,
     VMWork,
     WholeVM,
