@@ -1,5 +1,5 @@
 // A table that keeps only the rows in sight in the document, so that twenty thousand cost what twenty do.
-import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { Table, Tbody, Th, Thead, Tr } from "@patternfly/react-table";
 import { memo, useCallback, useLayoutEffect, useRef, useState, type MouseEvent, type ReactNode } from "react";
 
 export interface Column<T> {
@@ -34,14 +34,16 @@ interface Props<T> {
   view: string;
 }
 
-const OVERSCAN = 8;
+const OVERSCAN = 4;
+/** So many rows are scrolled before others are in the document. */
+const STEP = 4;
 const ROW_PX = 41; // as in app.css
 /** So many are all in the document. */
 const FEW = 40;
-const classOf = ({ isMinor, isWide }: Pick<Column<never>, "isMinor" | "isWide">, index: number): { className?: string } => {
-  const names = [isMinor && "w-minor", isWide ? "w-wide" : index === 0 && "w-first"].filter(Boolean);
-  return names.length ? { className: names.join(" ") } : {};
-};
+const classOf = ({ isMinor, isWide }: Pick<Column<never>, "isMinor" | "isWide">, index: number): string =>
+  [isMinor && "w-minor", isWide ? "w-wide" : index === 0 && "w-first"].filter(Boolean).join(" ");
+const ROW = "pf-v6-c-table__tr";
+const CELL = "pf-v6-c-table__td";
 
 /** What is cut off is told to who points at it. (PatternFly's own way has the keyboard stop at each such cell.) */
 function hint({ currentTarget: cell }: MouseEvent<HTMLElement>): void {
@@ -58,26 +60,51 @@ interface RowProps<T> {
   picking: Picking<T> | undefined;
 }
 
+/** With PatternFly's classes, and without its components: each of those measures itself, and each row of them renders twice. */
 function PlainRow<T>(props: RowProps<T>): ReactNode {
   return (
-    <Tr isRowSelected={props.selected} aria-rowindex={props.index + 2}>
+    <tr className={props.selected ? `${ROW} pf-m-selected` : ROW} aria-rowindex={props.index + 2}>
       {props.picking && (
-        <Td className="pf-v6-c-table__check w-pick">
+        <td className={`${CELL} pf-v6-c-table__check w-pick`}>
           <label className="w-check">
             <input type="checkbox" checked={props.selected} aria-label={props.picking.label(props.row)}
               onChange={(event) => props.picking?.onSelect(props.id, event.currentTarget.checked)} />
           </label>
-        </Td>
+        </td>
       )}
       {props.columns.map((column, index) => (
-        <Td key={column.key} dataLabel={column.title} onMouseEnter={hint} {...classOf(column, index)}>{column.render(props.row)}</Td>
+        <td key={column.key} data-label={column.title} className={`${CELL} ${classOf(column, index)}`} onMouseEnter={hint}>{column.render(props.row)}</td>
       ))}
-    </Tr>
+    </tr>
   );
 }
 // What is picked is told by `selected`: the handlers may be others each time.
 const Row = memo(PlainRow, (was, now) =>
   was.row === now.row && was.columns === now.columns && was.selected === now.selected && was.index === now.index) as typeof PlainRow;
+
+type HeadProps<T> = Pick<Props<T>, "columns" | "sort" | "onSort"> & { picking: string | undefined };
+
+function PlainHead<T>({ columns, sort, onSort, picking }: HeadProps<T>): ReactNode {
+  const active = columns.findIndex((column) => column.key === sort.key);
+  return (
+    <Thead>
+      <Tr>
+        {picking !== undefined && <Th screenReaderText={picking} className="w-pick" />}
+        {columns.map((column, index) => (
+          <Th key={column.key} className={classOf(column, index)}
+            sort={{ sortBy: { index: active, direction: sort.direction }, columnIndex: index,
+              onSort: (_event, _index, direction) => onSort(column.key, direction) }}>
+            {column.title}
+          </Th>
+        ))}
+      </Tr>
+    </Thead>
+  );
+}
+// Scrolling makes no other head.
+const Head = memo(PlainHead, (was, now) =>
+  was.columns === now.columns && was.sort.key === now.sort.key && was.sort.direction === now.sort.direction
+  && was.picking === now.picking && was.onSort === now.onSort) as typeof PlainHead;
 
 function Space(props: { rows: number; columns: number }): ReactNode {
   if (props.rows <= 0) return null;
@@ -97,36 +124,27 @@ export function VirtualTable<T>(props: Props<T>): ReactNode {
     return () => observer.disconnect();
   }, []);
   const scrolled = useCallback(() => {
-    if (box.current) setTop(Math.floor(box.current.scrollTop / ROW_PX));
+    if (box.current) setTop(Math.floor(box.current.scrollTop / ROW_PX / STEP) * STEP);
   }, []);
   useLayoutEffect(() => {
     box.current?.scrollTo(0, 0);
     setTop(0);
   }, [props.view]);
   const isShort = rows.length <= FEW;
-  const visible = isShort ? FEW : Math.ceil(height / ROW_PX);
+  const visible = isShort ? FEW : Math.ceil(height / ROW_PX) + STEP;
   // The list may just have become shorter than where it is scrolled to: a spacer of the old height would keep it there.
   const at = Math.min(top, Math.max(0, rows.length - visible));
   const first = Math.max(0, at - OVERSCAN);
   const last = Math.min(rows.length, at + visible + OVERSCAN);
-  const active = columns.findIndex((column) => column.key === props.sort.key);
+  const onSort = useRef(props.onSort);
+  onSort.current = props.onSort;
+  const sorted = useCallback<Props<T>["onSort"]>((key, direction) => onSort.current(key, direction), []);
   return (
     <div className={isShort ? "w-short" : props.isPart ? "w-scroll w-part" : "w-scroll"} ref={box} onScroll={scrolled} tabIndex={0}
       role={props.isPart ? "group" : "region"} aria-label={props.label}>
       <Table aria-label={props.label} variant="compact" isStickyHeader={!isShort} gridBreakPoint="" className="w-table"
         aria-rowcount={rows.length + 1}>
-        <Thead>
-          <Tr>
-            {picking && <Th screenReaderText={picking.head} className="w-pick" />}
-            {columns.map((column, index) => (
-              <Th key={column.key} {...classOf(column, index)}
-                sort={{ sortBy: { index: active, direction: props.sort.direction }, columnIndex: index,
-                  onSort: (_event, _index, direction) => props.onSort(column.key, direction) }}>
-                {column.title}
-              </Th>
-            ))}
-          </Tr>
-        </Thead>
+        <Head columns={columns} sort={props.sort} onSort={sorted} picking={picking?.head} />
         <Tbody>
           <Space rows={first} columns={columns.length + 1} />
           {rows.slice(first, last).map((row, index) => {

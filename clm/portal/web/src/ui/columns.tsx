@@ -1,9 +1,9 @@
 // Columns of lists, by what they hold.
-import { Label } from "@patternfly/react-core/dist/esm/components/Label/index.js";
 import type { ReactNode } from "react";
 import type { Colour } from "../model/machines.ts";
 import type { Plain } from "../model/table.ts";
 import { word, type Key } from "../texts/translate.ts";
+import { Badge } from "./Badge.tsx";
 import { Link } from "./Link.tsx";
 import type { Column } from "./List.tsx";
 import { useTexts } from "./settings.ts";
@@ -19,7 +19,7 @@ const COLOURS: Record<string, Colour> = {
 /** One of the server's states: a word, and a colour beside it. */
 export function Status(props: { group: string; value: string }): ReactNode {
   const { t } = useTexts();
-  return <Label isCompact color={COLOURS[props.value] ?? "grey"}>{word(t, props.group, props.value)}</Label>;
+  return <Badge colour={COLOURS[props.value] ?? "grey"}>{word(t, props.group, props.value)}</Badge>;
 }
 
 type Member<T> = keyof T & string;
