@@ -2,14 +2,17 @@
 import { CLUSTER, machineOptions, storageOptions } from "../api/options.ts";
 import { everywhere, ofCluster, type ItemOf, type Placed, type Source } from "../api/list.ts";
 import { ask } from "../api/request.ts";
+import { call } from "../api/rpc.ts";
 import type { Action } from "../model/action.ts";
 import { BUSES, DESCRIPTION, MIB_OF_GIB, NAME, named, plainly, SIZE_GIB } from "../model/fields.ts";
 import { given, isSet, numberOf, textOf, type Field, type Values } from "../model/form.ts";
 import { addressTo } from "../model/routes.ts";
 import { columns } from "../ui/columns.tsx";
 import type { Column, ListSpec } from "../ui/List.tsx";
+import type { Offers } from "../ui/offers.ts";
 import type { Making } from "../ui/parts.tsx";
 import type { DiskBus, Filesystem, Freeze } from "../api/wawel.ts";
+import { refusals } from "./offers.ts";
 
 export type Disk = ItemOf<"user.disk.get_list"> & Placed;
 export type Snapshot = ItemOf<"user.snapshot.get_list"> & Placed;
@@ -65,21 +68,28 @@ export const ATTACH_FIELDS: readonly Field[] = [
 export const attachParams = (values: Values): { bus: DiskBus; read_only: boolean; delete_with_vm: boolean } =>
   ({ bus: textOf(values, "bus") as DiskBus, read_only: isSet(values, "read_only"), delete_with_vm: isSet(values, "delete_with_vm") });
 
+/** What the server says of disks, which hangs on the machines that have them, too. */
+export const DISK_OFFERS: Offers<Disk> = {
+  key: (row) => `${row.uuid}@${row.version}`,
+  kinds: ["disk", "vm", "snapshot"],
+  ask: (rows) => refusals(rows, DISK_OFFERS.key, (cluster, all) => call("user.disk.operations", { cluster, disk_ids: all.map((row) => row.disk_id) })),
+};
+
 export const DISK_ACTIONS: readonly Action<Disk>[] = [
   {
-    key: "attach", title: "action.attach", may: (row) => isWhole(row),
+    key: "attach", title: "action.attach", call: "user.disk.attach", may: (row) => isWhole(row),
     fields: (row) => [
       { name: "vm_id", label: "column.machine", as: "select", isRequired: true, options: machineOptions(row.cluster) }, ...ATTACH_FIELDS,
     ],
     request: (row, values) => ask("user.disk.attach", { ...of(row), vm_id: numberOf(values, "vm_id") ?? 0, ...attachParams(values) }),
   },
   {
-    key: "detach", title: "action.detach", may: (row) => row.attachments.length > 0,
+    key: "detach", title: "action.detach", call: "user.disk.detach", may: (row) => row.attachments.length > 0,
     confirm: { title: "disks.detachAsk", help: "disks.detachHelp" },
     request: (row) => ask("user.disk.detach", { ...of(row), vm_id: row.attachments[0]?.vm_id ?? 0 }),
   },
   {
-    key: "grow", title: "action.grow", may: isWhole,
+    key: "grow", title: "action.grow", call: "user.disk.grow", may: isWhole,
     fields: (row) => {
       const now = Math.ceil(row.size_bytes / 2 ** 30);
       return [{ ...SIZE_GIB, initial: String(now + 1), min: now, help: "disks.growHelp" }];
@@ -87,36 +97,36 @@ export const DISK_ACTIONS: readonly Action<Disk>[] = [
     request: (row, values) => ask("user.disk.grow", { ...of(row), size_mib: (numberOf(values, "size_mib") ?? 0) * MIB_OF_GIB }),
   },
   {
-    key: "snapshot", title: "action.snapshot", may: isWhole, fields: () => [NAME, DESCRIPTION, FREEZE],
+    key: "snapshot", title: "action.snapshot", call: "user.disk.create_snapshot", may: isWhole, fields: () => [NAME, DESCRIPTION, FREEZE],
     request: (row, values) =>
       ask("user.disk.create_snapshot", {
         ...of(row), name: textOf(values, "name"), description: textOf(values, "description"), freeze: textOf(values, "freeze") as Freeze,
       }),
   },
   {
-    key: "copy", title: "action.copy", may: isWhole, fields: (row) => [NAME, DESCRIPTION, storageField(row.cluster)],
+    key: "copy", title: "action.copy", call: "user.disk.copy", may: isWhole, fields: (row) => [NAME, DESCRIPTION, storageField(row.cluster)],
     request: (row, values) =>
       ask("user.disk.copy", { ...of(row), name: textOf(values, "name"), description: textOf(values, "description"), ...storageOf(values) }),
   },
   {
-    key: "image", title: "action.toImage", may: isWhole, fields: () => [NAME, DESCRIPTION],
+    key: "image", title: "action.toImage", call: "user.disk.to_image", may: isWhole, fields: () => [NAME, DESCRIPTION],
     request: (row, values) =>
       ask("user.disk.to_image", { ...of(row), name: textOf(values, "name"), description: textOf(values, "description") }),
   },
   {
-    key: "edit", title: "action.edit", fields: named,
+    key: "edit", title: "action.edit", call: "user.disk.edit", fields: named,
     request: (row, values) => ask("user.disk.edit", { ...of(row), name: textOf(values, "name"), description: textOf(values, "description") }),
   },
   {
-    key: "delete", title: "action.trash", may: isFree, isDanger: true, confirm: { title: "disks.trashAsk", help: "disks.trashHelp" },
+    key: "delete", title: "action.trash", call: "user.disk.delete", may: isFree, isDanger: true, confirm: { title: "disks.trashAsk", help: "disks.trashHelp" },
     request: (row) => ask("user.disk.delete", of(row)),
   },
 ];
 
 export const TRASH_ACTIONS: readonly Action<Disk>[] = [
-  { key: "restore", title: "action.restore", request: (row) => ask("user.disk.restore", of(row)) },
+  { key: "restore", title: "action.restore", call: "user.disk.restore", request: (row) => ask("user.disk.restore", of(row)) },
   {
-    key: "purge", title: "action.purge", isDanger: true, confirm: { title: "trash.purgeAsk", help: "trash.purgeHelp" },
+    key: "purge", title: "action.purge", call: "user.disk.purge", isDanger: true, confirm: { title: "trash.purgeAsk", help: "trash.purgeHelp" },
     request: (row) => ask("user.disk.purge", of(row)),
   },
 ];
@@ -131,29 +141,36 @@ const SNAPSHOT_COLUMNS: readonly Column<Snapshot>[] = [
   s.text("description", "column.description", { isMinor: true }),
 ];
 
+const SNAPSHOT_OFFERS: Offers<Snapshot> = {
+  key: (row) => row.uuid,
+  kinds: ["disk", "vm", "snapshot"],
+  ask: (rows) =>
+    refusals(rows, SNAPSHOT_OFFERS.key, (cluster, all) => call("user.snapshot.operations", { cluster, snapshot_ids: all.map((row) => row.snapshot_id) })),
+};
+
 const ofSnapshot = ({ snapshot_id, cluster }: Snapshot): { snapshot_id: number; cluster: string } => ({ snapshot_id, cluster });
 const SNAPSHOT_ACTIONS: readonly Action<Snapshot>[] = [
   {
-    key: "revert", title: "action.revert", isDanger: true, confirm: { title: "snapshots.revertAsk", help: "snapshots.revertHelp" },
+    key: "revert", title: "action.revert", call: "user.snapshot.revert", isDanger: true, confirm: { title: "snapshots.revertAsk", help: "snapshots.revertHelp" },
     request: (row) => ask("user.snapshot.revert", ofSnapshot(row)),
   },
   {
-    key: "disk", title: "action.toDisk", fields: () => [NAME, DESCRIPTION],
+    key: "disk", title: "action.toDisk", call: "user.snapshot.create_disk", fields: () => [NAME, DESCRIPTION],
     request: (row, values) =>
       ask("user.snapshot.create_disk", { ...ofSnapshot(row), name: textOf(values, "name"), description: textOf(values, "description") }),
   },
   {
-    key: "image", title: "action.toImage", fields: () => [NAME, DESCRIPTION],
+    key: "image", title: "action.toImage", call: "user.snapshot.to_image", fields: () => [NAME, DESCRIPTION],
     request: (row, values) =>
       ask("user.snapshot.to_image", { ...ofSnapshot(row), name: textOf(values, "name"), description: textOf(values, "description") }),
   },
   {
-    key: "edit", title: "action.edit", fields: named,
+    key: "edit", title: "action.edit", call: "user.snapshot.edit", fields: named,
     request: (row, values) =>
       ask("user.snapshot.edit", { ...ofSnapshot(row), name: textOf(values, "name"), description: textOf(values, "description") }),
   },
   {
-    key: "delete", title: "action.delete", isDanger: true, confirm: { title: "confirm.delete", help: "confirm.deleteHelp" },
+    key: "delete", title: "action.delete", call: "user.snapshot.delete", isDanger: true, confirm: { title: "confirm.delete", help: "confirm.deleteHelp" },
     request: (row) => ask("user.snapshot.delete", ofSnapshot(row)),
   },
 ];
@@ -164,6 +181,7 @@ export const SNAPSHOT_LIST: ListSpec<Snapshot> = {
   id: (row) => row.uuid,
   name: (row) => row.name,
   actions: SNAPSHOT_ACTIONS,
+  offers: SNAPSHOT_OFFERS,
   none: ["snapshots.none", "snapshots.noneHelp"],
 };
 

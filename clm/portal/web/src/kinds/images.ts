@@ -2,6 +2,7 @@
 import type { ItemOf, Placed, Source } from "../api/list.ts";
 import { groupOptions } from "../api/options.ts";
 import { ask } from "../api/request.ts";
+import { call } from "../api/rpc.ts";
 import type { ImageKind, Image as Told } from "../api/wawel.ts";
 import type { Action } from "../model/action.ts";
 import { DESCRIPTION, NAME } from "../model/fields.ts";
@@ -11,6 +12,8 @@ import type { Filter } from "../model/table.ts";
 import type { Key } from "../texts/translate.ts";
 import { columns } from "../ui/columns.tsx";
 import type { Column } from "../ui/List.tsx";
+import type { Offers } from "../ui/offers.ts";
+import { refusals } from "./offers.ts";
 
 export type Image = ItemOf<"user.system_image.get_list"> & Placed;
 
@@ -54,10 +57,18 @@ const isMine = (row: Image): boolean => row.mine || row.level === "owner";
 const isWhole = (row: Image): boolean => isMine(row) && row.state === "ok";
 const of = ({ image_id, cluster }: Image): { image_id: number; cluster: string } => ({ image_id, cluster });
 
+/** What the server says of system images; of the others their states decide here. */
+export const IMAGE_OFFERS: Offers<Image> = {
+  key: (row) => `${row.uuid}@${row.version}`,
+  kinds: ["image", "vm"],
+  ask: (rows) =>
+    refusals(rows.filter((row) => row.kind === "system"), IMAGE_OFFERS.key, (cluster, all) =>
+      call("user.system_image.operations", { cluster, image_ids: all.map((row) => row.image_id) })),
+};
 
 export const IMAGE_ACTIONS: readonly Action<Image>[] = [
   {
-    key: "edit", title: "action.edit", may: isMine,
+    key: "edit", title: "action.edit", call: "user.system_image.edit", may: isMine,
     fields: (row) => [
       { ...NAME, initial: row.name }, { ...DESCRIPTION, initial: row.description },
       ...(row.kind === "system" ? [{ name: "default_user", label: "images.defaultUser", initial: row.default_user, help: "images.defaultUserHelp" } as const] : []),
@@ -69,7 +80,7 @@ export const IMAGE_ACTIONS: readonly Action<Image>[] = [
     },
   },
   {
-    key: "group", title: "images.setGroup", may: (row) => isWhole(row) && row.kind === "system",
+    key: "group", title: "images.setGroup", call: "user.system_image.set_group", may: (row) => isWhole(row) && row.kind === "system",
     fields: () => [{ name: "group_id", label: "column.group", as: "select", isRequired: true, options: groupOptions, help: "images.setGroupHelp" }],
     request: (row, values) => ask("user.system_image.set_group", { ...of(row), group_id: numberOf(values, "group_id") ?? 0 }),
   },
@@ -79,13 +90,13 @@ export const IMAGE_ACTIONS: readonly Action<Image>[] = [
     request: (row) => ask("user.system_image.set_private", of(row)),
   },
   {
-    key: "convert", title: "images.convert", may: (row) => isWhole(row) && row.kind !== "iso",
+    key: "convert", title: "images.convert", call: "user.system_image.convert_to_storage_image", may: (row) => isWhole(row) && row.kind !== "iso",
     confirm: { title: "images.convertAsk", help: "images.convertHelp" },
     request: (row) =>
       row.kind === "system" ? ask("user.system_image.convert_to_storage_image", of(row)) : ask("user.storage_image.convert_to_system_image", of(row)),
   },
   {
-    key: "download", title: "images.download", may: (row) => row.state === "ok" && row.level !== "user", fields: () => [],
+    key: "download", title: "images.download", call: "user.system_image.create_download", may: (row) => row.state === "ok" && row.level !== "user", fields: () => [],
     request: (row) => ask(`user.${nounOf(row.kind)}.create_download`, of(row)),
     secret: (answer) => {
       const { cluster, path } = answer as { cluster: string; path: string };
@@ -94,7 +105,7 @@ export const IMAGE_ACTIONS: readonly Action<Image>[] = [
     },
   },
   {
-    key: "delete", title: "action.delete", may: isMine, isDanger: true, confirm: { title: "confirm.delete", help: "images.deleteHelp" },
+    key: "delete", title: "action.delete", call: "user.system_image.delete", may: isMine, isDanger: true, confirm: { title: "confirm.delete", help: "images.deleteHelp" },
     request: (row) => ask(`user.${nounOf(row.kind)}.delete`, of(row)),
   },
 ];

@@ -1,6 +1,5 @@
 // What is done to machines. Those of one cluster go in one call, where a call takes many; each outcome is told by its machine.
 import type { Action, Outcome } from "../model/action.ts";
-import type { Reason } from "../model/reasons.ts";
 import type { Offers } from "../ui/offers.ts";
 import { may, type MachineAction } from "../model/machines.ts";
 import { given, textOf } from "../model/form.ts";
@@ -8,22 +7,9 @@ import type { Machine } from "../api/cloud.ts";
 import { ask } from "../api/request.ts";
 import { call, plan, problemOf } from "../api/rpc.ts";
 import type { VMOutcome } from "../api/wawel.ts";
-
-/** Machines of one call; the server takes no more. */
-const BATCH = 200;
+import { batches, refusals } from "./offers.ts";
 
 export type Placed = Pick<Machine, "vm_id" | "name" | "cluster">;
-
-export function batches<T extends Placed>(machines: readonly T[]): [string, T[]][] {
-  const found = new Map<string, T[]>();
-  for (const machine of machines) found.set(machine.cluster, [...(found.get(machine.cluster) ?? []), machine]);
-  return [...found].flatMap(([cluster, all]) =>
-    Array.from({ length: Math.ceil(all.length / BATCH) }, (_, index): [string, T[]] => [
-      cluster,
-      all.slice(index * BATCH, (index + 1) * BATCH),
-    ]),
-  );
-}
 
 function outcomeOf(told: VMOutcome, machines: readonly Placed[]): Outcome {
   const name = machines.find((machine) => machine.vm_id === told.vm_id)?.name ?? String(told.vm_id);
@@ -59,19 +45,8 @@ export function batchOf<T extends Placed>(method: "user.vm.destroy" | "user.vm.r
 /** What the server says of machines; of one that is no longer to be seen, nothing. */
 export const MACHINE_OFFERS: Offers<Machine> = {
   key: (machine) => `${machine.uuid}@${machine.version}`,
-  ask: async (machines) => {
-    const found = new Map<string, ReadonlyMap<string, Reason>>();
-    for (const [cluster, all] of batches(machines)) {
-      const told = await call("user.vm.operations", { cluster, vm_ids: all.map((machine) => machine.vm_id) });
-      for (const each of told) {
-        const machine = all.find(({ vm_id }) => vm_id === each.vm_id);
-        if (!machine || !each.operations) continue;
-        const refused = each.operations.flatMap((offer): [string, Reason][] => (offer.reason ? [[offer.call, offer.reason]] : []));
-        found.set(MACHINE_OFFERS.key(machine), new Map(refused));
-      }
-    }
-    return found;
-  },
+  ask: (machines) =>
+    refusals(machines, MACHINE_OFFERS.key, (cluster, all) => call("user.vm.operations", { cluster, vm_ids: all.map((machine) => machine.vm_id) })),
 };
 
 type Simple = Exclude<MachineAction, "destroy" | "reset" | "edit" | "save">;

@@ -1,6 +1,6 @@
 import { useMemo, type ReactNode } from "react";
 import { everywhere } from "../api/list.ts";
-import { DISK_ACTIONS, SNAPSHOT_LIST, snapshotsOf, type Disk as Row } from "../kinds/disks.ts";
+import { DISK_ACTIONS, DISK_OFFERS, SNAPSHOT_LIST, snapshotsOf, type Disk as Row } from "../kinds/disks.ts";
 import { Actions } from "../ui/Actions.tsx";
 import { AtOne } from "../ui/AtOne.tsx";
 import { Status } from "../ui/columns.tsx";
@@ -46,7 +46,7 @@ function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
   return (
     <>
       <Status group="diskState" value={row.state} />
-      <Actions rows={[row]} name={(each) => each.name} actions={DISK_ACTIONS} done={reload} />
+      <Actions rows={[row]} name={(each) => each.name} actions={DISK_ACTIONS} offers={DISK_OFFERS} done={reload} />
       <Overview row={row} />
       <ListSection source={source} spec={SNAPSHOT_LIST} />
     </>

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { DISK_ACTIONS, DISK_COLUMNS, DISKS, MAKE_DISK, type Disk } from "../kinds/disks.ts";
+import { DISK_ACTIONS, DISK_COLUMNS, DISK_OFFERS, DISKS, MAKE_DISK, type Disk } from "../kinds/disks.ts";
 import { addressTo } from "../model/routes.ts";
 import type { ListSpec } from "../ui/List.tsx";
 import { ListPage } from "../ui/lists.tsx";
@@ -12,6 +12,7 @@ const SPEC: ListSpec<Disk> = {
   id: (row) => row.uuid,
   name: (row) => row.name,
   actions: DISK_ACTIONS,
+  offers: DISK_OFFERS,
   none: ["disks.none", "disks.noneHelp"],
 };
 

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { audienceOf, IMAGE_ACTIONS, IMAGES, type Image as Row } from "../kinds/images.ts";
+import { audienceOf, IMAGE_ACTIONS, IMAGE_OFFERS, IMAGES, type Image as Row } from "../kinds/images.ts";
 import { word } from "../texts/translate.ts";
 import { Access } from "../ui/Access.tsx";
 import { Actions } from "../ui/Actions.tsx";
@@ -42,7 +42,7 @@ export default function Image({ params }: PageProps): ReactNode {
       {(row, reload) => (
         <>
           <Status group="imageState" value={row.state} />
-          <Actions rows={[row]} name={(each) => each.name} actions={IMAGE_ACTIONS} done={reload} />
+          <Actions rows={[row]} name={(each) => each.name} actions={IMAGE_ACTIONS} offers={IMAGE_OFFERS} done={reload} />
           <Overview row={row} />
           {row.mine && <Access kind="image" object_id={row.image_id} cluster={row.cluster} />}
         </>

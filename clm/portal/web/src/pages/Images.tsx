@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { IMAGE_ACTIONS, IMAGE_COLUMNS, IMAGE_FILTERS, IMAGES, type Image } from "../kinds/images.ts";
+import { IMAGE_ACTIONS, IMAGE_COLUMNS, IMAGE_FILTERS, IMAGE_OFFERS, IMAGES, type Image } from "../kinds/images.ts";
 import { addressTo } from "../model/routes.ts";
 import type { ListSpec } from "../ui/List.tsx";
 import { ListPage } from "../ui/lists.tsx";
@@ -13,6 +13,7 @@ const SPEC: ListSpec<Image> = {
   id: (row) => row.uuid,
   name: (row) => row.name,
   actions: IMAGE_ACTIONS,
+  offers: IMAGE_OFFERS,
   none: ["images.none", "images.noneHelp"],
 };
 

@@ -5,7 +5,7 @@ import { diskOptions, isoOptions } from "../api/options.ts";
 import { ask } from "../api/request.ts";
 import type { Freeze } from "../api/wawel.ts";
 import {
-  ATTACH_FIELDS, attachParams, DISK_ACTIONS, DISK_COLUMNS, FREEZE, SNAPSHOT_LIST, snapshotsOf, type Disk,
+  ATTACH_FIELDS, attachParams, DISK_ACTIONS, DISK_COLUMNS, DISK_OFFERS, FREEZE, SNAPSHOT_LIST, snapshotsOf, type Disk,
 } from "../kinds/disks.ts";
 import { DESCRIPTION, NAME } from "../model/fields.ts";
 import { numberOf, textOf } from "../model/form.ts";
@@ -21,6 +21,7 @@ const DISKS: ListSpec<Disk> = {
   id: (row) => row.uuid,
   name: (row) => row.name,
   actions: DISK_ACTIONS.filter((action) => ["detach", "grow", "copy", "snapshot"].includes(action.key)),
+  offers: DISK_OFFERS,
   none: ["machine.noDisks", "machine.noDisksHelp"],
 };
 

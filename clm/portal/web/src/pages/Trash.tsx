@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { DISK_COLUMNS, TRASH, TRASH_ACTIONS, type Disk } from "../kinds/disks.ts";
+import { DISK_COLUMNS, DISK_OFFERS, TRASH, TRASH_ACTIONS, type Disk } from "../kinds/disks.ts";
 import { columns } from "../ui/columns.tsx";
 import type { ListSpec } from "../ui/List.tsx";
 import { ListPage } from "../ui/lists.tsx";
@@ -14,6 +14,7 @@ const SPEC: ListSpec<Disk> = {
   id: (row) => row.uuid,
   name: (row) => row.name,
   actions: TRASH_ACTIONS,
+  offers: DISK_OFFERS,
   none: ["trash.none", "trash.noneHelp"],
 };
 
