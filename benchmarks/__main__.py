@@ -26,6 +26,7 @@ BENCHMARKS = {
     "ec2": "calls of EC2's protocol beside moto, pollers beside a neighbour, the endpoint's memory",
     "feed": "500 subscribers of the cloud's change feed",
     "lists": "a list over 20 simulated clusters of 1,000 VMs, one of them dead",
+    "portal": "the portal's budgets in Chromium: bytes, a change on screen, 20,000 machines",
     "console": "the console's start, beside an empty Python",
     "upload": "an upload of 1 GiB beside curl -T into a plain Twisted resource, and the manager's memory",
     "simulation": "how fast simulated time runs, three nodes with 30 VMs",
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "networks": "50 networks and 500 taps made by an agent; guest to guest over two nodes (needs root)",
     "groups": "a packet between guests in a security group of 1,000 rules, beside ten (needs root)",
     "migration": "live moves and an evacuation beside raw libvirt's between two QEMU hosts (needs root)",
+    "terminal": "a key's echo beside virsh console, a screen beside QEMU's own VNC port (needs root)",
     "create": "user.vm.create beside raw libvirt-python on a QEMU host (needs root)",
 }
 Measure = Callable[[Settings], Iterator[Figure | Skipped]]

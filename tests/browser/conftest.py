@@ -10,14 +10,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.portal import FLAGS
 from browser.person import AXE, REPOSITORY, WAIT_MS, Browser
 
 BUILT = REPOSITORY / "clm" / "portal" / "dist" / "index.html"
 CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions",
-]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
