@@ -7,6 +7,7 @@ import { ask } from "../api/request.ts";
 import type { PortProtocol, PublicPort } from "../api/wawel.ts";
 import { plainly } from "../model/fields.ts";
 import { given, listOf, numberOf, textOf } from "../model/form.ts";
+import { limitFields, limits, limitsOf } from "../kinds/nics.ts";
 import { AtMachine } from "../ui/AtMachine.tsx";
 import { columns } from "../ui/columns.tsx";
 import { List, type ListSpec } from "../ui/List.tsx";
@@ -25,6 +26,7 @@ function nicSpec({ vm_id, cluster }: Machine): ListSpec<Nic> {
     title: "nics.title",
     columns: [
       n.text("nic", "nics.number"), n.text("network", "column.network"), n.of("addresses", "machine.addresses", (row) => row.addresses.join(", ")),
+      n.of("limits", "nics.limitsOf", limitsOf, { isMinor: true }),
       n.text("mac", "column.mac", { isMinor: true }), n.text("model", "column.model", { isMinor: true }),
     ],
     id: (row) => String(row.nic_id),
@@ -37,6 +39,10 @@ function nicSpec({ vm_id, cluster }: Machine): ListSpec<Nic> {
         ],
         request: (row, values) =>
           ask("user.security_group.assign", { cluster, vm_id, nic: row.nic, security_group_ids: listOf(values, "security_group_ids").map(Number) }),
+      },
+      {
+        key: "limits", title: "nics.limits", fields: limitFields,
+        request: (row, values) => ask("user.nic.edit", { cluster, vm_id, nic: row.nic, ...limits(values) }),
       },
       {
         key: "detach", title: "action.detach", isDanger: true, confirm: { title: "nics.detachAsk", help: "nics.detachHelp" },

@@ -4,6 +4,7 @@ import { ofCluster, type ItemOf, type Placed } from "../../api/list.ts";
 import { ask } from "../../api/request.ts";
 import { batchOf } from "../../kinds/machines.ts";
 import { isSet, numberOf } from "../../model/form.ts";
+import { limitFields, limits } from "../../kinds/nics.ts";
 import { addressOf, STATE_FILTER, wordsOf } from "../../model/machines.ts";
 import { columns } from "../../ui/columns.tsx";
 import type { ListSpec } from "../../ui/List.tsx";
@@ -49,6 +50,11 @@ const SPEC: ListSpec<VM> = {
     {
       key: "stay", title: "admin.stay", may: (row) => row.operation === "vm_migrate", confirm: { title: "admin.stayAsk", help: "admin.stayHelp" },
       request: (row) => ask("admin.vm.abort_migration", of(row)),
+    },
+    {
+      key: "limits", title: "nics.limits",
+      fields: () => [{ name: "nic", label: "nics.number", as: "number", isRequired: true, initial: "0", min: 0, max: 31 }, ...limitFields()],
+      request: (row, values) => ask("admin.nic.edit", { ...of(row), nic: numberOf(values, "nic") ?? 0, ...limits(values) }),
     },
     { key: "destroy", title: "action.destroy", isDanger: true, batch: batchOf("admin.vm.destroy"), confirm: { title: "confirm.destroy", help: "confirm.destroyHelp" } },
     {
