@@ -63,7 +63,7 @@ def _typing(whole: Any, cluster: Any, vm_id: int, keys: int) -> Figure:
     # In turns, as only one speaks to a serial port at a time: what the machine does else comes to both.
     for _ in range(4):
         with _open(whole, vm_id, "serial") as console:
-            ours += _echoes(console.send, lambda: console.receive(WAIT_S), keys // 4)
+            ours += _echoes(console.send, console.receive, keys // 4)
         with _virsh(cluster, vm_id) as (write, read):
             theirs += _echoes(write, read, keys // 4)
     more = median(ours) - median(theirs)
@@ -78,10 +78,13 @@ def _typing(whole: Any, cluster: Any, vm_id: int, keys: int) -> Figure:
     )
 
 
-def _echoes(write: Callable[[bytes], object], read: Callable[[], bytes], keys: int) -> list[float]:
-    """Milliseconds from each key to its echo, at a shell's prompt."""
-    write(b"\r")
-    _until(read, b"#")
+def _echoes(write: Callable[[bytes], object], read: Callable[[float], bytes], keys: int) -> list[float]:
+    """
+    Milliseconds from each key to its echo, at a shell's prompt.
+
+    :param read: what came, within so many seconds; nothing: nothing did.
+    """
+    _prompt(write, read)
     taken = []
     for number in range(keys):
         key = bytes([ord("a") + number % 26])
@@ -89,30 +92,41 @@ def _echoes(write: Callable[[bytes], object], read: Callable[[], bytes], keys: i
         write(key)
         _until(read, key)
         taken.append((time.perf_counter() - began) * 1000)
-    write(b"\x15\r")  # the line is thrown away
-    _until(read, b"#")
+    write(b"\x15")  # the line is thrown away
     return taken
 
 
-def _until(read: Callable[[], bytes], wanted: bytes) -> None:
+def _prompt(write: Callable[[bytes], object], read: Callable[[float], bytes]) -> None:
+    """Until the shell says its prompt. What is typed while a terminal is being made ready is lost."""
+    heard, until = b"", time.monotonic() + WAIT_S
+    while b"#" not in heard:
+        if time.monotonic() > until:
+            raise RuntimeError(f"the console said {heard!r}, and no prompt")
+        write(b"\r")
+        heard += read(2.0)
+    while read(0.5):  # what it says besides
+        pass
+
+
+def _until(read: Callable[[float], bytes], wanted: bytes) -> None:
     heard = b""
     while wanted not in heard:
-        told = read()
+        told = read(WAIT_S)
         if not told:
             raise RuntimeError(f"the console said {heard!r}, and not {wanted!r}")
         heard += told
 
 
 @contextmanager
-def _virsh(cluster: Any, vm_id: int) -> Iterator[tuple[Callable[[bytes], object], Callable[[], bytes]]]:
+def _virsh(cluster: Any, vm_id: int) -> Iterator[tuple[Callable[[bytes], object], Callable[[float], bytes]]]:
     """``virsh console`` at a terminal of its own."""
     master, slave = pty.openpty()
     argv = [get_program("virsh"), "-c", cluster.nodes[0].uri, "console", domain_name(vm_id), "--force"]
     running = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=child_environment())
     os.close(slave)
 
-    def read() -> bytes:
-        if not select.select([master], [], [], WAIT_S)[0]:
+    def read(timeout_s: float) -> bytes:
+        if not select.select([master], [], [], timeout_s)[0]:
             return b""
         return os.read(master, 65_536)
 
@@ -201,7 +215,7 @@ def _begun(viewer: Viewer) -> tuple[int, int]:
     viewer.read(16)
     (length,) = struct.unpack(">I", viewer.read(4))
     viewer.read(length)
-    viewer.send(struct.pack(">BxBBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
+    viewer.send(struct.pack(">B3xBBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
     viewer.send(struct.pack(">BxHi", 2, 1, 0))
     return width, height
 
