@@ -7,7 +7,7 @@ export function Badge(props: { colour: Colour; children: string }): ReactNode {
   const colour = props.colour === "grey" ? "" : ` pf-m-${props.colour}`;
   return (
     <span className={`pf-v6-c-label pf-m-filled pf-m-compact${colour}`}>
-      <span className="pf-v6-c-label__content"><span className="pf-v6-c-label__text">{props.children}</span></span>
+      <span className="pf-v6-c-label__content">{props.children}</span>
     </span>
   );
 }

@@ -1,6 +1,7 @@
 // A table that keeps only the rows in sight in the document, so that twenty thousand cost what twenty do.
 import { Table, Tbody, Th, Thead, Tr } from "@patternfly/react-table";
 import { memo, useCallback, useLayoutEffect, useRef, useState, type MouseEvent, type ReactNode } from "react";
+import { slotsOf } from "../model/slots.ts";
 
 export interface Column<T> {
   key: string;
@@ -34,7 +35,7 @@ interface Props<T> {
   view: string;
 }
 
-const OVERSCAN = 4;
+const OVERSCAN = 2;
 /** So many rows are scrolled before others are in the document. */
 const STEP = 4;
 const ROW_PX = 41; // as in app.css
@@ -136,6 +137,10 @@ export function VirtualTable<T>(props: Props<T>): ReactNode {
   const at = Math.min(top, Math.max(0, rows.length - visible));
   const first = Math.max(0, at - OVERSCAN);
   const last = Math.min(rows.length, at + visible + OVERSCAN);
+  const shown = rows.slice(first, last);
+  const slots = useRef<ReadonlyMap<string, number>>(new Map());
+  const focused = useRef<string>(undefined);
+  slots.current = slotsOf(shown.map(props.id), slots.current, focused.current);
   const onSort = useRef(props.onSort);
   onSort.current = props.onSort;
   const sorted = useCallback<Props<T>["onSort"]>((key, direction) => onSort.current(key, direction), []);
@@ -145,11 +150,14 @@ export function VirtualTable<T>(props: Props<T>): ReactNode {
       <Table aria-label={props.label} variant="compact" isStickyHeader={!isShort} gridBreakPoint="" className="w-table"
         aria-rowcount={rows.length + 1}>
         <Head columns={columns} sort={props.sort} onSort={sorted} picking={picking?.head} />
-        <Tbody>
+        <Tbody onBlur={() => { focused.current = undefined; }} onFocus={(event) => {
+          const row = rows[Number(event.target.closest("tr")?.getAttribute("aria-rowindex")) - 2];
+          focused.current = row && props.id(row);
+        }}>
           <Space rows={first} columns={columns.length + 1} />
-          {rows.slice(first, last).map((row, index) => {
+          {shown.map((row, index) => {
             const id = props.id(row);
-            return <Row key={id} row={row} index={first + index} columns={columns} id={id}
+            return <Row key={slots.current.get(id) ?? id} row={row} index={first + index} columns={columns} id={id}
               selected={picking?.selected.has(id) ?? false} picking={picking} />;
           })}
           <Space rows={rows.length - last} columns={columns.length + 1} />
