@@ -64,6 +64,7 @@ def test_screen(person: Browser, vm: dict[str, Any]) -> None:
     button(page, "Open the screen").click()
     expect(page.get_by_text("connected", exact=True)).to_be_visible()
     page.wait_for_function(f"() => ({COLOURS})() > 1")
+    expect(page.locator(".w-screen canvas")).to_be_visible()
     person.check()
     picture(page, "console-screen")
     button(page, "Send text …").click()
