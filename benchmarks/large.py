@@ -26,7 +26,7 @@ SMALL_NODES, SMALL_LIVE = 4, 10
 NODES, LIVE, CLOSED = 500, 20_000, 1_000_000
 USERS, IMAGES = 200, 40
 READERS = LIVE // USERS  # live VMs of the user who reads; the closed ones are fifty times as many
-BULK = ["vm", "operation", "audit", "change", "placement", "hook_event", "request", "message", "drift"]
+BULK = ["vm", "vm_run", "operation", "audit", "change", "placement", "hook_event", "request", "message", "drift"]
 WRITING_S = 900
 
 

@@ -80,6 +80,8 @@ SELECT g.id, g.uuid, g.name, g.account_id, {{image}}, {{template}}, g.reservatio
           FROM generate_series(1, {{count}}) g, (SELECT array_agg(id) AS ids FROM node) n) g,
        (SELECT summary FROM vm WHERE id = {{model}}) m;
 SELECT setval(pg_get_serial_sequence('vm', 'id'), (SELECT max(id) FROM vm));
+INSERT INTO vm_run (vm_id, account_id, points, began_at, ended_at)
+SELECT v.id, v.account_id, 1, v.created_at, v.closed_at FROM vm v WHERE v.closed_at IS NOT NULL;
 INSERT INTO operation (kind, account_id, vm_id, node_id, state, deadline, created_at, finished_at)
 SELECT k.kind, v.account_id, v.id, v.node_id, 'done', v.closed_at, v.created_at, v.closed_at
   FROM vm v, unnest(ARRAY['vm_create', 'vm_stop', 'vm_start', 'vm_destroy']) k(kind) WHERE v.closed_at IS NOT NULL;

@@ -189,6 +189,7 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         Column("ROLES", _roles),
         _age(),
     ),
+    "cost": _columns("ID=user_id", "LOGIN", "POINTS=used", "LIMIT", "HOURS", "VMS"),
     "cluster": _columns(
         "ID=cluster_id", "NAME", _LOCKED, "ERROR", Column("VERSION", _release), "URL",
         _age("seen_at", "SEEN"),

@@ -23,6 +23,7 @@ SENTENCES: Final = {
     "storage_low": "Storage {name} runs low: {available_bytes} of {capacity_bytes} bytes are free; {purged} disks were"
     " deleted from its trash.",
     "operation_trouble": "Operation {operation_id} ({kind}) failed, on node {node}, storage {storage}: {reason}",
+    "point_limit": "Your VMs have cost {used} of this month's {limit} points ({percent} %).",
     "disk_found": "Disk {name} was lost, and is there again.",
     "vm_moved": "VM {name} was stopped and started again, on another node: its own was emptied.",
     "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",

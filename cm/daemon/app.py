@@ -148,6 +148,8 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         quota_storage_mib=quota.storage_mib,
         quota_vms=quota.vms,
         quota_networks=quota.networks,
+        quota_points=quota.points,
+        points_refuse=quota.points_refuse,
         measured_s=settings.monitoring.every_s or STEPS[0],
         samples_kept=settings.monitoring.kept,
     )

@@ -13,6 +13,7 @@ from cm.services.flattening import flatten_long
 from cm.services.free_volume import sweep
 from cm.services.image import close_failed
 from cm.services.leaving import settle_leaving
+from cm.services.usage import warn
 from cm.store.prune import BATCH, TABLES, Retention, prune_table
 
 CARE_S: Final = 300.0  # between rounds, when all that was old is gone
@@ -54,6 +55,7 @@ class Care:
         await database.transact(evict_spare, self._services.policy.cache_free)
         more = await database.transact(purge_overdue, self._services.policy.trash_s) > 0
         await settle_leaving(self._services)
+        await database.transact(warn, self._services.policy)
         for table in TABLES:
             more |= await database.transact(prune_table, table, self._retention) >= BATCH
         return MORE_S if more else None

@@ -110,6 +110,8 @@ class QuotaSettings:
     storage_mib: int = 512 * 1024
     vms: int = 20
     networks: int = 16
+    points: int = 0
+    points_refuse: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from cm.models.tag import ObjectTag
 from cm.models.template import Template
 from cm.models.trust import TrustedKey
 from cm.models.upload import DownloadTicket, Upload
+from cm.models.usage import VmRun
 from cm.models.vm import VM
 from cm.models.volume import LeftoverVolume, Volume
 
@@ -89,6 +90,7 @@ __all__ = [
     "UnknownDomain",
     "Upload",
     "VM",
+    "VmRun",
     "VncPort",
     "Volume",
     "Worker",

@@ -36,6 +36,9 @@ class Account(Base):
     quota_networks: Mapped[int] = mapped_column(server_default=text("16"))
     quota_public_addresses: Mapped[int] = mapped_column(server_default=text("2"))
     quota_public_ports: Mapped[int] = mapped_column(server_default=text("20"))
+    quota_points: Mapped[Zero]  # a month; 0: as many as the cluster's settings say
+    points_told: Mapped[Zero]  # of which per cent of them it was told, and when
+    points_told_at: Mapped[datetime | None]
     used_cpu: Mapped[Zero]
     used_memory_mib: Mapped[Zero]
     used_storage_mib: Mapped[Zero]

@@ -73,6 +73,7 @@ class VM(Base):
     # claims
     node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     node_claimed: Mapped[No]
+    points: Mapped[Zero]  # its size's price an hour, when it was made of that size
     moves_to: Mapped[int | None] = mapped_column(ForeignKey("node.id"))  # holds a share there too, until it is there
     error: Mapped[Empty]  # of the last operation that failed, in words for the user; empty after a good one
     created_at: Mapped[Now]

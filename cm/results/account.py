@@ -27,6 +27,7 @@ class PublicQuotas(Quotas):
 
     quota_public_addresses: Total
     quota_public_ports: Annotated[Total, Meta(description="Ports of shared addresses.")]
+    quota_points: Annotated[int, Meta(ge=0, examples=[2000], description="A month; 0: as the cluster's settings say.")]
     used_public_addresses: Total
     used_public_ports: Total
 

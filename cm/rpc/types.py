@@ -79,6 +79,7 @@ Text = Annotated[
     Meta(max_length=DESCRIPTION_MAX, pattern=_TEXT, description="Lines; of control characters only line feed and tab."),
 ]
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
+Month = Annotated[str, Meta(max_length=7)]  # as "2026-11", of UTC; empty: the present one
 Version = Annotated[int, Meta(ge=0, le=ID_MAX, description="The version of the object that the caller saw.")]
 Count = Annotated[int, Meta(ge=1, le=COUNT_MAX)]
 Size = Annotated[int, Meta(ge=0, le=ID_MAX)]

@@ -212,4 +212,4 @@ def quota(session: Session, account_id: int) -> QuotaUse:
         resource = name.removeprefix("quota_")
         limit, used = row[name], row[f"used_{resource}"]
         answer |= {name: limit, f"used_{resource}": used, f"free_{resource}": max(limit - used, 0)}
-    return cast(QuotaUse, answer)
+    return cast(QuotaUse, answer | {"quota_points": row["quota_points"]})

@@ -80,6 +80,8 @@ class ClusterPolicy:
     quota_storage_mib: int = 512 * 1024
     quota_vms: int = 20
     quota_networks: int = 16
+    quota_points: int = 0  # a month, of accounts that have no number of their own; 0: without a bound
+    points_refuse: bool = False  # whether nothing more is started by who has used them
 
 
 def vnc_password(secret: bytes, vm_uuid: str, generation: int) -> str:

@@ -42,6 +42,7 @@ from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
 from cm.services.security_group import join
 from cm.services.storage import StorageDraining
+from cm.services.usage import refuse_points
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
 from cm.store.booking import Booking, Share, book
@@ -133,6 +134,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         {} if local else {image.storage_id: size_bytes * new.count},
     )
     requested.refuse(held)
+    refuse_points(session, account_id, caller.policy)
     caller.note("claim quota", cpu=held.cpu, memory_mib=held.memory_mib, vms=new.count)
     extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
@@ -363,6 +365,7 @@ def change_state(
     :raises AccessNeeded: the caller may see it, and not do this.
     :raises WrongVMState: its state does not allow this.
     :raises VMGuarded: it would end the VM, whose owner does not want that; administrators do it all the same.
+    :raises PointsUsedUp: it would be started, and its account has used up its points.
     :raises VMBusy: another operation is under way; destroy alone ends an interruptible one.
     """
     session = caller.session
@@ -381,6 +384,8 @@ def change_state(
         caller.note("give up", operation_id=row.operation_id, kind=row.operation_kind)
     elif row.operation_id is None and row.state not in spec.allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
+    if kind is OperationKind.VM_START and who is not None:
+        refuse_points(session, row.account_id, caller.policy)
     if kind is OperationKind.VM_DESTROY:
         for yielding_id in find_yielding(session, ObjectKind.VM, vm_id):
             interrupt(session, yielding_id)

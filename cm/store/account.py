@@ -25,7 +25,9 @@ _PUBLIC_QUOTAS: Final[Columns] = tuple(getattr(Account, name) for name in PUBLIC
 MADE_OF: Final[Columns] = (
     Account.origin, Account.external_id, Account.login, Account.name, Account.is_admin, Account.password_hash, *_QUOTAS,
 )  # fmt: skip
-EDITED: Final[Columns] = (Account.name, Account.is_admin, Account.active, *_QUOTAS, *_PUBLIC_QUOTAS)
+EDITED: Final[Columns] = (
+    Account.name, Account.is_admin, Account.active, *_QUOTAS, *_PUBLIC_QUOTAS, Account.quota_points,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ _COLUMNS = """id AS user_id, uuid::text AS uuid, origin, external_id, login, nam
        password_hash IS NOT NULL AS has_password, version, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms,
        used_cpu, used_memory_mib, used_storage_mib, used_vms, quota_networks,
        (SELECT count(*) FROM network w WHERE w.account_id = account.id AND w.deleted_at IS NULL) AS used_networks,
-       quota_public_addresses, quota_public_ports,
+       quota_public_addresses, quota_public_ports, quota_points,
        (SELECT count(*) FROM public_address a WHERE a.account_id = account.id) AS used_public_addresses,
        (SELECT count(*) FROM public_port p JOIN nic c ON c.id = p.nic_id JOIN vm v ON v.id = c.vm_id
          WHERE v.account_id = account.id) AS used_public_ports, created_at AS created"""

@@ -67,9 +67,11 @@ def storages_by_directory(session: Session, node_id: int) -> dict[str, int]:
 _INSERT_VM = text(
     """
 INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
-                seen, seen_reason, seen_at, launched_at, launches, console_node_id, node_id, node_claimed)
+                seen, seen_reason, seen_at, launched_at, launches, console_node_id, node_id, node_claimed,
+                points)
 VALUES (:id, :uuid, :name, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :secret, :wanted,
-        :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :console_node_id, :node_id, true)
+        :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :console_node_id, :node_id, true,
+        (SELECT points FROM template WHERE id = :template_id))
 """
 )
 

@@ -81,6 +81,16 @@ SELECT 'port ' || p.node_id || ':' || p.port, 'kept for VM ' || p.reserved_for |
   FROM vnc_port p WHERE p.reserved_for IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = p.reserved_for AND v.closed_at IS NULL AND v.moves_to = p.node_id)
 UNION ALL
+SELECT 'cost of VM ' || v.id, 'of ' || v.points || ' points an hour, counted ' || coalesce(r.points, 0)
+  FROM vm v LEFT JOIN vm_run r ON r.vm_id = v.id AND r.ended_at IS NULL
+ WHERE v.closed_at IS NULL
+   AND (coalesce(r.points, 0), coalesce(r.account_id, v.account_id))
+       <> (CASE WHEN v.node_claimed THEN v.points ELSE 0 END, v.account_id)
+UNION ALL
+SELECT 'cost of VM ' || r.vm_id, 'counted though it is closed'
+  FROM vm_run r WHERE r.ended_at IS NULL
+   AND NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = r.vm_id AND v.closed_at IS NULL)
+UNION ALL
 SELECT 'place for VM ' || v.id, 'claimed on node ' || v.moves_to || ' though no move is under way'
   FROM vm v WHERE v.closed_at IS NULL AND v.moves_to IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.kind IN ('vm_move', 'vm_migrate')

@@ -29,6 +29,7 @@ class Retention:
     message_days: int = 30
     operation_days: int = 366
     audit_days: int = 0
+    usage_days: int = 400  # what VMs cost: a year and the month that is under way
     login_days: int = 90
 
     def problems(self) -> list[str]:
@@ -63,6 +64,7 @@ _OLD: Final = {
         " AND NOT EXISTS (SELECT 1 FROM operation c WHERE c.parent_id = operation.id) AND worker_id IS NULL",
     ),
     "audit": ("audit_days", "at < now() - make_interval(days => :days)"),
+    "vm_run": ("usage_days", "ended_at < now() - make_interval(days => :days)"),
     "enrolment_token": ("", "expires_at < now() - interval '1 day'"),
     # Logs that a node would have to delete which is no more, and which would not be recognised should it come back.
     "console_leftover": ("", "node_id IN (SELECT id FROM node WHERE deleted_at IS NOT NULL AND host_uuid = '')"),

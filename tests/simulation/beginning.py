@@ -75,7 +75,7 @@ def settle(simulation: Simulation) -> None:
     for number in range(1, len(simulation.storage_ids)):
         simulation.image_ids.append(_image(simulation, ELSEWHERE, "system", number))
         simulation.disk_ids.append(_image(simulation, "data 3", "storage", number))
-    template = simulation.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})
+    template = simulation.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512, "points": 7})
     simulation.template_id = template["template_id"]
     simulation.sql("UPDATE storage SET capacity_bytes = 1099511627776, offered = true")
     for node in simulation.members():

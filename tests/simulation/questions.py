@@ -62,6 +62,7 @@ class Questions:
             yield login, "user.account.get", {}
             yield login, "user.account.get_statistics", {}
             yield login, "user.user.check_quota", {}
+            yield login, "user.user.points_history", {}
             yield login, "user.message.get_list", {}
             for thing in self.some("vm"):
                 yield login, "user.vm.get_by_id", {"vm_id": thing.id}
@@ -103,7 +104,8 @@ class Questions:
             ("network.get_list", {}), ("network.get_by_id", pool),
             ("network.list_leases", {**pool, "used_only": True}), ("template.get_list", {}),
             ("template.get_by_id", template), ("user.get_list", {}), ("user.get_by_id", account),
-            ("user.check_quota", account), ("operation.get_list", {}), ("drift.get_list", {}), ("login.get_list", {}),
+            ("user.check_quota", account), ("user.points_report", {}), ("user.points_history", account),
+            ("operation.get_list", {}), ("drift.get_list", {}), ("login.get_list", {}),
             ("object.find", {"uuids": uuids}), ("system_image.get_list", {}), ("cluster.check", {}),
             ("placement.explain", template), ("system_image.get_known", {}), ("system_image.get_cached", {}),
         ]  # fmt: skip

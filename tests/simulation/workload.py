@@ -320,7 +320,8 @@ class Workload(Haste):
             self.ask(found[0], "user.system_image.edit", image_id=found[1], description=f"{len(self.asks)}")
 
     def _template(self) -> None:
-        self.ask("admin", "admin.template.add", name=f"template{len(self.asks)}", cpu=1, memory_mib=256, disk_mib=96)
+        self.ask("admin", "admin.template.add", name=f"template{len(self.asks)}", cpu=1, memory_mib=256, disk_mib=96,
+                 points=3)  # fmt: skip
 
     def _admin_on(self, view: str) -> None:
         found = self._vm()

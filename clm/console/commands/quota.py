@@ -14,6 +14,7 @@ from clm.console.output import emit, emit_list
 from clm.console.problems import Problem
 from clm.console.scope import scope
 from clm.console.values import NamedType, Whole
+from cm.rpc.vocabulary import PAGE_MAX
 
 
 @click.group(cls=NounGroup, role="cloud", no_args_is_help=True)
@@ -34,6 +35,27 @@ def show(console: Console, which: str | None) -> None:
         emit(console, console.call("cloud.quota.get", {"cluster": _named(cluster), "user_id": user.id}))
     else:
         emit(console, console.call("admin.user.check_quota", {"user_id": user.id}))
+
+
+@verb(quota, "points")
+@click.argument("which", required=False, type=NamedType("user"), metavar="[USER]")
+@click.option("--month", default="", metavar="YYYY-MM", help="Of UTC; by default the present one.")
+def points(console: Console, which: str | None, month: str) -> None:
+    """Show what my VMs cost in a month, or as an administrator somebody's."""
+    cluster = scope(console, False)
+    if which is None:
+        emit(console, console.call("user.user.points_history", {"month": month}, cluster=cluster))
+        return
+    user = find(console, "user", which, admin=True)
+    emit(console, console.call("admin.user.points_history", {"user_id": user.id, "month": month}, cluster=cluster))
+
+
+@verb(quota, "report")
+@click.option("--month", default="", metavar="YYYY-MM", help="Of UTC; by default the present one.")
+def report(console: Console, month: str) -> None:
+    """Show what everybody's VMs cost in a month, as an administrator."""
+    params = {"month": month, "limit": PAGE_MAX}
+    emit_list(console, console.call("admin.user.points_report", params, cluster=scope(console, False)), "cost")
 
 
 @verb(quota, "set", changes=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
 
 from cm.results.account import Account, QuotaUse
 from cm.results.statistics import AccountStatistics
-from cm.rpc.types import LINE, Id, Limit, Login, Secret
+from cm.results.usage import PointsHistory, PointsOfAccount
+from cm.rpc.types import LINE, Id, Limit, Login, Month, Secret
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NAME_MAX
 from cm.services import account as service
+from cm.services import usage
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.account import get_account, list_accounts
 from cm.store.statistics import account_statistics
@@ -83,6 +86,7 @@ def edit(
     quota_networks: Quota | None = None,
     quota_public_addresses: Quota | None = None,
     quota_public_ports: Quota | None = None,
+    quota_points: Quota | None = None,
 ) -> Account:
     """
     Change an account; what is not given stays. Blocking it (``active`` false) ends its sessions at once.
@@ -100,6 +104,7 @@ def edit(
         "quota_networks": quota_networks,
         "quota_public_addresses": quota_public_addresses,
         "quota_public_ports": quota_public_ports,
+        "quota_points": quota_points,
     }
     return service.edit(caller, user_id, values)
 
@@ -120,3 +125,17 @@ def delete(caller: ClusterCall, user_id: Id) -> None:
 def check_quota(caller: ClusterCall, user_id: Id) -> QuotaUse:
     """An account's quotas, what is used of them and what is left."""
     return service.quota(caller.session, user_id)
+
+
+@admin_view
+def points_history(caller: ClusterCall, user_id: Id, month: Month = "") -> PointsHistory:
+    """What an account's VMs cost in a month, by default the present one, and how it came to that."""
+    return usage.history(caller, user_id, month)
+
+
+@admin_view
+def points_report(
+    caller: ClusterCall, month: Month = "", after: Id | None = None, limit: Limit = 100
+) -> Sequence[PointsOfAccount]:
+    """What each account's VMs cost in a month, by default the present one: those that cost anything, by id."""
+    return usage.report(caller, month, after=after or 0, most=limit)

@@ -67,6 +67,7 @@ export const words = {
   "message.snapshot_found": "Snapshot {snapshot} of disk {name} was lost, and is there again.",
   "message.storage_low": "Storage {name} runs low; {purged} disks were deleted from its trash.",
   "message.operation_trouble": "Operation {operation_id} ({kind}) failed, on node {node}, storage {storage}: {reason}",
+  "message.point_limit": "Your machines have cost {used} of this month's {limit} points ({percent} %).",
   "message.vm_moved": "{name} was stopped and started again, on another node: its own was emptied.",
   "message.vm_saved": "{name} was saved as image {image_name}, and is gone.",
   "message.image_imported": "Image {name} is there.",

@@ -67,6 +67,7 @@ export const words: Polish<typeof english> = {
   "message.snapshot_found": "Migawka {snapshot} dysku {name} była utracona i jest z powrotem.",
   "message.storage_low": "W magazynie {name} kończy się miejsce; usunięte z kosza dyski: {purged}.",
   "message.operation_trouble": "Operacja {operation_id} ({kind}) nie powiodła się, węzeł {node}, magazyn {storage}: {reason}",
+  "message.point_limit": "Twoje maszyny zużyły {used} z {limit} punktów na ten miesiąc ({percent} %).",
   "message.vm_moved": "{name} zatrzymano i uruchomiono na innym węźle: jej węzeł opróżniano.",
   "message.vm_saved": "{name} zapisano jako obraz {image_name}; maszyny już nie ma.",
   "message.image_imported": "Obraz {name} jest gotowy.",
