@@ -40,7 +40,8 @@ from cm.rpc.errors import (
     RunsElsewhere,
     Unavailable,
 )
-from cm.rpc.vocabulary import Seen, SeenReason, Wanted
+from cm.rpc.vocabulary import CauseKind, Seen, SeenReason, Wanted
+from cm.rules.cause import Cause
 from cm.rules.migration import Next, Side, data_host, settle
 from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.operation import ObjectKind, OperationKind
@@ -49,7 +50,7 @@ from cm.runtime.database import notify
 from cm.runtime.wall import unix_seconds
 from cm.services.console_log import delete_log
 from cm.services.context import ClusterPolicy, vnc_password
-from cm.services.evidence import record_look, rest_if_ended
+from cm.services.evidence import record_look, rest_if_ended, screen_as_asked
 from cm.services.migrating import ABORT, BEGUN, LIMIT, POST_COPY, SOURCE, TARGET, TIMEOUT, reserve_live
 from cm.services.network import networks_of
 from cm.store.claim import release_node, release_target, take_target
@@ -59,7 +60,7 @@ from cm.store.migration import Way, kept_port, mark_departure, way_to, write_arr
 from cm.store.operation import OperationRow
 from cm.store.operation_object import others_at_work
 from cm.store.public_address import public_changed, untranslated
-from cm.store.vm import VMRow, render_vm
+from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import place_nowhere, write_error_unless_on
 from cm.store.waking import awaited
 
@@ -337,10 +338,11 @@ async def arrive(work: Work) -> None:
             pass
     await delete_log(work.services, going.row)  # what it told its console there
     result = {"node_id": going.target.id, "switched": bool(work.arguments.get(SWITCHED))}
-    await work.complete(_arrived, work.op, there, result=result)
+    await work.complete(_arrived, work.op, there, going.row.vnc_generation, result=result)
 
 
-def _arrived(session: Session, op: OperationRow, there: DomainSeen) -> None:
+def _arrived(session: Session, op: OperationRow, there: DomainSeen, generation: int) -> None:
+    """:param generation: of its screen, as the target has it; a call since then found none to switch at the source."""
     vm_id = vm_of(op)
     release_node(session, vm_id)
     place_nowhere(session, vm_id)
@@ -351,6 +353,9 @@ def _arrived(session: Session, op: OperationRow, there: DomainSeen) -> None:
     public_changed(session, vm_id)
     for each in (op.arguments[SOURCE], node_id):
         notify(session, "look", each)
+    row = get_vm(session, vm_id)
+    if row.vnc_generation != generation:
+        screen_as_asked(session, row, Cause(CauseKind.OPERATION, str(op.id)))
     render_vm(session, vm_id)
 
 

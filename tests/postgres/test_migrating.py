@@ -126,6 +126,28 @@ def test_moves(cloud: Cluster) -> None:
     assert cloud.leaks() == []
 
 
+def test_screen_on_arrival(cloud: Cluster) -> None:
+    """What is asked of its screen when the target has it as it was, and the source has no domain, comes there."""
+    (vm,) = cloud.begin(vnc=False)
+    target = cloud.memory[cloud.node_ids[1]]
+    release = target.hang(60.0, ["set_vnc"])
+    try:
+        moved = cloud.admin("vm.migrate", vm_id=vm, node_id=cloud.node_ids[1])
+        cloud.until(lambda: "set_vnc" in target._faults.calls, "the target to be asked")
+        told = cloud.call("user.vm.attach_vnc", [vm])
+        assert cloud.over(told["operation_id"])["state"] == "done"
+    finally:
+        release()
+    assert cloud.over(moved["operation_id"])["state"] == "done"
+
+    def seen() -> tuple[bool, str]:
+        vnc = target.world.domains[cloud.uuid(vm)].vnc
+        assert vnc is not None
+        return vnc.enabled, vnc.password
+
+    cloud.until(lambda: seen() == (True, told["password"]), "its screen")
+
+
 def test_paused(cloud: Cluster) -> None:
     """One that is paused is so there, too, and goes on when it is resumed."""
     (vm,) = cloud.begin()
