@@ -41,6 +41,7 @@ class MigrationSpec:
     :ivar limit_mib_s: how much may be sent in a second; 0: as much as it can.
     :ivar slow_down: hold a guest back that writes faster than its memory is sent.
     :ivar post_copy: make ready for ``switch``.
+    :ivar alone: nobody waits behind it to be begun, so that its end is waited for where it may come at once.
     """
 
     uuid: str
@@ -50,6 +51,7 @@ class MigrationSpec:
     limit_mib_s: int = 0
     slow_down: bool = True
     post_copy: bool = False
+    alone: bool = False
 
 
 class MigrationState(StrEnum):

@@ -117,6 +117,7 @@ def _migrating(session: Session, row: VMRow, op: OperationRow, policy: ClusterPo
         vnc,
         op.arguments.get(LIMIT, 0),
         post_copy=bool(op.arguments.get(POST_COPY)),
+        alone=op.parent_id is None,
     )
     links = tuple(sorted({nic.bridge for nic in plan.spec.nics if nic.bridge}))
     return Migrating(row, op.arguments[SOURCE], target, spec, plan, tuple(networks_of(session, row.id)), links)

@@ -128,7 +128,7 @@ class LibvirtMigrations:
             call.join(LOOK_S)
             if not call.is_alive() or self.look(spec.uuid).total_bytes:
                 break
-        if not spec.limit_mib_s:  # else somebody wants it to take its time
+        if spec.alone and not spec.limit_mib_s:  # else somebody wants it to take its time
             call.join(SHORT_S)
         if call.is_alive():
             return False
