@@ -4,7 +4,7 @@ import { Checkbox } from "@patternfly/react-core/dist/esm/components/Checkbox/in
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { useTexts } from "../ui/settings.ts";
 import type { Line } from "./connection.ts";
-import { keysymsOf, leaves } from "./model.ts";
+import { isShifted, keysymsOf, leaves, SHIFT } from "./model.ts";
 
 const TEXT_MAX = 4096;
 
@@ -59,7 +59,12 @@ export default function Screen(props: { line: Line; leave: () => void }): ReactN
     props.leave();
   };
   const type = (): void => {
-    for (const keysym of keysymsOf(text)) rfb.current?.sendKey(keysym, null);
+    for (const keysym of keysymsOf(text)) {
+      const shifted = isShifted(keysym);
+      if (shifted) rfb.current?.sendKey(SHIFT, "ShiftLeft", true);
+      rfb.current?.sendKey(keysym, null);
+      if (shifted) rfb.current?.sendKey(SHIFT, "ShiftLeft", false);
+    }
     setText("");
     setShown(undefined);
     rfb.current?.focus();

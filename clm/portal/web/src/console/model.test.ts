@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressTo, isAlone, routeOf } from "../model/routes.ts";
 import { lineOf } from "./connection.ts";
-import { KINDS, PAGE_OF, endOf, keysymsOf, leaves, pauseOf, PAUSE_MAX_MS, urlOf, viewersOf } from "./model.ts";
+import { KINDS, PAGE_OF, endOf, isShifted, keysymsOf, leaves, pauseOf, PAUSE_MAX_MS, urlOf, viewersOf } from "./model.ts";
 
 test("a console is reached at the cloud that the page is of, with TLS where that has it", () => {
   const path = "/console?ticket=a-_b";
@@ -31,6 +31,11 @@ test("a text is typed as keys, and nothing else of it gets through", () => {
   assert.deepEqual(keysymsOf("aZ~\r\n\t"), [0x61, 0x5a, 0x7e, 0xff0d, 0xff09]);
   assert.deepEqual(keysymsOf("żé€"), [0x0100017c, 0xe9, 0x010020ac]);
   assert.deepEqual(keysymsOf("\u0000\u0007\u007f\u0085"), []);
+});
+
+test("what a US keyboard makes with Shift is told from what it makes without", () => {
+  assert.ok(keysymsOf('AZ_:"$(*?~').every(isShifted));
+  assert.ok(!keysymsOf("az09-;'=/`[].,\\ \n\tż").some(isShifted));
 });
 
 test("three keys together leave a console", () => {

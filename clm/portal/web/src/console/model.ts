@@ -57,6 +57,11 @@ export function keysymsOf(text: string): number[] {
   return found;
 }
 
+export const SHIFT = 0xffe1;
+const SHIFTED = new Set([...'ABCDEFGHIJKLMNOPQRSTUVWXYZ~!@#$%^&*()_+{}|:"<>?'].map((letter) => letter.codePointAt(0)));
+/** Whether a US keyboard makes it with Shift held, which a server of VNC's does not add. */
+export const isShifted = (keysym: number): boolean => SHIFTED.has(keysym);
+
 /** The keys by which one leaves a console for the page around it. */
 export const leaves = (event: { ctrlKey: boolean; altKey: boolean; shiftKey: boolean; key: string }): boolean =>
   event.ctrlKey && event.altKey && event.shiftKey && ["Control", "Alt", "Shift"].includes(event.key);
