@@ -20,9 +20,15 @@ def with_members(text: str, extra: Mapping[str, Any]) -> str:
     """
     if not (text.startswith("{") and text.endswith("}")):
         raise ValueError("no JSON object")
-    if not extra:
-        return text
-    more = _encode(extra).decode()
+    return merged(text, _encode(extra).decode()) if extra else text
+
+
+def merged(text: str, more: str) -> str:
+    """
+    An object's text with another's members behind its own, of which it has none yet.
+
+    :param text: of an object without blanks around it; ``more`` likewise, with a member at least.
+    """
     return more if text == "{}" else f"{text[:-1]},{more[1:]}"
 
 

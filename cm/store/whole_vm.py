@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from cm.runtime.json_text import array_of
+from cm.runtime.json_text import array_of, merged
 from cm.runtime.prepared import Prepared
 
 UUID_DIGITS: Final = 17  # of a uuid's beginning, by which it may be asked for
@@ -95,4 +95,4 @@ def whole_text(
         first, last = [each + "0" * _REST for each in uuids], [each + "f" * _REST for each in uuids]
         values["limit"] = min(limit, 2 * len(uuids))  # a few are read in the reactor's thread
         found = _BY_UUID(session, first=first, last=last, ended_s=ended_s, **values)
-    return array_of([f"{summary[:-1]},{more[1:]}" for summary, more in found])
+    return array_of([merged(summary, more) for summary, more in found])

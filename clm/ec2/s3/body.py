@@ -181,7 +181,7 @@ class _Chunks:
 
     def _step(self, found: list[bytes]) -> bool:
         """:return: whether there may be more to be read."""
-        if self._state == "data":
+        if self._state == "payload":
             piece, self._buffer = self._buffer[: self._left], self._buffer[self._left :]
             self._left -= len(piece)
             if piece:
@@ -227,7 +227,7 @@ class _Chunks:
         if self._chain is not None:
             self._hash = hashlib.sha256()
         if self._left:
-            self._state = "data"
+            self._state = "payload"
         else:
             self._verify_chunk()
             self._state = "trailer"
