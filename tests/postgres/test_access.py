@@ -117,7 +117,8 @@ class World:
 
     def decides(self, name: str, noun: str) -> tuple[str, int]:
         """The shared object that a parameter of a view on a noun names, or what it names is part of."""
-        if name in ("vm_id", "vm_ids", "to_vm_id", "object_id", "operation_id"):
+        name = name.replace("_ids", "_id")
+        if name in ("vm_id", "to_vm_id", "object_id", "operation_id"):
             return "vm", self.vm_id
         if name in ("network_id", "networks"):
             return "network", self.ids["network_id"]
@@ -204,7 +205,8 @@ def _targets(world: World, case: Case) -> list[tuple[str, int]]:
 def _named(world: World, case: Case) -> int:
     """The id that the view is given."""
     noun = case.view.name.split(".")[1]
-    return world.ids.get(case.parameter.name) or world.decides(case.parameter.name, noun)[1]
+    name = case.parameter.name.replace("_ids", "_id")
+    return world.ids.get(case.parameter.name) or world.ids.get(name) or world.decides(name, noun)[1]
 
 
 def _told(world: World, who: str, case: Case, object_id: int) -> str:

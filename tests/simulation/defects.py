@@ -88,7 +88,7 @@ DEFECTS: Final = (
             ),
             Edit(
                 "cm/rules/reconcile.py",
-                "        if state is Seen.ABSENT and record.seen in (Seen.RUNNING, Seen.PAUSED):\n",
+                "        if away and record.seen in (Seen.RUNNING, Seen.PAUSED):\n",
                 "        if False:\n",
             ),
         ),
@@ -215,7 +215,7 @@ DEFECTS: Final = (
         (
             Edit(
                 EVIDENCE,
-                "    if row.launched_at is not None and event.time < row.launched_at + SKEW:\n",
+                "    if begun is not None and event.time < begun + SKEW:\n",
                 "    if False:\n",
             ),
         ),
