@@ -49,6 +49,13 @@ _LIES: Final = (
     " JOIN storage s ON s.id = u.storage_id WHERE a.vm_id = v.id"
 )
 
+# Of snapshots that were not taken: what a domain may go on with, by what the disk is on record to be written to.
+_UNTAKEN: Final = (
+    "SELECT s.path || '/' || b.name AS below, s.path || '/' || u.name AS above FROM snapshot n JOIN disk k"
+    " ON k.id = n.disk_id JOIN volume u ON u.id = k.volume_id JOIN volume b ON b.id = u.backing_id"
+    " JOIN storage s ON s.id = b.storage_id WHERE n.volume_id = b.id AND n.taken_at IS NULL"
+)
+
 
 class Effects:
     """
@@ -235,6 +242,7 @@ class Effects:
     def definitions(self, vm_ids: Sequence[int] | None = None) -> list[str]:
         """What runs is defined as its rows say. :param vm_ids: of these alone; None: all."""
         wrong, macs = [], Counter[str]()
+        above = {row.below: row.above for row in self.simulation.sql(_UNTAKEN)}
         rows = self.simulation.sql(
             "SELECT v.id, v.uuid::text AS uuid, v.cpu, v.memory_mib, v.launches, p.port,"
             " (SELECT array_agg(n.mac::text ORDER BY n.number) FROM nic n WHERE n.vm_id = v.id) AS nics,"
@@ -253,10 +261,11 @@ class Effects:
                 spec = domain.running
                 has: list[Any] = [spec.vcpus, spec.memory_mib, [nic.mac for nic in spec.nics]]
                 has.append(spec.vnc.port if spec.vnc else None)
-                has.append([disk.path for disk in spec.disks if disk.path in (row.own or [])])
+                paths = [(above.get(disk.path, disk.path), disk) for disk in spec.disks]
+                has.append([path for path, _ in paths if path in (row.own or [])])
                 # What came while it ran stands where it came; an empty drive has nothing that rows would tell.
-                others = [disk for disk in spec.disks if disk.path and disk.path not in (row.own or [])]
-                has.append(sorted(f"{disk.path} {'true' if disk.read_only else 'false'}" for disk in others))
+                others = [(path, disk) for path, disk in paths if path and path not in (row.own or [])]
+                has.append(sorted(f"{path} {'true' if disk.read_only else 'false'}" for path, disk in others))
                 wanted = [row.cpu, row.memory_mib, row.nics or [], row.port, row.own or [], sorted(row.more or [])]
                 by_hand = (row.uuid, node.launches.get(row.uuid, 0))
                 if has != wanted and not self.simulation.excuses.holds("started by hand", by_hand):

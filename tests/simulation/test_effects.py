@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from cm.drivers.memory.block_job import MemoryBlockJobs
+from cm.interfaces.block_job import BlockJobSeen
 from cm.rpc.errors import HypervisorError
 from lab.postgres import PrivatePostgres
 from simulation import netwatch
@@ -277,3 +280,34 @@ def test_saved_after_a_revert(server: PrivatePostgres, state_dir: Path, started:
         row = scene.sql("SELECT u.name FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = :i", i=image_id)[0]
         scene.volumes[row.name].content = scene.effects.held.was[point] if started else scene.effects.disks[uuid]
         assert len(scene.effects._saved()) == 1
+
+
+def test_snapshot_that_came_to_nothing(server: PrivatePostgres, state_dir: Path) -> None:
+    """A disk is on record to be written to its new volume before its domain is asked: one that refuses goes on as it
+    was, as long as nobody has cleared that up. Nothing but such a snapshot says so."""
+    with Scene(server, state_dir, 405, nodes=1) as scene:
+        vm_id, node = scene.vm(), scene.nodes[0]
+        whole = MemoryBlockJobs.look
+
+        def look(jobs: MemoryBlockJobs, uuid: str, device: str) -> BlockJobSeen:
+            if scene.sql("SELECT 1 FROM operation WHERE kind = 'snapshot_delete'"):
+                raise HypervisorError("it is not well", 1)
+            return whole(jobs, uuid, device)
+
+        node.memory.fail_next("take", HypervisorError("it is not well", 1))
+        with mock.patch.object(MemoryBlockJobs, "look", look):
+            scene.call("user.vm.create_snapshot", {"vm_id": vm_id, "name": "point"}, login="ann")
+            scene.quiet()
+        assert [kind for kind, state, _ in scene.operations(vm_id) if state == "failed"] == [
+            "snapshot_create", "snapshot_delete",
+        ]  # fmt: skip
+        (row,) = scene.sql(
+            "SELECT u.name FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
+            " WHERE a.vm_id = :v",
+            v=vm_id,
+        )
+        spec = node.memory.world.domains[scene.uuid(vm_id)].running
+        assert spec is not None and not spec.disks[0].path.endswith(row.name)
+        assert scene.effects.definitions() == []
+        with mock.patch("simulation.effects._UNTAKEN", "SELECT '' AS below, '' AS above"):
+            assert len(scene.effects.definitions()) == 1
