@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -56,6 +57,8 @@ def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A cloud on a real host, whose guests are QEMU's."""
     from lab.federation import Federation
 
+    if os.geteuid() != 0:
+        pytest.skip("hosts for QEMU guests need root")
     with Federation(tmp_path_factory.mktemp("guests"), 1, 1, "qemu", durable=False) as made:
         yield made
 
