@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Machine } from "../api/cloud.ts";
 import "../texts/more.ts";
-import { bytes, memory, translator, told } from "../texts/translate.ts";
+import { bytes, extend, memory, translator, told } from "../texts/translate.ts";
+import { words } from "../texts/words.en.ts";
 import { configOf } from "./ec2.ts";
 import { initialOf, lacking, wrongOf, type Field } from "./form.ts";
 import { MACHINE_ACTIONS, MACHINE_COLUMNS, may, STATE_FILTER, wordsOf } from "./machines.ts";
@@ -121,7 +122,17 @@ test("a profile for EC2 has a region for each cluster", () => {
   assert.equal(configOf([]), "");
 });
 
-test("a plan is read as words", () => {
-  const lines = linesOf([{ step: "claim", vms: 1, node: null, zones: [] }]);
-  assert.deepEqual(lines, [{ step: "claim", rest: "vms: 1" }]);
+test("a plan is read as words, of which those that have none are the server's", () => {
+  extend({ en: words, pl: {} });
+  const said = { t: translator("en"), memory: (mib: number) => memory("en", mib), bytes: (count: number) => bytes("en", count) };
+  const lines = linesOf([
+    { step: "claim quota", vms: 1, memory_mib: 2048, node: null, zones: [] },
+    { step: "operation", vm: "web", kind: "vm_create", steps: ["volumes"] },
+    { step: "new_thing", some_field: true, verdicts: ["a: fits", "b: full"] },
+  ], said);
+  assert.deepEqual(lines, [
+    { step: "take from the quota", rest: "machines: 1, memory: 2 GiB" },
+    { step: "make machine", rest: "machine: web" },
+    { step: "new thing", rest: "some field: yes, nodes: a: fits, b: full" },
+  ]);
 });
