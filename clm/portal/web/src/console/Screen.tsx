@@ -3,7 +3,7 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button/index.
 import { Checkbox } from "@patternfly/react-core/dist/esm/components/Checkbox/index.js";
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { useTexts } from "../ui/settings.ts";
-import type { Line } from "./connection.ts";
+import type { Line } from "./line.ts";
 import { isShifted, keysymsOf, leaves, SHIFT } from "./model.ts";
 
 const TEXT_MAX = 4096;

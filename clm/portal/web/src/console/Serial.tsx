@@ -3,7 +3,7 @@ import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import { useEffect, useRef, type ReactNode } from "react";
 import { useTexts } from "../ui/settings.ts";
-import type { Line } from "./connection.ts";
+import type { Line } from "./line.ts";
 import { leaves } from "./model.ts";
 import { withSheets } from "./sheets.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressTo, isAlone, routeOf } from "../model/routes.ts";
-import { lineOf } from "./connection.ts";
+import { lineOf } from "./line.ts";
 import { KINDS, PAGE_OF, endOf, isShifted, keysymsOf, leaves, pauseOf, PAUSE_MAX_MS, urlOf, viewersOf } from "./model.ts";
 
 test("a console is reached at the cloud that the page is of, with TLS where that has it", () => {
