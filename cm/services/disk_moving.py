@@ -7,13 +7,16 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cm.results.disk import DiskWork
-from cm.rpc.errors import InvalidParameter, StorageOutOfReach
+from cm.rpc.errors import CloudError, InvalidParameter, StorageOutOfReach
 from cm.rpc.vocabulary import DiskKind
 from cm.rules import disk as rules
+from cm.rules.disk import DiskStanding
 from cm.rules.storage import capabilities
 from cm.services.access import Who
 from cm.services.context import ClusterCall
 from cm.services.disk_bytes import Subject, begin_move, subject_of, target
+from cm.services.storage import known_storage
+from cm.store.disk import find_disk
 from cm.store.disk_bytes import claim_growth
 from cm.store.storage import get_storage, is_attached
 
@@ -33,7 +36,15 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     :raises StorageFull: it does not fit there.
     """
     session = caller.session
-    subject = subject_of(caller, disk_id, who, rules.moving)
+
+    def refused(standing: DiskStanding) -> CloudError | None:
+        """A storage that is none is told before what the disk is busy with."""
+        disk = find_disk(session, disk_id)
+        if disk is None or disk.storage_id != storage_id:
+            known_storage(session, storage_id, administrator=who is None)
+        return rules.moving(standing)
+
+    subject = subject_of(caller, disk_id, who, refused)
     disk, vm = subject.disk, subject.vm
     if storage_id == disk.storage_id and not _outdated(session, subject):
         raise InvalidParameter("storage_id", "the disk lies there already")

@@ -179,6 +179,17 @@ def content_page(caller: ClusterCall, storage_id: int, limit: int, after: int | 
 # ------------------------------------------------------------------ new volumes
 
 
+def known_storage(session: Session, storage_id: int, *, administrator: bool) -> Storage:
+    """
+    :param administrator: who may name any; users may name those that are offered to them.
+    :raises ObjectNotFound: there is none of that id, for them.
+    """
+    row = get_storage(session, storage_id)
+    if not (administrator or row["offered"]):
+        raise ObjectNotFound("storage", storage_id)
+    return row
+
+
 def chosen_storage(
     caller: ClusterCall,
     size_bytes: int,
@@ -202,9 +213,7 @@ def chosen_storage(
     """
     session = caller.session
     if storage_id is not None:
-        row = get_storage(session, storage_id)
-        if not (administrator or row["offered"]):
-            raise ObjectNotFound("storage", storage_id)
+        row = known_storage(session, storage_id, administrator=administrator)
         refuse_new(row, own=own)
         refuse_storage(session, storage_id, capabilities(row["kind"]).whole(size_bytes))
         return storage_id

@@ -145,7 +145,7 @@ def test_imports(ann: Any, bob: Any, files: str) -> None:
     )
     assert code(bob.cancel_import_task, ImportTaskId=task["ImportTaskId"]) == "InvalidConversionTaskId.NotFound 400"
     assert code(ann.cancel_import_task, ImportTaskId=task["ImportTaskId"]) == "IncorrectState 400"
-    for wrong in ([], [{"Url": "s3://bucket/key"}], [{"Url": files, "Format": "OVA"}], [{"Url": files}] * 2):
+    for wrong in ([], [{"Url": files, "Format": "OVA"}], [{"Url": files}] * 2):
         assert code(ann.import_image, DiskContainers=wrong) in ("UnsupportedOperation 400",), wrong
     lost = ann.import_image(DiskContainers=[{"Url": f"{files}/nothing"}])["ImportTaskId"]
 

@@ -294,6 +294,7 @@ def test_views(database_url: str, tmp_path: Path) -> None:
             ("user.vm.get_by_id", {"vm_id": vm_id}, "other"),
             ("user.vm.get_list", {"limit": 100}, "user"),
             ("user.vm.get_list", {"limit": 1, "before": vm_id, "closed": True}, "user"),
+            ("user.vm.list_whole", {"limit": 100}, "user"),
             ("admin.vm.get_by_id", {"vm_id": vm_id}, "admin"),
             ("admin.vm.get_list", {"limit": 100, "user_id": cloud.user_id}, "admin"),
             ("admin.vm.get_list", {"limit": 100, "node_id": cloud.node_ids[0]}, "admin"),
