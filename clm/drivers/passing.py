@@ -92,7 +92,7 @@ class Pieces(Inward):
                     consumer.write(piece)
         except GeneratorExit:
             raise
-        except BaseException as error:
+        except BaseException as error:  # kept for who waits for the body, whatever it was, and raised again
             self.error = error
             raise
 
@@ -111,7 +111,7 @@ async def ask(
         return await agent.request(method, facts.url.encode() + path, headers, body)
     except CancelledError:
         raise
-    except Exception as error:
+    except Exception as error:  # of sockets, TLS and HTTP: each says that there is no way to it
         raise ClusterUnavailable(facts.name, type(error).__name__) from None
 
 

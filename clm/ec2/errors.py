@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 # Codes whose status is not 400; 503 alone is repeated for ``RequestLimitExceeded`` (botocore/data/_retry.json).
 STATUS: Final = {
@@ -19,8 +20,13 @@ STATUS: Final = {
 }
 
 
-class EC2Error(Exception):
-    """:ivar code: EC2's own, part of the wire. :ivar message: may change."""
+class AWSError(Exception):
+    """
+    :cvar STATUSES: of HTTP, by code, where it is not 400.
+    :ivar code: the protocol's own, part of the wire. :ivar message: may change.
+    """
+
+    STATUSES: ClassVar[Mapping[str, int]]
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -29,7 +35,11 @@ class EC2Error(Exception):
 
     @property
     def status(self) -> int:
-        return STATUS.get(self.code, 400)
+        return self.STATUSES.get(self.code, 400)
+
+
+class EC2Error(AWSError):
+    STATUSES = STATUS
 
 
 def bad_value(name: str, reason: str) -> EC2Error:

@@ -79,7 +79,7 @@ class ObjectBytes:
             return await self._told(identity, cluster, b"PUT", path, told, take)
         except GeneratorExit:
             raise
-        except BaseException:
+        except BaseException:  # also cancelled; raised again
             # What the cluster never saw the head of would be claimed until its time is over.
             try:
                 await self._told(identity, cluster, b"DELETE", path, told, None)

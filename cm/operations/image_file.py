@@ -132,7 +132,7 @@ class Bringing:
 
     def close(self) -> None:
         """What is not finished goes."""
-        target, self._target = self._target, None  # type: ignore[assignment]
+        target, self._target = self._target, None  # type: ignore[assignment]  # nobody writes on
         if target is not None:
             target.__exit__(None, None, None)
 

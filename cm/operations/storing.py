@@ -7,6 +7,7 @@ A file is named by its row's uuid. What a process that died has left is nobody's
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
@@ -114,7 +115,7 @@ class ObjectDesk:
             )
         except GeneratorExit:
             raise
-        except BaseException:
+        except BaseException:  # also cancelled: nothing of it stays; raised again
             await _give_up(services, call, assembling.coming.id)
             raise
         for uuid in files:
@@ -202,7 +203,7 @@ class _Joined:
             file.close()
 
 
-class _Taking:
+class _Taking(ABC):
     """
     A body that comes to a file of its own.
 
@@ -224,7 +225,7 @@ class _Taking:
             await self._run(self._intake.start, 0)
         except GeneratorExit:
             raise
-        except BaseException:
+        except BaseException:  # also cancelled: nothing of it stays; raised again
             await self.drop()
             raise
 
@@ -260,8 +261,9 @@ class _Taking:
         await self._given_up()
         await _unlink(self._services, self._uuid)
 
+    @abstractmethod
     async def _given_up(self) -> None:
-        raise NotImplementedError
+        """What its rows claim is to be given back."""
 
     async def _run(self, function: Callable[..., T], *args: Any) -> T:
         return await self._services.threads.run(POOL, function, *args, deadline_s=DISK_S)

@@ -156,7 +156,7 @@ class Objects:
             refuse(request, Overloaded())  # where it is we who wanted no more
         except CloudError as error:
             refuse(request, error)
-        except Exception:
+        except Exception:  # the log has it, the caller its number
             log.failure("call {call_id}: an object broke", call_id=call_id)
             refuse(request, Incident(call_id))
 
@@ -216,7 +216,7 @@ class Objects:
             answer = await taking.finish()
         except GeneratorExit:
             raise
-        except BaseException:
+        except BaseException:  # also cancelled: nothing of it stays; raised again
             await taking.drop()
             raise
         finally:
@@ -242,7 +242,7 @@ class Objects:
             answer = {"error": encode_error(error)}
         except CancelledError:
             raise
-        except Exception:
+        except Exception:  # as above; the answer's head is gone already
             log.failure("call {call_id}: an object broke", call_id=call.call_id)
             answer = {"error": encode_error(Incident(call.call_id))}
         finally:

@@ -9,31 +9,12 @@ from typing import Any
 
 import pytest
 
-from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InUse, NodeUnreachable, ObjectNotFound, WrongOperationState
-from cm.rpc.vocabulary import DiskFormat, StorageKind
-from support.cloud import MemoryCloud
+from support.sharing import SharingCloud
 
 
-class Cluster(MemoryCloud):
-    """Nodes that share their storage, the last ones locked as long as VMs are made."""
-
-    def begin(self, vms: int = 3, **more: Any) -> list[int]:
-        """VMs that run on the first node, when the others are open again; their ids."""
-        pool = f"wawel-{self.storage_id}"
-        for memory in self.memory.values():
-            memory.pools.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{self.world}"))
-        next(iter(self.memory.values())).volumes.create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
-        self.sql("UPDATE node SET locked = id <> :n", n=self.first)
-        made = [self.create(name=f"vm{n}", **more)["vm_id"] for n in range(vms)]
-        for vm_id in made:
-            self.wait(vm_id, "running")
-        self.sql("UPDATE node SET locked = false")
-        return made
-
-    @property
-    def first(self) -> int:
-        return self.node_ids[0]
+class Cluster(SharingCloud):
+    """Whose first node is emptied."""
 
     def evacuate(self, node_id: int | None = None, **more: Any) -> dict[str, Any]:
         """Without a word of ``live``, cold; ``test_migrating.py`` has the others."""
@@ -80,7 +61,7 @@ def cloud(database_url: str, tmp_path: Path) -> Iterator[Cluster]:
 
 def test_all_move(cloud: Cluster) -> None:
     """The node is locked, what ran runs elsewhere with its address; a second run finds nothing."""
-    vms = cloud.begin()
+    vms = cloud.begin(3)
     before = {vm_id: cloud.vm(vm_id)["leases"] for vm_id in vms}
     planned = cloud.evacuate(dry_run=True)["plan"]
     assert [step["step"] for step in planned] == ["lock node", "move", "move", "move"]
@@ -202,7 +183,7 @@ def test_second_run(cloud: Cluster) -> None:
 
 def test_killed(cloud: Cluster) -> None:
     """A manager that dies half-way: its successor goes on; each VM is moved once, and nothing is left over."""
-    vms = cloud.begin()
+    vms = cloud.begin(3)
     release = cloud.memory[cloud.first].hang(0.5)
     cloud.evacuate()
     cloud.stop()
@@ -333,7 +314,7 @@ def test_refused(cloud: Cluster) -> None:
 
 def test_children(cloud: Cluster) -> None:
     """One operation stands for the whole: it waits for the moves, tells how far they are, and what came of them."""
-    vms = cloud.begin()
+    vms = cloud.begin(3)
     release = cloud.memory[cloud.first].hang(20.0)
     told = cloud.evacuate()
     evacuation = told["operation_id"]

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cm.drivers.memory.node import MemoryNode
-from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import (
     CannotMigrate,
     HypervisorError,
@@ -21,28 +20,11 @@ from cm.rpc.errors import (
     VMBusy,
     WrongVMState,
 )
-from cm.rpc.vocabulary import DiskFormat, StorageKind
-from support.cloud import MemoryCloud
+from support.sharing import SharingCloud
 
 
-class Cluster(MemoryCloud):
-    """Nodes that share their storage; VMs begin on the first."""
-
-    def begin(self, vms: int = 1, **more: Any) -> list[int]:
-        pool = f"wawel-{self.storage_id}"
-        for memory in self.memory.values():
-            memory.pools.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{self.world}"))
-        next(iter(self.memory.values())).volumes.create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
-        self.sql("UPDATE node SET locked = id <> :n", n=self.first)
-        made = [self.create(name=f"vm{n}", **more)["vm_id"] for n in range(vms)]
-        for vm_id in made:
-            self.wait(vm_id, "running")
-        self.sql("UPDATE node SET locked = false")
-        return made
-
-    @property
-    def first(self) -> int:
-        return self.node_ids[0]
+class Cluster(SharingCloud):
+    """Whose operations are waited for."""
 
     def admin(self, method: str, **params: Any) -> Any:
         return self.call(f"admin.{method}", params, account="admin")

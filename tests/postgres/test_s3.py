@@ -36,9 +36,9 @@ NAMES = ("plain", "a/b/c", "../../etc/passwd", "..", "/lead", "ą ł+&=%2F?#", "
 def large() -> Iterator[None]:
     """Nodes in memory keep as much of a volume as these tests write."""
     before = memory_volume.CONTENT_MAX
-    memory_volume.CONTENT_MAX = memory_stream.CONTENT_MAX = 32 * MIB  # type: ignore[misc]
+    memory_volume.CONTENT_MAX = memory_stream.CONTENT_MAX = 32 * MIB  # type: ignore[misc]  # final for all but this test
     yield
-    memory_volume.CONTENT_MAX = memory_stream.CONTENT_MAX = before  # type: ignore[misc]
+    memory_volume.CONTENT_MAX = memory_stream.CONTENT_MAX = before  # type: ignore[misc]  # final for all but this test
 
 
 @pytest.fixture(scope="module")

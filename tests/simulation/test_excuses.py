@@ -18,7 +18,7 @@ from simulation.workload import Ask, Workload
 def made() -> tuple[Any, Excuses]:
     """A clock that a test turns, and the excuses by it."""
     clock = SimpleNamespace(now=0.0)
-    return clock, Excuses(SimpleNamespace(unix_s=lambda: clock.now))  # type: ignore[arg-type]
+    return clock, Excuses(SimpleNamespace(unix_s=lambda: clock.now))  # type: ignore[arg-type]  # its clock is all that is asked
 
 
 def test_ends() -> None:

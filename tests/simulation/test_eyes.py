@@ -19,7 +19,7 @@ class _Simulation:
         self.looks = 0
         self.open: list[int] = []
         self.effects = SimpleNamespace(ends=[])
-        self.excuses = Excuses(SimpleNamespace(unix_s=lambda: 0.0))  # type: ignore[arg-type]
+        self.excuses = Excuses(SimpleNamespace(unix_s=lambda: 0.0))  # type: ignore[arg-type]  # its clock is all that is asked
 
     def run_for(self, _seconds: float) -> None:
         self.open = [202] if not self.looks else []

@@ -79,7 +79,7 @@ class S3:
             answer.refuse(error)
         except CancelledError:
             raise
-        except Exception:
+        except Exception:  # of the handler, whatever it was: logged, and a client of S3's is answered in its words
             self._dispatcher.incident(peer, "S3")
             answer.refuse(S3Error("InternalError", f"An internal error has occurred ({peer.call_id})."))
 

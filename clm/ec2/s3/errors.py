@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from clm.ec2.errors import EC2Error
+from clm.ec2.errors import AWSError, EC2Error
 from cm.rpc.errors import (
     BucketNotEmpty,
     ChecksumDiffers,
@@ -66,17 +66,8 @@ _CODES: Final[tuple[tuple[type[CloudError] | tuple[type[CloudError], ...], str],
 )
 
 
-class S3Error(Exception):
-    """:ivar code: S3's own, part of the wire. :ivar message: may change."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-
-    @property
-    def status(self) -> int:
-        return STATUS.get(self.code, 400)
+class S3Error(AWSError):
+    STATUSES = STATUS
 
 
 def in_s3s_words(error: CloudError | EC2Error) -> S3Error:
