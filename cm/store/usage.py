@@ -90,14 +90,14 @@ def near_their_limit(session: Session, period: Period, limit: int, least: int) -
     """
     found = session.execute(
         text(
-            f"SELECT a.id, a.login, sum(r.points * {_SECONDS}) / {HOUR_S} AS points,"
-            " coalesce(nullif(a.quota_points, 0), :limit) AS own,"
-            " CASE WHEN a.points_told_at >= CAST(:begin AS timestamptz) THEN a.points_told ELSE 0 END AS told"
-            f" FROM vm_run r JOIN account a ON a.id = r.account_id WHERE {_IN}"
-            " AND coalesce(nullif(a.quota_points, 0), :limit) > 0 AND a.deleted_at IS NULL"
-            " AND NOT (a.points_told >= 100 AND a.points_told_at >= CAST(:begin AS timestamptz)) GROUP BY a.id"
-            f" HAVING sum(r.points * {_SECONDS}) / {HOUR_S} * 100"
-            " >= :least * coalesce(nullif(a.quota_points, 0), :limit) ORDER BY a.id"
+            "SELECT a.id, a.login, u.points, a.own, a.told FROM ("
+            " SELECT id, login, coalesce(nullif(quota_points, 0), :limit) AS own,"
+            "  CASE WHEN points_told_at >= CAST(:begin AS timestamptz) THEN points_told ELSE 0 END AS told"
+            "  FROM account WHERE deleted_at IS NULL) a CROSS JOIN LATERAL ("
+            # Only the runs of those who have a limit are read.
+            f" SELECT coalesce(sum(r.points * {_SECONDS}), 0) / {HOUR_S} AS points FROM vm_run r"
+            f"  WHERE r.account_id = a.id AND {_IN}) u"
+            " WHERE a.own > 0 AND a.told < 100 AND u.points > 0 AND u.points * 100 >= :least * a.own ORDER BY a.id"
         ),
         {"begin": period.begin, "end": period.end, "limit": limit, "least": least},
     )
