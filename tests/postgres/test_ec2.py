@@ -31,7 +31,8 @@ def test_life(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
     tags = [{"Key": "Name", "Value": "first"}, {"Key": "team", "Value": "ł <&>"}]
     asked["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tags}]
     first = ann.run_instances(**asked)
-    assert first["Instances"][0]["State"]["Name"] == "pending" and first["OwnerId"].isdigit()
+    # Where nodes are in memory it may run before it is answered for.
+    assert first["Instances"][0]["State"]["Name"] in ("pending", "running") and first["OwnerId"].isdigit()
     made = first["Instances"][0]["InstanceId"]
     assert [each["InstanceId"] for each in ann.run_instances(**asked)["Instances"]] == [made]
     assert code(ann.run_instances, **{**asked, "MaxCount": 2}) == "IdempotentParameterMismatch 400"
@@ -145,7 +146,7 @@ def test_tags(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
     told = ann.describe_tags(Filters=[{"Name": "resource-id", "Values": made}, {"Name": "key", "Values": ["Name"]}])
     assert {(each["ResourceId"], each["Value"]) for each in told["Tags"]} == {(each, "one") for each in made}
     ours = site.federation.call("user.tag.get_list", {"cluster": "alpha", "kind": "vm"})
-    assert [each["tags"] for each in ours] == [{"team": "bb", "Team:x": ""}]
+    assert {"team": "bb", "Team:x": ""} in [each["tags"] for each in ours]
     # One with another value is not meant; without its name an object is called as what never had one.
     ann.delete_tags(Resources=made, Tags=[{"Key": "team", "Value": "other"}, {"Key": "Name"}, {"Key": "Team:x"}])
     (shown,) = instances(ann, InstanceIds=[vm["InstanceId"]])
@@ -491,13 +492,18 @@ def test_attributes(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> 
 
 def test_dry_run(ann: Any, made_of: dict[str, Any], site: Site) -> None:
     """What would be done is told by 412, and not done; what may not be, as ever."""
-    before = len(instances(ann))
+
+    def there(client: Any) -> set[str]:
+        return {each["InstanceId"] for each in instances(client)}
+
+    before = there(ann)  # of which some may be ending
     assert code(ann.run_instances, **made_of, DryRun=True) == "DryRunOperation 412"
     assert code(ann.describe_instances, DryRun=True) == "DryRunOperation 412"
     assert code(ann.create_key_pair, KeyName="dry", DryRun=True) == "DryRunOperation 412"
-    assert len(instances(ann)) == before and ann.describe_key_pairs()["KeyPairs"] == []
+    assert there(ann) <= before
+    assert "dry" not in [each["KeyName"] for each in ann.describe_key_pairs()["KeyPairs"]]
     reader = site.client(site.key(scope="read"))
-    assert len(instances(reader)) == before
+    assert there(reader) <= before
     assert code(reader.run_instances, **made_of, DryRun=True) == "UnauthorizedOperation 403"
     assert code(reader.create_key_pair, KeyName="dry", DryRun=True) == "UnauthorizedOperation 403"
     assert code(reader.run_instances, **made_of) == "UnauthorizedOperation 403"
