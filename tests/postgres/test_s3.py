@@ -24,6 +24,7 @@ from cm.rules.bucket import HEAD
 from cm.store.leak import leaks
 from support.cloud import run
 from support.ec2_site import Site, ann, bob, code, made_of, site
+from support.fuzz import fuzz, target_of
 from support.wait import until
 
 __all__ = ["ann", "bob", "made_of", "site"]  # fixtures
@@ -467,3 +468,9 @@ def test_import(site: Site, s3: Any, ann: Any, bob: Any, bucket: str) -> None:
         ann.deregister_image(ImageId=told()["ImageId"])
     digest = site.cloud.sql("SELECT sha256 FROM image WHERE name = 'debian.raw' LIMIT 1")
     assert digest == hashlib.sha256(data).hexdigest()
+
+
+def test_fuzz(site: Site) -> None:
+    """Spoilt requests of S3's, as bob and with ann's names: S3's own refusals, which change and tell nothing."""
+    told = fuzz(target_of(site.federation, site.port), inputs=250, seed=3, look_each=8.0, s3=1.0)
+    assert told.inputs == 250 and told.looked > 3 and len(told.codes) > 12
