@@ -24,7 +24,7 @@ from lab.daemon import Daemon
 from lab.furnish import by_name
 from lab.hosts import Lab, lab_directory
 from lab.keeper import Keeper
-from lab.nodes import RealNode, TestNode
+from lab.nodes import FarmHosts, RealNode, TestNode
 from lab.places import LabProblem
 from lab.postgres import PrivatePostgres
 from lab.processes import claim_directory
@@ -86,10 +86,18 @@ class Cluster(Cloud):
         write_credentials(self.base, self.url, {"admin": self.credentials.admin})
         return self
 
+    @cached_property
+    def farm(self) -> FarmHosts:
+        return FarmHosts(self.base)
+
     def _take_hosts(self) -> None:
+        if self.hypervisor == "memory":
+            self.farm.start()
         first = (self.number - 1) * self._count + 1
         for number in range(first, first + self._count):
-            if self.whole.lab is not None:
+            if self.hypervisor == "memory":
+                self.nodes.append(self.farm.node(f"node{number}"))
+            elif self.whole.lab is not None:
                 self._lab = self.whole.lab
                 self.nodes.append(RealNode(self._lab.hosts[number], self.run_dir))
             else:
@@ -106,6 +114,8 @@ class Cluster(Cloud):
         self.stop_programs()
         for host in self._test_hosts:
             host.close()
+        if self.hypervisor == "memory":
+            self.farm.program.stop()
 
 
 class Federation:
@@ -134,6 +144,7 @@ class Federation:
         """
         :param base: its directory, made if need be; the account ``postgres`` should be able to enter it.
         :param nodes: of each cluster.
+        :param hypervisor: as of ``Cloud``, but for "uml".
         :param known_ports: listen on 8000, 8001, 8011 and so on, where these are free.
         :param with_user: have a user registered and activated.
         :param settings: more for the cloud manager's file, by table; ``cluster_settings`` for the cluster managers'.

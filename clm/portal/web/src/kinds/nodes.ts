@@ -13,7 +13,7 @@ export const NODE_ACTIONS: readonly Action<Node>[] = [
   { key: "check", title: "nodes.check", request: (row) => ask("admin.node.check", of(row)) },
   ...locks<Node>("node", ({ node_id }) => ({ node_id }), "nodes.lockHelp"),
   {
-    key: "evacuate", title: "nodes.evacuate", isDanger: true, may: (row) => row.locked, confirm: { title: "nodes.evacuateAsk", help: "nodes.evacuateHelp" },
+    key: "evacuate", title: "nodes.evacuate", isDanger: true, confirm: { title: "nodes.evacuateAsk", help: "nodes.evacuateHelp" },
     request: (row) => ask("admin.node.evacuate", of(row)),
   },
   {

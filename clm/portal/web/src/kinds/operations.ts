@@ -29,6 +29,20 @@ export const WORK_FILTERS: readonly Filter<Work>[] = [{
 }];
 
 export const isOpen = (row: Work): boolean => ["queued", "waiting", "running"].includes(row.state);
+/** A machine's way to another node while it runs. */
+export const isMigrating = (row: Work): boolean => row.kind === "vm_migrate" && isOpen(row);
+
+/** Of a machine that is on its way to another node while it runs. */
+export const STAY: readonly Action<Work>[] = [{
+  key: "stay", title: "admin.stay", confirm: { title: "admin.stayAsk", help: "admin.stayHelp" },
+  request: ({ vm_id, cluster }) => ask("admin.vm.abort_migration", { vm_id: vm_id ?? 0, cluster }),
+}];
+
+/** Of a node that is being emptied. */
+export const STOP_EVACUATION: readonly Action<Work>[] = [{
+  key: "stop", title: "nodes.stop", isDanger: true, confirm: { title: "nodes.stopAsk", help: "nodes.stopHelp" },
+  request: ({ operation_id, cluster }) => ask("admin.operation.abandon", { operation_id, cluster }),
+}];
 
 /** @param front whose calls they are. */
 export const workActions = (front: "user" | "admin"): readonly Action<Work>[] => [

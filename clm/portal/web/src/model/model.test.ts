@@ -128,11 +128,15 @@ test("a plan is read as words, of which those that have none are the server's", 
   const lines = linesOf([
     { step: "claim quota", vms: 1, memory_mib: 2048, node: null, zones: [] },
     { step: "operation", vm: "web", kind: "vm_create", steps: ["volumes"] },
+    { step: "move", vm_id: 7, name: "db", state: "running", node_id: 2, node: "node2", operation_id: null, begun: false, how: "live", why_cold: "" },
+    { step: "leave", vm_id: 8, name: "big", state: "running", reason: "no room", code: "", operation_id: null },
     { step: "new_thing", some_field: true, verdicts: ["a: fits", "b: full"] },
   ], said);
   assert.deepEqual(lines, [
     { step: "take from the quota", rest: "machines: 1, memory: 2 GiB" },
     { step: "make machine", rest: "machine: web" },
+    { step: "move", rest: "name: db, node: node2, how: while it runs" },
+    { step: "stays", rest: "name: big, state: running, reason: no room" },
     { step: "new thing", rest: "some field: yes, nodes: a: fits, b: full" },
   ]);
 });

@@ -8,13 +8,19 @@ interface Said {
 }
 
 /** What says nothing beside the step's own words. */
-const SILENT: Readonly<Record<string, readonly string[]>> = { operation: ["kind", "steps"] };
+const SILENT: Readonly<Record<string, readonly string[]>> = {
+  operation: ["kind", "steps"], move: ["vm_id", "node_id", "begun", "state"], leave: ["vm_id", "code", "operation_id"],
+};
+/** Whose value is one of the server's words, and of which group. */
+const WORDS: Readonly<Record<string, string>> = { how: "moveHow", state: "state" };
 
 function shown(name: string, value: unknown, said: Said): string {
   if (Array.isArray(value)) return value.map((each) => shown(name, each, said)).join(", ");
   if (typeof value === "number" && name.endsWith("_mib")) return said.memory(value);
   if (typeof value === "number" && /(^|_)bytes$/.test(name)) return said.bytes(value);
   if (typeof value === "boolean") return said.t(value ? "list.yes" : "list.no");
+  const group = WORDS[name];
+  if (group && typeof value === "string") return word(said.t, group, value);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

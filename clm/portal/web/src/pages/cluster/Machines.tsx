@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useMemo, type ReactNode } from "react";
 import { nodeOptions } from "../../api/options.ts";
 import { ofCluster, type ItemOf, type Placed } from "../../api/list.ts";
 import { ask } from "../../api/request.ts";
@@ -10,8 +10,9 @@ import { columns } from "../../ui/columns.tsx";
 import type { ListSpec } from "../../ui/List.tsx";
 import type { PageProps } from "../../ui/Opened.tsx";
 import { ListPage } from "../../ui/lists.tsx";
+import { useRows } from "../../ui/live.ts";
 import { State } from "../../ui/State.tsx";
-import { Moves } from "./Moves.tsx";
+import { Moves } from "../../ui/Moves.tsx";
 
 type VM = ItemOf<"admin.vm.get_list"> & Placed;
 const c = columns<VM>();
@@ -65,11 +66,19 @@ const SPEC: ListSpec<VM> = {
   none: ["admin.noMachines", "admin.noMachinesHelp"],
 };
 
+function UnderWay({ cluster, rows }: { cluster: string; rows: readonly VM[] }): ReactNode {
+  const source = useMemo(
+    () => ofCluster("admin.operation.get_list", cluster, { kinds: ["", "vm"], all: true }, { only_open: true }), [cluster],
+  );
+  const names = useMemo(() => new Map(rows.map((row) => [row.vm_id, row.name])), [rows]);
+  return <Moves rows={useRows(source).rows} names={names} />;
+}
+
 export default function Machines({ params }: PageProps): ReactNode {
   const cluster = params["cluster"] ?? "";
   return (
     <ListPage spec={SPEC} source={ofCluster("admin.vm.get_list", cluster, { page: ["before", "vm_id"], kinds: ["vm"], all: true })}>
-      {(data) => <Moves cluster={cluster} names={new Map(data.rows.map((row) => [row.vm_id, row.name]))} />}
+      {(data) => <UnderWay cluster={cluster} rows={data.rows} />}
     </ListPage>
   );
 }

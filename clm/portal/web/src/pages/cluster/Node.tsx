@@ -2,7 +2,7 @@ import { Alert } from "@patternfly/react-core/dist/esm/components/Alert/index.js
 import { useMemo, type ReactNode } from "react";
 import { ofCluster } from "../../api/list.ts";
 import { NODE_ACTIONS, type Node as Row } from "../../kinds/nodes.ts";
-import { isOpen, WORK_COLUMNS, workActions, type Work } from "../../kinds/operations.ts";
+import { isMigrating, isOpen, STOP_EVACUATION, WORK_COLUMNS, workActions, type Work } from "../../kinds/operations.ts";
 import { word } from "../../texts/translate.ts";
 import { Actions } from "../../ui/Actions.tsx";
 import { AtOne } from "../../ui/AtOne.tsx";
@@ -11,6 +11,7 @@ import { Facts } from "../../ui/Facts.tsx";
 import { List, type ListSpec } from "../../ui/List.tsx";
 import { useRows } from "../../ui/live.ts";
 import { OfNode } from "../../ui/Measured.tsx";
+import { Moves } from "../../ui/Moves.tsx";
 import type { PageProps } from "../../ui/Opened.tsx";
 import { Section } from "../../ui/parts.tsx";
 import { useTexts } from "../../ui/settings.ts";
@@ -24,18 +25,32 @@ const WORK: ListSpec<Work> = {
   none: ["work.none", "work.noneHelp"],
 };
 
-/** An evacuation that is under way: how many of its moves are done. */
-function Evacuation({ rows }: { rows: readonly Work[] }): ReactNode {
+/** Guests that leave a node and go on: each by its name, which the node's machines tell. */
+function Leaving({ rows, node }: { rows: readonly Work[]; node: Row }): ReactNode {
+  const { node_id, cluster } = node;
+  const source = useMemo(() => ofCluster("admin.vm.get_list", cluster, { kinds: ["vm"], all: true }, { node_id }), [cluster, node_id]);
+  const there = useRows(source).rows;
+  const names = useMemo(() => new Map(there.map((vm) => [vm.vm_id, vm.name])), [there]);
+  return <Moves rows={rows} names={names} />;
+}
+
+/** An evacuation that is under way: how many of its moves are done, how far those are in which guests go on, and an end to it. */
+function Evacuation({ rows, node }: { rows: readonly Work[]; node: Row }): ReactNode {
   const { t } = useTexts();
   const whole = rows.find((row) => row.kind === "node_evacuate" && isOpen(row));
-  if (!whole) return null;
-  const moves = rows.filter((row) => row.parent_id === whole.operation_id);
+  const moves = rows.filter((row) => whole && row.parent_id === whole.operation_id);
   const done = moves.filter((row) => !isOpen(row)).length;
   return (
-    <div role="status">
-      <p>{t("nodes.evacuating", { done, of: moves.length })}</p>
-      <progress className="w-bar" max={Math.max(moves.length, 1)} value={done} aria-label={t("nodes.evacuate")} />
-    </div>
+    <>
+      {whole && (
+        <>
+          <p role="status">{t("nodes.evacuating", { done, of: moves.length })}</p>
+          <progress className="w-bar" max={Math.max(moves.length, 1)} value={done} aria-label={t("nodes.evacuate")} />
+          <Actions rows={[whole]} name={() => node.name} actions={STOP_EVACUATION} />
+        </>
+      )}
+      {rows.some(isMigrating) && <Leaving rows={rows} node={node} />}
+    </>
   );
 }
 
@@ -65,7 +80,7 @@ function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
         reload();
         work.reload();
       }} />
-      <Evacuation rows={mine.rows} />
+      <Evacuation rows={mine.rows} node={row} />
       <Section title="machine.overview">
         <Facts facts={[
           ["column.description", row.comment], ["column.address", row.address], ["nodes.uri", row.uri],
