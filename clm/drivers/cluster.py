@@ -6,6 +6,7 @@ Importing it imports the reactor (``cm.rpc.http_caller``), so daemons and servic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
@@ -28,7 +29,7 @@ from cm.rpc.http_caller import HttpCaller, LinkFault
 from cm.rpc.limits import Share
 from cm.rpc.passage import Passage
 from cm.rpc.places import Places
-from cm.rpc.token import TokenSigner
+from cm.rpc.token import LIFETIME_S, TokenSigner
 from cm.rpc.types import Secret
 from cm.rpc.vocabulary import Role
 
@@ -269,8 +270,10 @@ class ClusterConnection:
     async def _exchange(self, identity: Any, method: str, params: Any, deadline_s: float) -> tuple[bytes, int]:
         credentials = identity
         if isinstance(identity, Identity):
-            # A fresh one each time: clusters take a token once.
-            credentials = TokenCredentials(Secret(self._signer.sign(identity, self.facts.name)))
+            # A fresh one each time: clusters take a token once. It is good for as long as its answer is waited for (and
+            # a second, since its times are whole ones): what was given up must not begin after its repeat was refused.
+            lifetime_s = min(LIFETIME_S, math.ceil(deadline_s) + 1)
+            credentials = TokenCredentials(Secret(self._signer.sign(identity, self.facts.name, lifetime_s=lifetime_s)))
         return await self._caller.exchange(method, params, credentials=credentials, deadline_s=deadline_s)
 
     async def open(self, identity: Identity, path: str, connect_s: float, headers: Headers) -> Any:

@@ -13,6 +13,7 @@ from clm.rules.cluster import OK, ClusterFacts
 from clm.services.connection import service_identity
 from cm.rpc.caller import Identity
 from cm.rpc.errors import TooManyAtOnce
+from cm.rpc.token import LIFETIME_S
 from cm.rpc.vocabulary import Role
 
 
@@ -31,7 +32,11 @@ class Silent:
 
 
 class Signer:
-    def sign(self, identity: Identity, audience: str) -> str:
+    def __init__(self) -> None:
+        self.lifetimes_s: list[int | None] = []
+
+    def sign(self, identity: Identity, audience: str, lifetime_s: int | None = None) -> str:
+        self.lifetimes_s.append(lifetime_s)
         return "token"
 
 
@@ -92,3 +97,14 @@ def test_too_long(connection: ClusterConnection) -> None:
     clock: Any = connection._reactor
     clock.advance(10)
     assert "your calls before this one" in str(refused[0].value) and not connection.suspect
+
+
+@pytest.mark.parametrize(("deadline_s", "good_s"), [(None, 11), (2.5, 4), (300.0, LIFETIME_S)])
+def test_given_up(connection: ClusterConnection, deadline_s: float | None, good_s: int) -> None:
+    """
+    What a cluster hears of after its answer was given up is not done: whoever repeated it may have been refused. So a
+    token is good for as long as it is waited for, a call's own time or a connection's, and never for longer than any.
+    """
+    Deferred.fromCoroutine(connection.call(person(1), "user.x", deadline_s=deadline_s))
+    signer: Any = connection._signer
+    assert signer.lifetimes_s == [good_s]
