@@ -40,6 +40,8 @@ class ManagedLook(Base):
     storage_stale: Mapped[bool] = mapped_column(server_default=text("true"))
     domains_at: Mapped[datetime | None]  # when the last look that was recorded began
     storage_at: Mapped[datetime | None]
+    domains_digest: Mapped[bytes | None]  # of what that look found
+    storage_digest: Mapped[bytes | None]
     figures: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))  # by uuid: KiB, nanoseconds
 
 

@@ -19,7 +19,7 @@ from cm.store.managed import (
     DOMAINS,
     STORAGE,
     Found,
-    as_known,
+    digest_of,
     figures_of,
     found_domain,
     found_node,
@@ -53,8 +53,8 @@ async def look_at_domains(services: Services, node_id: int) -> None:
         await _failed(services, node_id, DOMAINS, error)
         return
     found = [found_node(host), *map(found_domain, domains)]
-    await services.database.transact(_record_domains, node_id, None if as_known(before, found) else found, domains,
-                                     before.now)  # fmt: skip
+    new = None if digest_of(found) == before.digest else found
+    await services.database.transact(_record_domains, node_id, new, domains, before.now)
 
 
 def _record_domains(
@@ -79,7 +79,7 @@ async def look_at_storage(services: Services, node_id: int) -> None:
         log.warn("node {id}: of {many} foreign volumes {most} are followed", id=node_id, many=len(seen.volumes),
                  most=VOLUMES_MAX)  # fmt: skip
     found = [*map(found_pool, seen.pools), *map(found_volume, seen.volumes[:VOLUMES_MAX])]
-    if not as_known(before, found):
+    if digest_of(found) != before.digest:
         await services.database.transact(record_look, node_id, STORAGE, found, before.now)
 
 

@@ -9,8 +9,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -150,22 +152,21 @@ _ROWS = Prepared(
 )
 _LOOK = Prepared(
     "managed_look",
-    "SELECT domains_stale, storage_stale, domains_at, storage_at, clock_timestamp() AS now"
+    "SELECT domains_stale, storage_stale, domains_digest, storage_digest, clock_timestamp() AS now"
     " FROM managed_look WHERE node_id = :node",
 )
 
 
 class Known(NamedTuple):
     """
-    What is on record of a node, before it is looked at.
+    What is known of what is on record of a node, before it is looked at: reading the rows themselves, some forty of a
+    node every few seconds, took more than all else that a look does.
 
-    :ivar rows: by kind and key: their ids and properties.
-    :ivar stale: it is not known whether that holds still.
+    :ivar digest: of what is on record; None: it is not known whether that holds still.
     :ivar now: by the database's clock.
     """
 
-    rows: dict[tuple[str, str], tuple[int, dict[str, Any]]]
-    stale: bool
+    digest: bytes | None
     now: datetime
 
 
@@ -174,16 +175,20 @@ def known(session: Session, node_id: int, kinds: tuple[str, ...]) -> Known | Non
     look = _LOOK(session, node=node_id).first()
     if look is None:
         return None
-    found = _ROWS(session, node=node_id, kinds=list(kinds))
-    rows = {(row.kind, row.key): (row.id, row.properties) for row in found}
-    return Known(rows, look.domains_stale if kinds == DOMAINS else look.storage_stale, look.now)
+    stale, digest = (
+        (look.domains_stale, look.domains_digest) if kinds == DOMAINS else (look.storage_stale, look.storage_digest)
+    )
+    return Known(None if stale or digest is None else bytes(digest), look.now)
 
 
-def as_known(known: Known, found: Sequence[Found]) -> bool:
-    """Whether a look found what is on record and nothing else."""
-    if known.stale or len(known.rows) != len(found):
-        return False
-    return all(known.rows.get((each.kind, each.key), (0, None))[1] == each.properties for each in found)
+def digest_of(found: Iterable[Found]) -> bytes:
+    """Equal for the same objects with the same properties, in whatever order they were found."""
+    told = [(each.kind, each.key, each.name, each.properties) for each in sorted(found, key=_place)]
+    return blake2b(msgspec.json.encode(told), digest_size=16).digest()
+
+
+def _place(found: Found) -> tuple[str, str]:
+    return found.kind, found.key
 
 
 def record_look(
@@ -198,15 +203,15 @@ def record_look(
     part = _part(kinds)
     taken = session.execute(
         text(
-            f"UPDATE managed_look SET {part}_stale = false, {part}_at = :began WHERE node_id = :node"
-            f" AND ({part}_at IS NULL OR {part}_at < :began) RETURNING 1"
+            f"UPDATE managed_look SET {part}_stale = false, {part}_at = :began, {part}_digest = :digest"
+            f" WHERE node_id = :node AND ({part}_at IS NULL OR {part}_at < :began) RETURNING 1"
         ),
-        {"node": node_id, "began": began},
+        {"node": node_id, "began": began, "digest": digest_of(found)},
     ).first()
     if taken is None:
         return
-    rows = known(session, node_id, kinds)
-    left = {} if rows is None else dict(rows.rows)
+    rows = _ROWS(session, node=node_id, kinds=list(kinds))
+    left = {(row.kind, row.key): (row.id, row.properties) for row in rows}
     for each in found:
         row = left.pop((each.kind, each.key), None)
         if row is None:
