@@ -197,6 +197,7 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
     "key": _columns(
         "ID=key_id", "NAME", "KIND", Column("FINGERPRINT", first_of("fingerprint_sha256", "fingerprint")), _age(),
     ),
+    "object": _columns("TYPE", "UUID", "NAME=name_label", "STATE=power_state", "SIZE=size", "TAGS"),
     "tag": _columns("KIND", "ID=object_id", "TAGS"),
     "news": _columns("ID=news_id", "TOPIC", _age(), "TEXT=content"),
     "message": _columns("ID=message_id", "LEVEL", "CLUSTER", Column("TEXT", sentence), _age()),

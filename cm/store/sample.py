@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from math import nan
+from math import isnan, nan
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -487,3 +487,27 @@ def latest_loads(session: Session, ids: Sequence[int], since: float) -> dict[int
     """Of VMs: when they were measured last, where that was not before a moment, and their loads then."""
     found = _LATEST(session, ids=list(ids), kind=int(Kind.VM), since=int(since))
     return {row.id: (row.at, tuple(row.loads)) for row in found}
+
+
+_NEWEST = Prepared(
+    "latest_samples",
+    """
+SELECT i.id, r.layout_id, r.body FROM unnest(CAST(:ids AS bigint[])) AS i(id), LATERAL (
+  SELECT at, layout_id, body FROM sample_recent WHERE kind = :kind AND object_id = i.id ORDER BY at DESC LIMIT 1) r
+ WHERE r.at >= :since
+""",
+)
+
+
+def latest(session: Session, kind: Kind, ids: Sequence[int], since: float) -> dict[int, dict[str, float]]:
+    """Of those that were measured not longer ago than that: what was measured last, but for what could not be."""
+    rows = _NEWEST(session, ids=list(ids), kind=int(kind), since=int(since)) if ids else []
+    names = names_of_layouts(session) if rows else {}
+    return {
+        row.id: {
+            name: value
+            for name, value in zip(names[row.layout_id], floats(bytes(row.body)), strict=True)
+            if not isnan(value)
+        }
+        for row in rows
+    }

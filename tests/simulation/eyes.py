@@ -19,6 +19,7 @@ from simulation.asking import OPEN
 from simulation.beginning import LOGINS
 from simulation.model import EVER, Model
 from simulation.things import Things
+from support.graph import faults
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
@@ -171,6 +172,7 @@ class Look(Things):
             self._ones(login)
             self._work(login)
             self._feed(login)
+            self._graph(login)
         self._administrator()
         if self.simulation.cloud is not None:
             self._cloud()
@@ -224,6 +226,22 @@ class Look(Things):
             if not any(self.model.levels(login, thing, thing.born, self.now)):
                 self.eyes.wrong.append(f"{login} was told of {kind} {number} ({event}), which was never theirs to see")
 
+    def _graph(self, login: str) -> None:
+        """The graph of objects hangs together, has the VMs that lists have, as they have them, and no secret."""
+        objects = self.eyes.listed(login, "user.object.get_all")
+        self.eyes.wrong += [f"in {login}'s graph {fault}" for fault in faults(objects)[:5]]
+        listed = {
+            vm["uuid"]: (vm["name"], vm["power_state"])
+            for params in ({}, {"shared": True})
+            for vm in self.eyes.listed(login, "user.vm.get_list", **params)
+        }
+        told = {each["UUID"]: (each["name_label"], each["power_state"]) for each in objects if each["type"] == "VM"}
+        self.eyes.expect(f"the VMs of {login}'s graph", told, listed)
+        text = json.dumps(objects)
+        for row in self.rows.values():
+            if row.user_data and row.user_data in text:
+                self.eyes.wrong.append(f"{login}'s graph tells VM {row.id}'s user data")
+
     # ------------------------------------------------------------------ administrators
 
     def _administrator(self) -> None:
@@ -256,6 +274,10 @@ class Look(Things):
         }
         told = eyes.answer("admin", "admin.network.list_leases", pool_id=simulation.network_id, used_only=True)
         eyes.expect("the leases", {each["address"]: each["vm_id"] for each in told}, leases)
+        everything = eyes.listed("admin", "admin.object.get_all")
+        eyes.wrong += [f"in the administrator's graph {fault}" for fault in faults(everything)[:5]]
+        uuids = sorted(self.rows[t.id].uuid for t in live)
+        eyes.expect("the graph's VMs", sorted(each["UUID"] for each in everything if each["type"] == "VM"), uuids)
         found = eyes.answer("admin", "admin.cluster.check")
         eyes.expect("what the cluster finds wrong with its books", found.get("leaks", []), [])
         for thing in self.some("vm")[:2]:

@@ -52,6 +52,7 @@ class Questions:
             yield login, "user.system_image.get_newest", {"family": "tiny-1"}
             yield login, "user.system_image.get_list", {"access": "private"}
             yield login, "user.object.find", {"uuids": uuids}
+            yield login, "user.object.get_all", {}
             yield login, "user.operation.get_list", {}
             yield login, "user.template.get_list", {}
             yield login, "user.template.get_by_id", {"template_id": self.simulation.template_id}
@@ -106,7 +107,8 @@ class Questions:
             ("template.get_by_id", template), ("user.get_list", {}), ("user.get_by_id", account),
             ("user.check_quota", account), ("user.points_report", {}), ("user.points_history", account),
             ("operation.get_list", {}), ("drift.get_list", {}), ("login.get_list", {}),
-            ("object.find", {"uuids": uuids}), ("system_image.get_list", {}), ("cluster.check", {}),
+            ("object.find", {"uuids": uuids}), ("object.get_all", {}), ("system_image.get_list", {}),
+            ("cluster.check", {}),
             ("placement.explain", template), ("system_image.get_known", {}), ("system_image.get_cached", {}),
         ]  # fmt: skip
         views += [("security_group.get_list", {}), ("pool.get_list", {}), ("public_address.get_list", {})]

@@ -35,6 +35,7 @@ export type Connection = { command: string; method: "http" | "https" | "rdp" | "
 export type Consistency = "crash" | "frozen" | "off";
 export type ConsoleKind = "serial" | "vnc";
 export type ConsoleTicket = { expires: string; kind: ConsoleKind; path: string; url: string | null; vm_id: number };
+export type Cpu = { usage: number | null };
 export type CreatedApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; key?: string; name: string; scope: string[]; secret_key?: string; used: string | null };
 export type CreatedVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; vnc_password?: string };
 export type DeployMode = "copy" | "overlay";
@@ -71,6 +72,7 @@ export type FreeVolume = { account_id: number | null; clean: boolean; deleting: 
 export type FreedPolicy = "discard" | "none" | "wipe";
 export type Freeze = "auto" | "no" | "yes";
 export type GeneratedSSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; private_key: string; public_key: string; tags: Record<string, string> };
+export type GraphObject = { "$CPU_usage"?: number | null; "$CPUs"?: number; "$PBDs"?: string[]; "$SR"?: string; "$VBD"?: string | null; "$VBDs"?: string[]; "$VMs"?: string[]; "$container"?: string; "$memory"?: Memory; "$pool"?: string; "$running_VMs"?: number | string[]; "$running_hosts"?: string[]; "$vCPUs"?: number | Cpu[]; CPUs?: Cpu[]; HA_enabled?: boolean; SR?: string; SR_type?: string; SRs?: string[]; UUID: string; VDI?: string; VDIs?: string[]; VM?: string; VMs?: string[]; address?: string | null; attached?: boolean; controller?: string | null; default_SR?: string | null; enabled?: boolean; host?: string; hostname?: string; hosts?: string[]; iSCSI_name?: string | null; master?: string; memory?: Memory; name_description?: string; name_label?: string; physical_usage?: number; pools?: string[]; power_state?: string; size?: number; tags?: string[]; type: ObjectType; usage?: number | null };
 export type Group = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; uuid: string; version: number };
 export type GroupOfNic = { name: string; uuid: string };
 export type GroupPerson = { login: string; name: string; user_id: number };
@@ -106,6 +108,7 @@ export type Match = "at_least" | "exact";
 export type MeasuredNode = { node_id: number; resolution_s: number; series: NodeSeries[]; start: number; status: string };
 export type MeasuredStorage = { resolution_s: number; series: StorageSeries[]; start: number; status: string; storage_id: number };
 export type MeasuredVM = { resolution_s: number; series: VMSeries[]; start: number; status: string; vm_id: number };
+export type Memory = { size: number; usage: number };
 export type Message = { cluster_id: number | null; code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown>; read: boolean };
 export type MessageCount = { total: number; unread: number };
 export type MovingVM = { begun: boolean; how: "cold" | "live"; name: string; node: string | null; node_id: number | null; operation_id: number; state: VMState; vm_id: number; why_cold: string };
@@ -132,6 +135,7 @@ export type NodeState = "new" | "ok" | "unreachable";
 export type NodeTrouble = "agent_silent" | "bridge_missing" | "consoles_unbounded" | "dhcp_failed" | "dnsmasq_missing" | "document_behind" | "document_refused" | "firewall_failed" | "hook_missing" | "hook_outdated" | "hooks_silent" | "link_failed" | "links_unknown" | "locks_not_recovered" | "metadata_failed" | "network_stuck" | "nft_missing" | "other_host" | "other_problem" | "public_failed" | "shaping_failed" | "storage_silent";
 export type NodeVerdict = { change: string; fits: boolean; node: string; node_id: number; reason: string; score: number | null };
 export type ObjectPage = { after: string | null; objects: StoredObject[]; prefixes: string[] };
+export type ObjectType = "PBD" | "SR" | "VBD" | "VDI" | "VM" | "host" | "pool" | "xo";
 export type Offer = { allowed: boolean; call: string; kind: OperationKind | null; reason: Reason | null };
 export type OfferedStorage = { is_default: boolean; kind: StorageKind; name: string; room_bytes: number; storage_id: number };
 export type OpenRPC = { components: Record<string, Record<string, unknown>>; info: Record<string, string>; methods: Record<string, unknown>[]; openrpc: string };
@@ -556,6 +560,12 @@ export interface Methods {
   "admin.object.find": {
     params: { uuids: string[]; cluster?: number | string | null };
     result: FoundObject[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** As ``user.object.get_all``, of everybody's, with hosts and PBDs. */
+  "admin.object.get_all": {
+    params: { filter?: string; limit?: number | null; cluster?: number | string | null };
+    result: GraphObject[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Give up an operation that is under way; a creation or an import is undone. */
@@ -2009,6 +2019,12 @@ export interface Methods {
     params: { uuids: string[] };
     result: PlacedObject[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "object_told_twice" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** What the caller sees of the cluster as objects that name each other, with the names, types and units of Xen Orchestra's model: xo, pool, SR, VM, VDI, VBD; hosts and PBDs are administrators' to see. They are told, not changed: each noun's own views change what they say. */
+  "user.object.get_all": {
+    params: { filter?: string; limit?: number | null; cluster?: number | string | null };
+    result: GraphObject[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Give up an operation that is under way; a creation is undone. Whoever could ask for it may. */
   "user.operation.abandon": {
