@@ -37,7 +37,9 @@ TABLES: dict[str, tuple[float, str]] = {
     "request": (6000, "7 days"),
     "placement": (2000, "30 days after the end"),
 }
-OTHERS = 1500.0  # bytes a life, for all other tables together: updates leave dead rows until a vacuum comes
+# For all other tables together, bytes a life, and bytes once: they grow by whole pages, and updates leave dead rows
+# until a vacuum comes. Where two minutes have but few lives, as on a busy machine, that is more than what each adds.
+OTHERS, OTHERS_ONCE = 1500.0, 512 * 1024
 WAL, LOG, STATEMENTS = 120_000.0, 4000.0, 800.0  # bytes, bytes, statements a life
 SLOPE_MIB, ONCE_MIB = 0.2, 4.0  # resident memory: per thousand operations of the second half, and once
 DESCRIPTORS, THREADS = 10, 6  # more at the most in the second half than in the first
@@ -172,8 +174,11 @@ def figures(samples: Sequence[Sample], first: Mark, last: Mark) -> list[Figure]:
         for name, (bound, kept) in TABLES.items()
     ]
     largest = max(grown, key=lambda name: grown[name], default="")
-    found.append(Figure("soak", "all other tables", sum(grown.values()), "B",
-                        Target(OTHERS, "at most", unit="B a life"), note=f"most of it {largest}"))  # fmt: skip
+    found.append(Figure(
+        "soak", "all other tables", sum(grown.values()), "B",
+        Target(round(OTHERS + OTHERS_ONCE / lives), "at most", unit="B a life"),
+        note=f"most of it {largest}; {OTHERS:.0f} B a life and, once, {OTHERS_ONCE // 1024} KiB are allowed",
+    ))  # fmt: skip
     for name, value, bound, unit in (
         ("write-ahead log", last.wal - first.wal, WAL, "B"),
         ("the manager's log", last.log - first.log, LOG, "B"),
