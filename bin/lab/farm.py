@@ -140,7 +140,8 @@ async def run(path: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.cancel)
     os.umask(0o077)
-    server = await asyncio.start_unix_server(Farm().serve, path)
+    # Of 500 nodes a manager that starts asks all at once, by several connections each.
+    server = await asyncio.start_unix_server(Farm().serve, path, backlog=4096)
     print("ready", flush=True)
     try:
         await ended

@@ -40,8 +40,10 @@ class FarmLink:
 
     def _connect(self, timeout_s: float | None = DEADLINE_S) -> socket.socket:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        made.settimeout(timeout_s)
+        # Before it has a time-out: with one, a connect whose turn has not come is refused (EAGAIN) instead of waiting,
+        # as those of 500 nodes at once are, and the nodes would be taken for unreachable.
         made.connect(self._path)
+        made.settimeout(timeout_s)
         return made
 
     def call(self, world: str, method: str, *arguments: Any) -> Any:
