@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qs, unquote_to_bytes
 
@@ -21,6 +22,7 @@ from contextualization.wire import Answer, Exchange, Refusal, not_found, text_an
 log = Logger()
 
 PREFIX: Final = "/guest"
+HELLO: Final = "/hello"
 BODY_MAX: Final = 65_536  # bytes
 PATH_MAX: Final = 1024  # characters
 FORWARDED: Final = ("forwarded", "x-real-ip")
@@ -54,11 +56,13 @@ class Guests:
                 bridge=sender.bridge,
             )
             raise not_found()
+        if path != HELLO and not guest.imds.answers(ip_address(sender.address).version):
+            raise Refusal(403, "forbidden", "This VM's guest is told nothing.")
         return await self._answer(guest, exchange, path)
 
     async def _answer(self, guest: Guest, exchange: Exchange, path: str) -> Answer:
         settings = self._settings
-        if path == "/hello":
+        if path == HELLO:
             if exchange.method != "POST":
                 raise Refusal(405, "method_not_allowed", "This takes POST.", allow="POST")
             if await self._database.transact(hello, guest):
@@ -79,7 +83,7 @@ class Guests:
                     path.removeprefix("/nocloud/"),
                     settings.hello_url,
                     agent=exchange.header("user-agent"),
-                    strict=not settings.imds_v1,
+                    strict=guest.imds.needs_token(settings.imds_v1),
                 )
             except Refusal:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))

@@ -7,6 +7,7 @@ address together say who asks, and a socket without the binding gives one tenant
 
 import http
 import logging
+import re
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from node_hooks.client import Answer, Client
 from node_hooks.errors import EndpointUnavailable
 from node_hooks.guest_request import HEAD_LIMIT, GuestRequest, RefusedRequest, parse_head
+from node_hooks.signature import HOP_LIMIT_HEADER
 
 log = logging.getLogger("wawel.node.metadata")
 
@@ -26,6 +28,7 @@ CONCURRENT_PER_GUEST = 16  # so that no guest takes all the places of its bridge
 KEPT_CLIENTS = 8
 # <linux/in.h>, <linux/in6.h>: the bridge may be down, or its address not there yet
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
+_HOPS = ((socket.IPPROTO_IP, socket.IP_TTL), (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS))  # by family
 _RETURNED = ("content-type", "x-aws-ec2-metadata-token-ttl-seconds")
 
 
@@ -35,18 +38,15 @@ class Forwarder:
 
     :param connect: a new signed client of the endpoint.
     :param bind_device: ``False`` listens on any device, for tests without a bridge.
-    :param token_hop_limit: the IP TTL of answers to ``PUT /latest/api/token``: 1 keeps tokens from being routed on.
-        ``None`` leaves it alone, for guests that run containers behind a bridge of their own.
     :raises OSError: the address cannot be bound now.
     """
 
     def __init__(
         self, bridge: str, connect: Callable[[], Client], listen: tuple[str, int] = LISTEN, bind_device: bool = True,
-        token_hop_limit: int | None = 1, timeout_s: float = TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.bridge = bridge
         self._connect = connect
-        self._token_hop_limit = token_hop_limit
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._guests: Counter[str] = Counter()
@@ -122,12 +122,8 @@ class Forwarder:
                 try:
                     request, body = self._read(connection)
                     answer = self._forward(request, body, address)
-                    if request.asks_token and self._token_hop_limit is not None:
-                        if self._ipv6:
-                            option = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
-                        else:
-                            option = (socket.IPPROTO_IP, socket.IP_TTL)
-                        connection.setsockopt(*option, self._token_hop_limit)
+                    if request.asks_token:
+                        connection.setsockopt(*_HOPS[self._ipv6], _hop_limit(answer))
                 except RefusedRequest as refusal:
                     answer = Answer(refusal.status, {}, refusal.reason.encode() + b"\n")
                 except EndpointUnavailable as error:
@@ -197,6 +193,12 @@ class Forwarder:
             connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body)
         except OSError:
             pass
+
+
+def _hop_limit(answer: Answer) -> int:
+    """The IP TTL of an answer that carries a token: 1, which keeps it from being routed on, unless its VM's is more."""
+    told = answer.headers.get(HOP_LIMIT_HEADER.lower(), "")
+    return int(told) if re.fullmatch(r"[1-9][0-9]?", told) else 1
 
 
 def _receive(connection: socket.socket, deadline: float) -> bytes:

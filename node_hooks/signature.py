@@ -13,6 +13,7 @@ from dataclasses import dataclass
 SCHEME = "Wawel-Node"
 BRIDGE_HEADER = "X-Wawel-Bridge"
 ADDRESS_HEADER = "X-Wawel-Address"
+HOP_LIMIT_HEADER = "X-Wawel-Hop-Limit"  # of an answer: how many links it may go over
 _AUTHORIZATION = re.compile(r"Wawel-Node node=([0-9]{1,18}),time=([0-9]{1,12}),signature=([0-9a-f]{64})")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
@@ -46,6 +46,10 @@ class Image(Base):
     least_disk_bytes: Mapped[Zero]
     default_user: Mapped[Empty]
     agent: Mapped[No]  # the QEMU guest agent
+    # how guests of VMs that are made of it are told EC2's metadata
+    imds_tokens: Mapped[str] = mapped_column(server_default=text("'optional'"))
+    imds_hop_limit: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
+    imds_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     family: Mapped[Empty]
     family_version: Mapped[Empty]
     version: Mapped[Zero]

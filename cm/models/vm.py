@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid as uuid_module
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Uuid, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
@@ -46,6 +46,11 @@ class VM(Base):
     memory_mib: Mapped[int]
     user_data: Mapped[Empty]
     user_data_encoding: Mapped[str] = mapped_column(server_default=text("'auto'"))
+    imds_tokens: Mapped[str] = mapped_column(server_default=text("'optional'"))
+    imds_hop_limit: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
+    imds_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    imds_ipv6: Mapped[bool] = mapped_column(server_default=text("true"))
+    imds_tags: Mapped[No]
     ssh_key: Mapped[Empty]
     ssh_username: Mapped[Empty]
     secret: Mapped[str]  # in the metadata address of VMs that an older version launched

@@ -31,6 +31,7 @@ from cm.rpc.vocabulary import (
     ImageAccess,
     ImageKind,
     ImageState,
+    MetadataTokens,
     NicModel,
     SourceFormat,
     VideoModel,
@@ -76,6 +77,9 @@ class Image(TypedDict):
     least_disk_bytes: Annotated[Bytes, Meta(description="That a VM's disk of it has to have.")]
     default_user: Annotated[str, Meta(examples=["debian"], description="Whom it lets log in; empty: not known.")]
     agent: Annotated[bool, Meta(description="Whether it has the QEMU guest agent.")]
+    imds_tokens: Annotated[MetadataTokens, Meta(description="Of new VMs' metadata, as of `user.vm.set_imds`.")]
+    imds_hop_limit: Annotated[int, Meta(examples=[1], description="Likewise.")]
+    imds_enabled: Annotated[bool, Meta(examples=[True], description="Likewise.")]
     family: Annotated[str, Meta(examples=["debian-12"], description="The images that it is a version of.")]
     family_version: Annotated[str, Meta(examples=["20261128"], description="Which version of them it is.")]
     version: Version

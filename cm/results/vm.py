@@ -28,6 +28,7 @@ from cm.rpc.fields import (
 from cm.rpc.vocabulary import (
     ConsoleKind,
     Doubt,
+    MetadataTokens,
     PowerOffPolicy,
     Seen,
     SeenReason,
@@ -156,6 +157,16 @@ class WholeDisk(TypedDict):
     leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
 
 
+class ImdsOptions(TypedDict):
+    """How a VM's guest is told EC2's metadata."""
+
+    tokens: MetadataTokens
+    hop_limit: Annotated[int, Meta(examples=[1], description="The IP TTL of the answer that carries a token.")]
+    enabled: Annotated[bool, Meta(examples=[True], description="Whether it is told anything.")]
+    ipv6: Annotated[bool, Meta(examples=[True], description="Whether by IPv6 too, where it has that.")]
+    tags: Annotated[bool, Meta(examples=[False], description="Whether it is told the VM's tags.")]
+
+
 class WholeVM(VM):
     """A VM with all that belongs to it."""
 
@@ -163,6 +174,7 @@ class WholeVM(VM):
     image: Annotated[ImageOfVM | None, Meta(description="null of one that was made with an ISO image.")]
     nics: Annotated[list[WholeNic], Meta(description="By number.")]
     disks: Annotated[list[WholeDisk], Meta(description="Those of its own account, the root disk first.")]
+    imds: ImdsOptions
     tags: TagMap
 
 
@@ -180,6 +192,7 @@ class VMDetail(VM):
     connections: Annotated[list[Connection], Meta(description="How it is reached from outside.")]
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
     guarded: Annotated[bool, Meta(description="Whether its users' calls to destroy it are refused.")]
+    imds: ImdsOptions
     user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]
     user_data_encoding: UserDataEncoding
     user_login: LoginName

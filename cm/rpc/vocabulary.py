@@ -485,6 +485,13 @@ class UserDataEncoding(StrEnum):
     BASE64 = "base64"
 
 
+class MetadataTokens(StrEnum):
+    """Whether a guest needs a token to read EC2's metadata, which whatever forwards requests for others cannot get."""
+
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
 PROTOCOL: Final = 1  # grows when a cloud manager and a cluster of different numbers would not understand each other
 
 NAME_MAX: Final = 100  # characters of an object's name
@@ -496,6 +503,7 @@ TAGS_MAX: Final = 50  # of one object; this and the next two as EC2 has them
 TAG_KEY_MAX: Final = 128  # characters
 TAG_VALUE_MAX: Final = 256  # characters
 TAG_RESERVED: Final = "aws:"  # what keys begin with that EC2 gives itself, in any case
+HOP_LIMIT_MAX: Final = 64  # links that the answer with a metadata token may go over; EC2's
 COUNT_MAX: Final = 200  # VMs made by one call
 
 

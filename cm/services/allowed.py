@@ -77,6 +77,7 @@ CALLS: Final = (
     Call("user.vm.pause", _A.PAUSE, _K.VM_PAUSE),
     Call("user.vm.resume", _A.RESUME, _K.VM_RESUME),
     Call("user.vm.edit", _A.EDIT),
+    Call("user.vm.set_imds", _A.EDIT),
     Call("user.vm.set_policy", _A.DESTROY),
     Call("user.vm.save", _A.SAVE, _K.VM_TO_IMAGE),
     Call("user.vm.save_and_shutdown", _A.SAVE, _K.VM_SAVE),

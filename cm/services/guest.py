@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid as uuid_module
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -10,7 +11,8 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import UserDataEncoding, VMId, VMState, Wanted
+from cm.rpc.vocabulary import MetadataTokens, UserDataEncoding, VMId, VMState, Wanted
+from cm.rules.imds import Imds
 from cm.rules.network import Address, Network
 from cm.store.guest import guest_at, nics_of
 from cm.store.vm import find_vm, render_vm
@@ -21,7 +23,13 @@ GREETING: Final = frozenset({VMState.STARTING, VMState.RUNNING, VMState.REBOOTIN
 
 @dataclass(frozen=True)
 class Nic:
-    """``index`` 0 is the VM's first; ``public``: addresses that it is reached by from outside."""
+    """
+    ``index`` 0 is the VM's first.
+
+    :ivar public: addresses that it is reached by from outside.
+    :ivar network6: its network's range of IPv6.
+    :ivar groups: security groups that it is in, as uuid and name.
+    """
 
     index: int
     mac: str
@@ -31,6 +39,8 @@ class Nic:
     network_uuid: str
     uuid: str
     public: tuple[Address, ...] = ()
+    network6: Network | None = None
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ class Guest:
     A live VM on its node, with what its metadata is made of. ``nic`` is the one that the request came through.
 
     :ivar account_number: its account's, as the cloud manager whose it is counts it.
+    :ivar tags: those of the VM, where it is to be told them.
     """
 
     vm_id: VMId
@@ -59,6 +70,8 @@ class Guest:
     ssh_key: str = field(default="", repr=False)
     user_data: str = field(default="", repr=False)
     user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO
+    imds: Imds = Imds()
+    tags: Mapping[str, str] = field(default_factory=dict)
     secret: str = field(default="", repr=False)
 
     @property
@@ -98,6 +111,8 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
             row.network_uuid,
             row.uuid,
             tuple(map(ip_address, row.public)),
+            ip_network(row.network6) if row.network6 else None,
+            tuple((uuid, name) for uuid, name in row.groups or ()),
         )
         for row in nics_of(session, found.id)
     )
@@ -124,6 +139,14 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
         ssh_key=found.ssh_key,
         user_data=found.user_data,
         user_data_encoding=UserDataEncoding(found.user_data_encoding),
+        imds=Imds(
+            MetadataTokens(found.imds_tokens),
+            found.imds_hop_limit,
+            found.imds_enabled,
+            found.imds_ipv6,
+            found.imds_tags,
+        ),
+        tags=found.tags or {},
         secret=found.secret,
     )
 

@@ -21,6 +21,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.types import LINE, matching
 from cm.rpc.vocabulary import (
+    HOP_LIMIT_MAX,
     Architecture,
     ImageAccess,
     ImageKind,
@@ -71,6 +72,7 @@ System = Annotated[str, Meta(max_length=60, pattern=LINE, description="What it h
 Family = Annotated[str, Meta(min_length=2, max_length=60, pattern=matching(_NAME, _NAMED))]
 MaybeFamily = Annotated[str, Meta(max_length=60, pattern=matching(f"(?:{_NAME})?", _NAMED))]
 FamilyVersion = Annotated[str, Meta(max_length=60, pattern=_VERSION)]
+HopLimit = Annotated[int, Meta(ge=1, le=HOP_LIMIT_MAX, description="Links that a token may go over.")]
 DefaultUser = Annotated[str, Meta(max_length=32, pattern=_USER)]
 
 

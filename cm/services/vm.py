@@ -24,6 +24,7 @@ from cm.rpc.vocabulary import (
 )
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.image import check_least
+from cm.rules.imds import NO_CHANGE, ImdsChange
 from cm.rules.names import root_volume
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import LocalRoot, VMRequest
@@ -58,7 +59,7 @@ from cm.store.placement import others_text, verdicts_text
 from cm.store.reservation import Seat
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_request import look_up
-from cm.store.vm_state import rename_vm, screen_of, want, write_policy, write_vnc
+from cm.store.vm_state import rename_vm, screen_of, want, write_imds, write_policy, write_vnc
 from cm.store.waking import wake_parent
 
 # What a guarded VM is kept from.
@@ -92,6 +93,7 @@ class NewVM:
     addresses: Sequence[str] = ()  # likewise, "" where any will do; of one VM alone
     security_groups: Sequence[int] | None = None  # of each NIC; None: the default one, of those on users' networks
     bandwidth: Bandwidth = AS_IT_IS  # of each NIC
+    imds: ImdsChange = NO_CHANGE  # against what the image says
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -235,6 +237,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         join(session, account_id, ids, new.security_groups)
     if new.guarded:
         write_policy(session, ids, None, True)
+    if new.imds:
+        write_imds(session, ids, new.imds)
     if new.groups:
         share_with_groups(session, Shared.VM, ids, issuer, new.groups)
         caller.note("share", vms=len(ids), groups=list(new.groups), level=Level.USER)

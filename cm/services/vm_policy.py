@@ -1,13 +1,19 @@
-"""What is to become of VMs: when their guests power themselves off, and whether their users may destroy them."""
+"""
+What is to become of VMs: when their guests power themselves off, and whether their users may destroy them. And what
+their guests are told, by whom.
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from cm.rpc.errors import WrongVMState
 from cm.rpc.vocabulary import PowerOffPolicy
+from cm.rules.imds import ImdsChange
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.store.vm import render_vm
-from cm.store.vm_state import write_policy
+from cm.store.vm_state import write_imds, write_policy
 
 
 def set_policy(caller: ClusterCall, vm_id: int, on_poweroff: PowerOffPolicy | None, guarded: bool | None) -> str:
@@ -18,4 +24,15 @@ def set_policy(caller: ClusterCall, vm_id: int, on_poweroff: PowerOffPolicy | No
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
     write_policy(caller.session, [vm_id], on_poweroff, guarded)
     caller.note("set policy", vm_id=vm_id, on_poweroff=on_poweroff, guarded=guarded)
+    return render_vm(caller.session, vm_id)
+
+
+def set_imds(caller: ClusterCall, vm_id: int, change: ImdsChange) -> str:
+    """How a VM's guest is told EC2's metadata, from its next request on."""
+    who = person_of(caller.identity)
+    row = authorized_vm(caller.session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
+    if row.closed_at is not None:
+        raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
+    write_imds(caller.session, [vm_id], change)
+    caller.note("set metadata", vm_id=vm_id, **asdict(change))
     return render_vm(caller.session, vm_id)

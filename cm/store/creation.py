@@ -96,11 +96,14 @@ _INSERT = Prepared(
 WITH new AS (
     INSERT INTO vm (uuid, name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib,
                     user_data, user_data_encoding, ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled,
-                    vnc_generation, node_id, node_claimed, points)
+                    vnc_generation, node_id, node_claimed, points, imds_tokens, imds_hop_limit, imds_enabled)
     VALUES (CAST(:uuid AS uuid), :name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu,
             :memory_mib, :user_data, :user_data_encoding, :ssh_key, :ssh_username, '', 'running', :on_poweroff, :vnc,
             CASE WHEN CAST(:vnc AS boolean) THEN 1 ELSE 0 END, :node_id, true,
-            (SELECT points FROM template WHERE id = :template_id))
+            (SELECT points FROM template WHERE id = :template_id),
+            (SELECT imds_tokens FROM image WHERE id = :image_id),
+            (SELECT imds_hop_limit FROM image WHERE id = :image_id),
+            (SELECT imds_enabled FROM image WHERE id = :image_id))
     RETURNING id, uuid::text AS uuid, name, description, account_id, image_id, template_id, cpu, memory_mib, wanted,
               seen, seen_reason, doubt, doubt_since, error, contextualized_at, launched_at, created_at, closed_at,
               vnc_enabled, version, node_id, reservation_id::text AS reservation_id, on_poweroff

@@ -16,12 +16,15 @@ _GUEST = Prepared(
     "guest_at",
     f"""
 SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.ssh_username,
-       v.ssh_key, v.user_data, v.user_data_encoding, v.secret, v.reservation_id::text AS reservation_id,
+       v.ssh_key, v.user_data, v.user_data_encoding, v.imds_tokens, v.imds_hop_limit, v.imds_enabled, v.imds_ipv6,
+       v.imds_tags, v.secret, v.reservation_id::text AS reservation_id,
        i.uuid::text AS image_uuid, t.name AS template_name, c.number AS asked_nic,
        {account_number('o')} AS account_number,
        (SELECT a.device FROM attachment a WHERE a.vm_id = v.id AND a.number = 0) AS root_device,
        (SELECT array_agg(a.device ORDER BY a.device) FROM attachment a
-         WHERE a.vm_id = v.id AND a.number > 0 AND NOT a.cdrom) AS data_devices
+         WHERE a.vm_id = v.id AND a.number > 0 AND NOT a.cdrom) AS data_devices,
+       (SELECT json_object_agg(g.key, g.value ORDER BY g.key) FROM object_tag g
+         WHERE g.kind = 'vm' AND g.object_id = v.id AND v.imds_tags) AS tags
   FROM network w JOIN network_lease asked ON asked.network_id = w.id JOIN nic c ON c.id = asked.nic_id
   JOIN vm v ON v.id = c.vm_id
   JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id JOIN account o ON o.id = v.account_id
@@ -34,7 +37,10 @@ _NICS = Prepared(
     """
 SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
        w.prefix::text AS network, w.bridge, w.uuid::text AS network_uuid, n.uuid::text AS uuid,
-       ARRAY(SELECT host(a.address) FROM public_address a WHERE a.nic_id = n.id ORDER BY a.address) AS public
+       w.prefix6::text AS network6,
+       ARRAY(SELECT host(a.address) FROM public_address a WHERE a.nic_id = n.id ORDER BY a.address) AS public,
+       (SELECT json_agg(json_build_array(s.uuid, s.name) ORDER BY s.id) FROM nic_group m
+          JOIN security_group s ON s.id = m.group_id WHERE m.nic_id = n.id) AS groups
   FROM nic n CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = n.id OFFSET 0) l
   JOIN network w ON w.id = n.network_id
  WHERE n.vm_id = :id GROUP BY n.id, w.id ORDER BY n.number

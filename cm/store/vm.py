@@ -328,11 +328,13 @@ def list_text(
     return array_of(_LISTS[closed, tuple(values)].column(session, limit=limit, **values))
 
 
+IMDS: Final = """json_build_object('tokens', v.imds_tokens, 'hop_limit', v.imds_hop_limit, 'enabled', v.imds_enabled,
+       'ipv6', v.imds_ipv6, 'tags', v.imds_tags)"""
 _LONG = Prepared(
     "vm_detail",
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.guarded, v.user_data_encoding, v.contextualized_at, n.address AS node, a.login, {REACHED}
+       v.guarded, v.user_data_encoding, v.contextualized_at, n.address AS node, a.login, {IMDS} AS imds, {REACHED}
   FROM vm v JOIN account a ON a.id = v.account_id LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
 """,
 )
@@ -381,6 +383,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "closed": found.closed_at,
         "user_data_encoding": found.user_data_encoding,
         "guarded": found.guarded,
+        "imds": found.imds,
     }
     return VMDetail(found.summary, found.account_id, found.login, found.closed_at is not None, found.user_data, more)
 

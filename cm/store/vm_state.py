@@ -9,6 +9,7 @@ Whoever calls these renders the VM once it is done (``render_vm``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from cm.models import VM
 from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, Wanted
+from cm.rules.imds import ImdsChange
 from cm.rules.vm import GONE
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import edit_row
@@ -64,6 +66,20 @@ def write_policy(
             " guarded = coalesce(CAST(:guarded AS boolean), guarded) WHERE id = ANY(:ids)"
         ),
         {"on_poweroff": on_poweroff, "guarded": guarded, "ids": list(ids)},
+    )
+
+
+def write_imds(session: Session, ids: Sequence[int], change: ImdsChange) -> None:
+    """How the guests of VMs are told EC2's metadata from now on."""
+    session.execute(
+        text(
+            "UPDATE vm SET imds_tokens = coalesce(:tokens, imds_tokens),"
+            " imds_hop_limit = coalesce(CAST(:hop_limit AS smallint), imds_hop_limit),"
+            " imds_enabled = coalesce(CAST(:enabled AS boolean), imds_enabled),"
+            " imds_ipv6 = coalesce(CAST(:ipv6 AS boolean), imds_ipv6),"
+            " imds_tags = coalesce(CAST(:tags AS boolean), imds_tags) WHERE id = ANY(:ids)"
+        ),
+        {**asdict(change), "ids": list(ids)},
     )
 
 

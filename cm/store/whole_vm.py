@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from cm.runtime.json_text import array_of, merged
 from cm.runtime.prepared import Prepared
+from cm.store.vm import IMDS
 
 UUID_DIGITS: Final = 17  # of a uuid's beginning, by which it may be asked for
 _REST: Final = 32 - UUID_DIGITS
@@ -47,6 +48,7 @@ _MORE: Final = f"""json_build_object(
                    'arriving', {_DISK_ARRIVES}) ORDER BY t.number)
           FROM attachment t JOIN disk k ON k.id = t.disk_id
          WHERE t.vm_id = v.id AND NOT t.cdrom AND k.account_id = v.account_id AND k.trashed_at IS NULL), '[]'),
+    'imds', {IMDS},
     'tags', coalesce((SELECT json_object_agg(g.key, g.value) FROM object_tag g
                        WHERE g.kind = 'vm' AND g.object_id = v.id AND v.closed_at IS NULL), '{{}}'))::text"""
 _FROM: Final = "JOIN image i ON i.id = v.image_id JOIN template p ON p.id = v.template_id"

@@ -2,7 +2,7 @@
 EC2's instance metadata protocol, both versions. Tokens are stateless, so that every process knows those of the others:
 VM, expiry and an HMAC over both and the VM's uuid.
 
-The hop limit is the node's: it sets the IP TTL of the answer that carries the token.
+The hop limit is told to the node, which sets the IP TTL of the answer that carries the token.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final
 from cm.services.guest import Guest
 from contextualization.metadata.tree import VERSIONS, Listing, find, guest_tree
 from contextualization.wire import BINARY, PLAIN, Answer, Exchange, Refusal, not_found
+from node_hooks.signature import HOP_LIMIT_HEADER
 
 TOKEN_PATH: Final = "/latest/api/token"
 TOKEN_HEADER: Final = "X-aws-ec2-metadata-token"
@@ -29,7 +30,7 @@ def answer_imds(
 ) -> Answer:
     """
     :param path: the guest's own, decoded.
-    :param v1: whether requests without a token are answered.
+    :param v1: whether the cluster answers requests without a token, where the VM's own options do not forbid it.
     :raises Refusal: 400, 401, 404, 405 as EC2 does.
     """
     if path.rstrip("/") == TOKEN_PATH:
@@ -42,7 +43,7 @@ def answer_imds(
     if token or TOKEN_HEADER.lower() in exchange.headers:
         if not is_token_of(guest, token, key, now):
             raise _unauthorized()
-    elif not v1:
+    elif guest.imds.needs_token(v1):
         raise _unauthorized()
     version, _, rest = path.lstrip("/").partition("/")
     if not version:
@@ -67,7 +68,8 @@ def _issue(guest: Guest, exchange: Exchange, key: bytes, now: float) -> Answer:
     ttl_s = int(asked) if re.fullmatch(r"[0-9]{1,5}", asked) else 0
     if not 1 <= ttl_s <= TTL_MAX:
         raise Refusal(400, "bad_request", "The token's life must be 1 to 21600 seconds.")
-    return Answer(200, make_token(guest, int(now) + ttl_s, key).encode(), PLAIN, {TTL_HEADER: str(ttl_s)})
+    headers = {TTL_HEADER: str(ttl_s), HOP_LIMIT_HEADER: str(guest.imds.hop_limit)}
+    return Answer(200, make_token(guest, int(now) + ttl_s, key).encode(), PLAIN, headers)
 
 
 def make_token(guest: Guest, expires: int, key: bytes) -> str:

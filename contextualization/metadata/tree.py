@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from typing import Final
 
 from cm.services.guest import Guest, Nic, ec2_id
 from contextualization.metadata.names import hostname, key_name, one_line, public_keys, user_data
@@ -46,6 +48,10 @@ VERSIONS = (
     "2021-03-23",
     "latest",
 )
+
+
+# Keys of tags that are told: EC2's rule, without =, which makes cloud-init take a line for the name of a public key.
+_TAG_KEY: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9+.,_:@-]+")
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ def meta_data(guest: Guest, region: str, domain: str) -> Tree:
         "services": {"domain": domain, "partition": "wawel"},
     }
     tree |= _reached(guest, primary, "public-ipv4")
+    if tags := {key: value for key, value in sorted(guest.tags.items()) if _TAG_KEY.fullmatch(key)}:
+        tree["tags"] = {"instance": tags}
     if keys := public_keys(guest):
         tree["public-keys"] = {str(index): {"openssh-key": key + "\n"} for index, key in enumerate(keys)}
     return dict(sorted(tree.items()))

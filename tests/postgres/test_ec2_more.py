@@ -71,6 +71,14 @@ def test_images(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None
     bob.get_waiter("image_available").wait(ImageIds=[copied], **WAIT)
     assert code(bob.copy_image, Name="any", SourceImageId=made, SourceRegion="beta") == "UnsupportedOperation 400"
     assert bob.describe_images(ImageIds=[copied])["Images"][0]["Description"] == "as it was"
+    assert code(share, ImdsSupport={"Value": "v1.0"}) == "InvalidParameterValue 400"
+    share(ImdsSupport={"Value": "v2.0"})
+    assert ann.describe_images(ImageIds=[made])["Images"][0]["ImdsSupport"] == "v2.0"
+    assert ann.describe_image_attribute(ImageId=made, Attribute="imdsSupport")["ImdsSupport"] == {"Value": "v2.0"}
+    of_it = ann.run_instances(**{**made_of, "ImageId": made})["Instances"][0]
+    assert of_it["MetadataOptions"]["HttpTokens"] == "required"
+    ann.terminate_instances(InstanceIds=[of_it["InstanceId"]])
+    ann.get_waiter("instance_terminated").wait(InstanceIds=[of_it["InstanceId"]], **WAIT)
     ann.reset_image_attribute(ImageId=made, Attribute="launchPermission")
     assert ids(bob.describe_images(Owners=["self", shown["OwnerId"]])) == [copied]
     for wrong, refused in (
@@ -321,14 +329,10 @@ def test_subnets(ann: Any, bob: Any, agents: list[LinkAgent], made_of: dict[str,
 
 def test_options(ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
     """What has one answer here: it is told, what asks for another one is refused, and of another's nothing is said."""
-    vm = ann.run_instances(**made_of, MetadataOptions={"HttpTokens": "optional"})["Instances"][0]["InstanceId"]
+    vm = ann.run_instances(**made_of)["Instances"][0]["InstanceId"]
     assert ann.get_password_data(InstanceId=vm)["PasswordData"] == ""
     (told,) = ann.unmonitor_instances(InstanceIds=[vm])["InstanceMonitorings"]
     assert told == {"InstanceId": vm, "Monitoring": {"State": "disabled"}}
-    set_options = partial(ann.modify_instance_metadata_options, InstanceId=vm)
-    assert set_options(HttpEndpoint="enabled")["InstanceMetadataOptions"]["State"] == "applied"
-    assert instances(ann, InstanceIds=[vm])[0]["MetadataOptions"]["HttpTokens"] == "optional"
-    assert code(set_options, HttpTokens="required") == "UnsupportedOperation 400"
     assert ann.describe_instance_credit_specifications()["InstanceCreditSpecifications"] == []
     assert code(ann.describe_instance_credit_specifications, InstanceIds=[vm]) == "InvalidParameterCombination 400"
     assert code(ann.monitor_instances, InstanceIds=[vm]) == "UnsupportedOperation 400"
@@ -340,6 +344,31 @@ def test_options(ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
     ):
         assert code(getattr(bob, name), **arguments) == "InvalidInstanceID.NotFound 400", name
     ann.terminate_instances(InstanceIds=[vm])
+
+
+def test_metadata_options(ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
+    """How an instance is told its metadata: as its image says, as it is launched, and as it is changed."""
+    begun = {"HttpTokens": "required", "HttpPutResponseHopLimit": 2, "HttpProtocolIpv6": "disabled"}
+    usual = {
+        "HttpTokens": "optional", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled",
+        "HttpProtocolIpv6": "enabled", "InstanceMetadataTags": "disabled", "State": "applied",
+    }  # fmt: skip
+    vm, plain = (
+        ann.run_instances(**made_of, MetadataOptions=options)["Instances"][0] for options in (begun, {})
+    )
+    assert vm["MetadataOptions"] == {**usual, **begun} and plain["MetadataOptions"] == usual
+    set_options = partial(ann.modify_instance_metadata_options, InstanceId=vm["InstanceId"])
+    changed = {**usual, **begun, "HttpEndpoint": "disabled", "InstanceMetadataTags": "enabled"}
+    told = set_options(HttpEndpoint="disabled", InstanceMetadataTags="enabled")
+    assert told["InstanceMetadataOptions"] == changed
+    assert instances(ann, InstanceIds=[vm["InstanceId"]])[0]["MetadataOptions"] == changed
+    assert set_options()["InstanceMetadataOptions"] == changed
+    for wrong in ({"HttpTokens": "no"}, {"HttpPutResponseHopLimit": 0}, {"HttpPutResponseHopLimit": 65}):
+        assert code(set_options, **wrong) == "InvalidParameterValue 400"
+    image = {"ImageId": made_of["ImageId"]}
+    assert ann.describe_image_attribute(**image, Attribute="imdsSupport")["ImdsSupport"] == {}
+    assert code(bob.modify_image_attribute, **image, ImdsSupport={"Value": "v2.0"}).startswith("UnauthorizedOperation")
+    ann.terminate_instances(InstanceIds=[vm["InstanceId"], plain["InstanceId"]])
 
 
 def test_launch_templates(ann: Any, bob: Any, made_of: dict[str, Any], site: Site) -> None:

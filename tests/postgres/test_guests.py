@@ -11,13 +11,15 @@ from cluster_builder import Peer, add_nic, add_pool, add_vm, change, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cm.rpc.vocabulary import CauseKind
+from cm.rpc.vocabulary import CauseKind, TagKind
 from cm.rules.cause import Cause
 from cm.runtime.database import Database
 from cm.services.guest import find_guest, hello
 from cm.services.release import update_resources
+from cm.store.tag import write_tags
 from contextualization.metadata.imds import TOKEN_HEADER, TTL_HEADER
-from contextualization.wire import Exchange
+from contextualization.wire import Answer, Exchange
+from node_hooks.signature import HOP_LIMIT_HEADER
 
 A, B = "10.128.0.5", "10.128.0.6"
 
@@ -173,6 +175,70 @@ class TestIMDS:
         assert peer.ask("a", A, "/nocloud/user-data").status == 401
         assert peer.ask("a", A, "/nocloud/user-data", **{"User-Agent": "Cloud-Init/22.4.2"}).status == 200
         assert peer.ask("a", A, "/latest/", **{TOKEN_HEADER: self.token(peer, "a", A)}).status == 200
+
+
+class TestOptions:
+    """How each VM's guest is told EC2's metadata."""
+
+    def options(self, peer: Peer, vm: str = "A", **columns: Any) -> None:
+        for name, value_ in columns.items():
+            change(peer.database, f"UPDATE vm SET imds_{name} = :value WHERE id = :id", value=value_, id=peer.ids[vm])
+
+    def token(self, peer: Peer) -> Answer:
+        return peer.ask("a", A, "/latest/api/token", "PUT", **{TTL_HEADER: "60"})
+
+    def test_required(self, peer: Peer) -> None:
+        """Of a VM that needs tokens nothing is told without one, and NoCloud's to cloud-init alone; others go on."""
+        self.options(peer, tokens="required")
+        for path in ("/", "/latest/meta-data/", "/latest/user-data", "/latest/x", "/nocloud/user-data"):
+            assert peer.ask("a", A, path).status == 401, path
+        assert peer.ask("a", A, "/nocloud/user-data", **{"User-Agent": "Cloud-Init/22.4.2"}).status == 200
+        assert peer.ask("a", A, "/latest/", **{TOKEN_HEADER: self.token(peer).body.decode()}).status == 200
+        assert peer.ask("b", B, "/latest/user-data").body == b"of-b"
+
+    def test_hop_limit(self, peer: Peer) -> None:
+        """The node is told how far the answer with a token may go, and of no other answer."""
+        assert self.token(peer).headers[HOP_LIMIT_HEADER] == "1"
+        self.options(peer, hop_limit=2)
+        assert self.token(peer).headers[HOP_LIMIT_HEADER] == "2"
+        assert HOP_LIMIT_HEADER not in peer.ask("a", A, "/latest/").headers
+
+    def test_off(self, peer: Peer) -> None:
+        """A VM that is switched off is told nothing, tokens neither; its hello counts."""
+        self.options(peer, enabled=False)
+        for path in ("/", "/latest/meta-data/instance-id", "/nocloud/meta-data", "/x"):
+            assert peer.ask("a", A, path).status == 403, path
+        assert self.token(peer).status == 403
+        assert peer.ask("a", A, "/hello", "POST").status == 200
+        self.options(peer, enabled=True)
+        assert peer.ask("a", A, "/latest/").status == 200
+
+    def test_ipv6(self, peer: Peer) -> None:
+        """By its IPv6 address a guest is told the same, unless its VM is not to be."""
+        own = "fd00::5"
+        insert = (
+            "INSERT INTO network_lease (network_id, address, nic_id) SELECT network_id, CAST(:own AS inet), id FROM nic"
+            " WHERE vm_id = :id"
+        )
+        change(peer.database, insert, own=own, id=peer.ids["A"])
+        path = "/latest/meta-data/network/interfaces/macs/02:57:0a:80:00:05/ipv6s"
+        assert peer.ask("a", own, path).body == own.encode() == peer.ask("a", A, path).body
+        self.options(peer, ipv6=False)
+        assert peer.ask("a", own, path).status == 403
+        assert peer.ask("a", A, path).status == 200
+
+    def test_tags(self, peer: Peer) -> None:
+        """Tags are told where they are to be, as far as their keys are names that every reader understands."""
+        told = {"Name": "web 1", "team:x": "ü", "a/b": "1", "1=2": "2", ".": "3", "two words": "4", "empty": ""}
+        database = peer.database
+        database.transact_now(write_tags, TagKind.VM, [peer.ids["A"]], told)
+        assert peer.ask("a", A, "/latest/meta-data/tags/").status == 404
+        self.options(peer, tags=True)
+        assert peer.ask("a", A, "/latest/meta-data/tags/instance").body == b"Name\nempty\nteam:x"
+        assert peer.ask("a", A, "/latest/meta-data/tags/instance/team:x").body == "ü".encode()
+        assert peer.ask("a", A, "/latest/meta-data/tags/instance/empty").status == 200
+        self.options(peer, "B", tags=True)
+        assert peer.ask("b", B, "/latest/meta-data/tags/").status == 404
 
 
 class TestHello:

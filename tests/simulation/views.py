@@ -127,6 +127,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
          "user.multipart.abort", "user.system_image.import_object"), _S3,
     ),
     "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
+    "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
     "user.system_image.copy": "as the administrators', which is called; tests/postgres/test_ec2_more.py",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from clm.ec2 import ids
+from clm.ec2.actions.metadata_option import imds_support
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered, page
@@ -117,6 +118,7 @@ def shown_image(image: Mapping[str, Any], tags: Tags) -> dict[str, Any]:
         "VirtualizationType": "hvm",
         "Hypervisor": "xen",  # what AWS says of KVM, too: there are two words
         "CreationDate": told_time(image["created"]),
+        "ImdsSupport": imds_support(image),
         "Tags": tags.shown(image),
     }
 

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from clm.ec2 import ids
 from clm.ec2.actions.catalogue import find_image, shown_image
+from clm.ec2.actions.metadata_option import V2, imds_support
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.names import IMAGES, Tags
 from cm.rpc.errors import ObjectNotFound
 
 _PERMISSION: Final = "launchPermission"
+_IMDS: Final = "imdsSupport"
 # As the answer has them; what no image here has is empty.
 _FIXED: Final[Mapping[str, dict[str, Any]]] = {
     "kernel": {"KernelId": {}},
@@ -23,7 +25,6 @@ _FIXED: Final[Mapping[str, dict[str, Any]]] = {
     "tpmSupport": {"TpmSupport": {}},
     "uefiData": {"UefiData": {}},
     "lastLaunchedTime": {"LastLaunchedTime": {}},
-    "imdsSupport": {"ImdsSupport": {}},
     "deregistrationProtection": {"DeregistrationProtection": {"Value": "disabled"}},
 }
 USER: Final = "user"  # the level that launching takes
@@ -34,12 +35,15 @@ async def describe_image_attribute(context: Context, params: dict[str, Any]) -> 
     """Who else may launch it is told to whom it belongs, or who may share it."""
     only(params, "ImageId", "Attribute")
     name = params["Attribute"]
-    if name not in (*_FIXED, _PERMISSION, "description", "blockDeviceMapping"):
+    if name not in (*_FIXED, _PERMISSION, _IMDS, "description", "blockDeviceMapping"):
         raise bad_value("Attribute", f"'{name[:100]}' is no attribute of images")
     image = await find_image(context, params["ImageId"])
     made: dict[str, Any] = dict(_FIXED.get(name, {}))
     if name == _PERMISSION:
         made = {"LaunchPermissions": await _permissions(context, image)}
+    elif name == _IMDS:
+        support = imds_support(image)
+        made = {"ImdsSupport": {"Value": support} if support else {}}
     elif name == "description":
         made = {"Description": {"Value": image["description"]}}
     elif name == "blockDeviceMapping":
@@ -63,16 +67,28 @@ async def _permissions(context: Context, image: Mapping[str, Any]) -> list[dict[
 async def modify_image_attribute(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """
     Its description; or which accounts may launch it, by their numbers. Who has a higher level keeps that. Public it is
-    made by administrators alone, and private again by its owners.
+    made by administrators alone, and private again by its owners. With ``ImdsSupport`` v2.0 instances of it are told
+    nothing without a token.
     """
     only(params, "ImageId", "Attribute", "Description", "LaunchPermission", "OperationType", "UserIds", "UserGroups",
-         "Value")  # fmt: skip
+         "Value", "ImdsSupport")  # fmt: skip
+    if "ImdsSupport" in params:
+        return await _support(context, params)
     text, permission = _wanted(params)
     image = await find_image(context, params["ImageId"])
     if permission is not None:
         await _share(context, image, permission)
     if text is not None:
         await context.change("user.system_image.edit", image_id=image["image_id"], description=text)
+    return {}
+
+
+async def _support(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+    only(params, "ImageId", "ImdsSupport")
+    if params["ImdsSupport"].get("Value") != V2:
+        raise bad_value("ImdsSupport", f"it is not {V2}, and is not taken back")
+    image = await find_image(context, params["ImageId"])
+    await context.change("user.system_image.edit", image_id=image["image_id"], imds_tokens="required")
     return {}
 
 

@@ -12,6 +12,7 @@ from clm.ec2 import ids
 from clm.ec2.actions.card import card_id, groups_of, place_state, subnet_of
 from clm.ec2.actions.card import shown as shown_card
 from clm.ec2.actions.catalogue import architecture, image_id
+from clm.ec2.actions.metadata_option import metadata_options
 from clm.ec2.actions.vpc import vpc_id
 from clm.ec2.context import Context, only
 from clm.ec2.kept import Told
@@ -23,13 +24,6 @@ from clm.ec2.xml import Markup, markup, told_time
 from cm.runtime.wall import utc_now
 
 TERMINATED_S: Final = 3600  # that an instance is told of after its end
-# What there is of metadata's options, the same for all instances.
-METADATA: Final = {
-    "HttpTokens": "optional",
-    "HttpEndpoint": "enabled",
-    "HttpProtocolIpv6": "disabled",
-    "InstanceMetadataTags": "disabled",
-}
 CODES: Final = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 VM = Mapping[str, Any]
 """A VM as ``user.vm.list_whole`` tells of it."""
@@ -256,7 +250,7 @@ def instance(context: Context, vm: VM) -> dict[str, Any]:
         "LaunchTime": _launched(vm),
         "Placement": {"AvailabilityZone": context.zone, "GroupName": "", "Tenancy": "default"},
         "Monitoring": {"State": "disabled"},
-        "MetadataOptions": {"State": "applied", **METADATA},
+        "MetadataOptions": metadata_options(vm["imds"]),
         "PrivateIpAddress": address,
         "PublicIpAddress": public_address(vm),
         "PrivateDnsName": f"ip-{address.replace('.', '-')}" if address else "",

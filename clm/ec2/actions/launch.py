@@ -11,8 +11,9 @@ from typing import Any, Final
 from clm.ec2 import ids
 from clm.ec2.actions.catalogue import GIB, find_image, find_type
 from clm.ec2.actions.group import wanted_groups
-from clm.ec2.actions.instance import METADATA, made_of, reservations, tell
+from clm.ec2.actions.instance import made_of, reservations, tell
 from clm.ec2.actions.launch_template import HOLDS, with_template
+from clm.ec2.actions.metadata_option import wanted_options
 from clm.ec2.actions.vpc import wanted_networks
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
@@ -54,6 +55,7 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
         **await wanted_networks(context, placed.get("SubnetId")),
         **_disks(params.get("BlockDeviceMappings", [])),
         **tags.asked,
+        **{f"imds_{name}": value for name, value in wanted_options(params.get("MetadataOptions") or {}).items()},
     }
     if params.get("KeyName"):
         asked["ssh_key"] = await _public_key(context, params["KeyName"])
@@ -108,10 +110,6 @@ def _check_rest(context: Context, params: Mapping[str, Any]) -> None:
     if placement.get("Tenancy", "default") != "default":
         raise EC2Error("UnsupportedOperation", "Tenancy is default here.")
     only(params.get("Monitoring") or {})
-    options = params.get("MetadataOptions") or {}
-    only(options, *METADATA)
-    if any(options.get(name, value) != value for name, value in METADATA.items()):
-        raise EC2Error("UnsupportedOperation", "How metadata are told is the cluster's to say here.")
     if params.get("InstanceInitiatedShutdownBehavior", "stop") not in ON_SHUTDOWN:
         raise EC2Error("InvalidParameterValue", "InstanceInitiatedShutdownBehavior is neither stop nor terminate.")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from clm.ec2.actions.instance import METADATA, find, instance_id
+from clm.ec2.actions.instance import find, instance_id
+from clm.ec2.actions.metadata_option import OPTIONS, metadata_options, wanted_options
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from cm.runtime.wall import utc_now
@@ -26,13 +27,13 @@ async def unmonitor_instances(context: Context, params: dict[str, Any]) -> dict[
 
 
 async def modify_instance_metadata_options(context: Context, params: dict[str, Any]) -> dict[str, Any]:
-    """How metadata are told is the cluster's to say, for all guests alike: each option can be set to what it is."""
-    only(params, "InstanceId", *METADATA)
-    await find(context, [params["InstanceId"]])
-    for name, value in METADATA.items():
-        if params.get(name, value) != value:
-            raise EC2Error("UnsupportedOperation", f"{name} is {value} here, for all instances.")
-    return {"InstanceId": params["InstanceId"], "InstanceMetadataOptions": {"State": "applied", **METADATA}}
+    """Each option holds from the guest's next request on."""
+    only(params, "InstanceId", *OPTIONS)
+    asked = wanted_options({name: params[name] for name in OPTIONS if name in params})
+    (vm,) = await find(context, [params["InstanceId"]])
+    if asked:
+        await context.change("user.vm.set_imds", vm_id=vm["vm_id"], **asked)
+    return {"InstanceId": params["InstanceId"], "InstanceMetadataOptions": metadata_options({**vm["imds"], **asked})}
 
 
 async def describe_instance_credit_specifications(context: Context, params: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,16 @@ from cm.results.disk import DiskCopyWork
 from cm.results.image import CachedImage, CachedImageWork, Image, ImageWork, KnownImage, Upload
 from cm.rpc.types import Id, IdList, Limit, Name, Size, Text
 from cm.rpc.view import admin_view
-from cm.rpc.vocabulary import Architecture, DiskBus, ImageAccess, ImageKind, NicModel, SourceFormat, VideoModel
+from cm.rpc.vocabulary import (
+    Architecture,
+    DiskBus,
+    ImageAccess,
+    ImageKind,
+    MetadataTokens,
+    NicModel,
+    SourceFormat,
+    VideoModel,
+)
 from cm.rules.access import ImageFilter
 from cm.services import cached_image, image_copy
 from cm.services import image as service
@@ -234,18 +243,24 @@ def edit(
     agent: bool | None = None,
     family: service.MaybeFamily | None = None,
     family_version: service.FamilyVersion | None = None,
+    imds_tokens: MetadataTokens | None = None,
+    imds_hop_limit: service.HopLimit | None = None,
+    imds_enabled: bool | None = None,
 ) -> Image:
     """
     Change an image's description, devices and facts; what is not given stays.
 
     :param family: VMs are created by this name of the newest version, too; empty: it belongs to none.
+    :param imds_tokens: as of ``user.vm.set_imds``, of VMs that are made of it from now on; so are ``imds_hop_limit``
+        and ``imds_enabled``.
     """
     row = get_image(caller.session, image_id, lock=True, version=caller.if_version)
     facts = service.facts(
         system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    values = {"name": name, "description": description, "platform": platform, **devices, **facts}
+    imds = {"imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit, "imds_enabled": imds_enabled}
+    values = {"name": name, "description": description, "platform": platform, **devices, **facts, **imds}
     return service.edit(caller, row, values)
 
 

@@ -7,7 +7,15 @@ from cm.results.image import Download, Image, ImageWork, Upload
 from cm.results.offer import ImageOffers
 from cm.rpc.types import Id, IdList, Limit, Name, Size, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import Architecture, DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
+from cm.rpc.vocabulary import (
+    Architecture,
+    DiskBus,
+    ImageKind,
+    MetadataTokens,
+    NicModel,
+    SourceFormat,
+    VideoModel,
+)
 from cm.rules.access import Action, ImageFilter
 from cm.services import conversion, image_copy, object_image, offers
 from cm.services import download as downloads
@@ -197,11 +205,16 @@ def edit(
     agent: bool | None = None,
     family: service.MaybeFamily | None = None,
     family_version: service.FamilyVersion | None = None,
+    imds_tokens: MetadataTokens | None = None,
+    imds_hop_limit: service.HopLimit | None = None,
+    imds_enabled: bool | None = None,
 ) -> Image:
     """
     Change the description, devices and facts of an image; what is not given stays. Its operators may.
 
     :param family: VMs are created by this name of the newest version, too; empty: it belongs to none.
+    :param imds_tokens: as of ``user.vm.set_imds``, of VMs that are made of it from now on; so are ``imds_hop_limit``
+        and ``imds_enabled``.
     """
     viewer = person_of(caller.identity)
     row = authorized_image(
@@ -211,7 +224,8 @@ def edit(
         system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    values = {"name": name, "description": description, "platform": platform, **devices, **facts}
+    imds = {"imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit, "imds_enabled": imds_enabled}
+    values = {"name": name, "description": description, "platform": platform, **devices, **facts, **imds}
     return service.edit(caller, row, values, viewer)
 
 

@@ -40,6 +40,7 @@ from cm.rpc.vocabulary import (
     DeployMode,
     Freeze,
     Match,
+    MetadataTokens,
     PortProtocol,
     PowerOffPolicy,
     TagKind,
@@ -47,6 +48,7 @@ from cm.rpc.vocabulary import (
     VMMetric,
 )
 from cm.rules.access import Action
+from cm.rules.imds import ImdsChange
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
 from cm.services import (
@@ -142,6 +144,11 @@ def create(
     guarded: bool = False,
     kbit_in: Kbit | None = None,
     kbit_out: Kbit | None = None,
+    imds_tokens: MetadataTokens | None = None,
+    imds_hop_limit: image.HopLimit | None = None,
+    imds_enabled: bool | None = None,
+    imds_ipv6: bool | None = None,
+    imds_tags: bool | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -170,6 +177,8 @@ def create(
     :param guarded: as of ``set_policy``.
     :param kbit_in: what each card gets at the most, and ``kbit_out`` what it sends; as of ``user.nic.edit``, but not
         refused: a node that cannot hold limits tells so among its troubles.
+    :param imds_tokens: as of ``set_imds``, and so are ``imds_hop_limit`` and those after it; without them as the image
+        says.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -204,6 +213,7 @@ def create(
             addresses=addresses or (),
             security_groups=security_group_ids,
             bandwidth=Bandwidth(kbit_in, kbit_out),
+            imds=ImdsChange(imds_tokens, imds_hop_limit, imds_enabled, imds_ipv6, imds_tags),
         ),
     )
     if tags:
@@ -256,6 +266,31 @@ def set_policy(
         all the same, and so may its guest, where that is its policy.
     """
     return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, guarded))
+
+
+@user_view(changing=True, on={"vm_id": Action.EDIT})
+def set_imds(
+    caller: ClusterCall,
+    vm_id: Id,
+    tokens: MetadataTokens | None = None,
+    hop_limit: image.HopLimit | None = None,
+    enabled: bool | None = None,
+    ipv6: bool | None = None,
+    tags: bool | None = None,
+) -> RawObject[VM]:
+    """
+    Change how a VM's guest is told EC2's metadata, from its next request on; what is left out stays. Its operators may.
+    ``user.vm.get_by_id`` tells all of it (``imds``).
+
+    :param tokens: "required": nothing is told without one, and NoCloud's documents to cloud-init alone. A cluster may
+        want them of all its guests.
+    :param hop_limit: the IP TTL of the answer that carries a token: with 1 it goes no further than the guest itself,
+        containers behind a bridge of the guest's need 2.
+    :param enabled: false: nothing is told, to cloud-init neither.
+    :param ipv6: whether it is told at ``fd00:ec2::254``, too.
+    :param tags: whether the VM's tags are told.
+    """
+    return RawObject(vm_policy.set_imds(caller, vm_id, ImdsChange(tokens, hop_limit, enabled, ipv6, tags)))
 
 
 @user_view(changing=True, on={"vm_id": Action.EDIT})

@@ -18,6 +18,7 @@ from clm.ec2.actions.vpc import vpc_id
 from clm.ec2.ids import account
 from contextualization.metadata.imds import TOKEN_HEADER, TTL_HEADER, answer_imds, is_token_of, make_token
 from contextualization.wire import Answer, Exchange, Refusal
+from node_hooks.signature import HOP_LIMIT_HEADER
 
 KEY = b"k" * 32
 NOW = 1_700_000_000.0
@@ -170,9 +171,9 @@ class TestListings:
 class TestTokens:
     @pytest.mark.parametrize("ttl", ["1", "21600"])
     def test_issued(self, ttl: str) -> None:
-        """The answer is the token, with its life repeated in the header."""
+        """The answer is the token, with its life repeated in the header, and for the node how far it may go."""
         answer = ask("/latest/api/token", method="PUT", **{TTL_HEADER: ttl})
-        assert answer.status == 200 and answer.headers == {TTL_HEADER: ttl}
+        assert answer.status == 200 and answer.headers == {TTL_HEADER: ttl, HOP_LIMIT_HEADER: "1"}
         assert ask("/latest/", v1=False, **{TOKEN_HEADER: answer.body.decode()}).status == 200
 
     @pytest.mark.parametrize("ttl", ["0", "21601", "-1", "1.5", "x", "", " 5", "١", "9" * 400])

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from node_hooks import qemu_hook
 from node_hooks.agent import Agent
 from node_hooks.install import hook_source
-from node_hooks.signature import is_signed_by, parse_authorization
+from node_hooks.signature import HOP_LIMIT_HEADER, is_signed_by, parse_authorization
 from node_hooks.spool import Spool
 from node_hooks.state import Identity, save_identity
 
@@ -42,6 +42,7 @@ class Endpoint:
         self.changed = threading.Condition()
         self.guests: list[tuple[str, str, str, str, dict[str, str], bytes]] = []
         self.guest_status = 200
+        self.hop_limit = ""
         self.unsigned = 0
         self.delay_s = 0.0
         self.closing = False
@@ -131,6 +132,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(endpoint.guest_status)
             self.send_header("Content-Type", "text/x-test")
             self.send_header("X-Secret-Internal", "no")
+            if endpoint.hop_limit:
+                self.send_header(HOP_LIMIT_HEADER, endpoint.hop_limit)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -105,8 +105,8 @@ def test_body(forwarder: Forwarder, endpoint: Endpoint) -> None:
     assert endpoint.guests[0][5] == body
 
 
-def test_token_hop_limit(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer that carries a token may not be routed on; other answers may."""
+def test_token_hop_limit(forwarder: Forwarder, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer that carries a token may be routed as far as the endpoint says, or not at all; others may."""
     hops: list[int] = []
     original = Forwarder._answer
 
@@ -115,9 +115,12 @@ def test_token_hop_limit(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch) 
         original(self, connection, answer)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Forwarder, "_answer", spy)
-    ask(forwarder, get("/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds: 60", method="PUT"))
+    put = get("/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds: 60", method="PUT")
+    for told in ("", "2", "0", "-1", "99999", "x"):
+        endpoint.hop_limit = told
+        assert b"hop-limit" not in ask(forwarder, put)[1].lower()
     ask(forwarder, get("/latest/api/token"))
-    assert hops[0] == 1 and hops[1] > 1
+    assert hops[:6] == [1, 2, 1, 1, 1, 1] and hops[6] > 2
 
 
 def test_endpoint_down(forwarder: Forwarder, endpoint: Endpoint) -> None:
