@@ -68,7 +68,7 @@ def test_without_nft(cloud: Cloud, wawel: Wawel) -> None:
     assert isinstance(first, RealNode)
     first.host.run(["mount", "--bind", "/dev/null", NFT])                # in this host's mount namespace alone
     try:
-        wait_until(lambda: codes(cloud, first) == ["nft_missing"], "the node's word that nft is gone", 20)
+        wait_until(lambda: codes(cloud, first) == ["nft_missing"], "the node's word that nft is gone", 60)
         assert "forge their addresses" in shown(cloud, first)["troubles"][0]["text"]
         assert "nft is not installed" in wawel.run("node", "show", first.name)
         assert "nft missing" in wawel.run("node", "ls")
@@ -84,7 +84,7 @@ def test_without_nft(cloud: Cloud, wawel: Wawel) -> None:
             cloud.admin.call("admin.node.unlock", {"node_id": second.node_id})
     finally:
         first.host.run(["umount", NFT])
-    wait_until(lambda: codes(cloud, first) == [], "the node's word that nft is back", 20)
+    wait_until(lambda: codes(cloud, first) == [], "the node's word that nft is back", 60)
     assert "nft is not installed" not in wawel.run("node", "show", first.name)
     table = first.host.run(["nft", "--stateless", "--terse", "list", "table", "inet", "wawel"]).stdout
     assert "chain from_guest" in table
@@ -102,8 +102,8 @@ def test_dnsmasq_killed(cloud: Cloud) -> None:
     for pid in served:
         with contextlib.suppress(ProcessLookupError):  # the one that root's part of it is ends with the other
             os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: codes(cloud, node) == ["dnsmasq_missing"], "the node's word", 20)
+    wait_until(lambda: codes(cloud, node) == ["dnsmasq_missing"], "the node's word", 60)
     node.host.reload_libvirtd()
-    wait_until(lambda: codes(cloud, node) == [], "the node's word that it is well", 20)
+    wait_until(lambda: codes(cloud, node) == [], "the node's word that it is well", 60)
     cloud.user.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
     cloud.wait_for(vm["vm_id"], "destroyed")
