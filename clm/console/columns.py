@@ -64,8 +64,10 @@ def storage_state(item: Object) -> str:
 
 
 def locked(item: Object) -> str:
-    state = str(item.get("state") or "")
-    return f"{state}, locked" if item.get("locked") and state else "locked" if item.get("locked") else state
+    """The state, and what keeps new ones away; of a node, what it is locked for."""
+    mode = item.get("mode")
+    word = str(mode) if mode in ("draining", "maintenance", "disabled") else "locked" if item.get("locked") else ""
+    return ", ".join(filter(None, (str(item.get("state") or ""), word)))
 
 
 def doubtful(item: Object) -> str:

@@ -46,7 +46,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "node": {
         "drain": "wawel node evacuate", "cordon": "wawel node lock", "uncordon": "wawel node unlock",
-        "disable": "wawel node lock", "enable": "wawel node unlock", "create": "wawel node add",
+        "enable": "wawel node unlock", "activate": "wawel node unlock", "maintenance": "wawel node maintain",
+        "create": "wawel node add",
         "rename": "wawel node edit NODE --name NEW_NAME", "vms": "wawel vm ls -A",
     },
     "op": {

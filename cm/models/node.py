@@ -33,6 +33,10 @@ class Node(Base):
     address: Mapped[str]  # where its VNC servers listen
     uri: Mapped[str]  # libvirt's
     locked: Mapped[No]
+    locked_for: Mapped[Empty]  # its mode while it is locked; "": it is passive
+    locked_reason: Mapped[Empty]
+    locked_by: Mapped[Empty]  # a login
+    locked_at: Mapped[datetime | None]
     comment: Mapped[Empty]
     priority: Mapped[Zero]
     cpu_total: Mapped[int]

@@ -36,4 +36,7 @@ class ClusterCheck(TypedDict):
     nodes_ok: Total
     nodes_away: Total
     nodes_degraded: Total
+    nodes_set_aside: Annotated[
+        Total, Meta(description="Disabled ones, and empty ones in maintenance; the others do not count them.")
+    ]
     vms: Annotated[Total, Meta(description="How many live.")]

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from cm.results.storage import AttachmentState
 from cm.rpc.fields import Bytes, MiB, Named, Number, Prose, Text, Time, Token, Total, Uuid, Version
-from cm.rpc.vocabulary import NodeHealth, NodeState, NodeTrouble, VMState
+from cm.rpc.vocabulary import NodeHealth, NodeMode, NodeState, NodeTrouble, VMState
 
 Cpus = Annotated[int, Meta(ge=0, examples=[16], description="CPUs.")]
 Machine = Annotated[str, Meta(examples=[""], description="Empty where it is not known.")]
@@ -124,7 +124,14 @@ class Node(TypedDict):
         str, Meta(examples=[""], description="Where other nodes reach its libvirt; empty: where `uri` leads.")
     ]
     uri: Annotated[str, Meta(examples=["qemu+tls://n1.example.org/system"], description="Of its libvirt.")]
-    locked: bool
+    locked: Annotated[bool, Meta(description="Whether nothing new comes to it.")]
+    mode: Annotated[NodeMode, Meta(description="What it is there for.")]
+    mode_reason: Annotated[Text, Meta(description="As whoever locked it said.")]
+    mode_by: Annotated[str, Meta(examples=["admin"], description="A login; empty while it is active.")]
+    mode_since: Annotated[Time | None, Meta(description="When that was said last.")]
+    set_aside: Annotated[
+        bool, Meta(description="Whether it is disabled, or in maintenance and empty: nothing of it is amiss then.")
+    ]
     comment: Text
     priority: Annotated[int, Meta(examples=[0])]
     cpu_total: Cpus

@@ -396,8 +396,18 @@ class FreedPolicy(StrEnum):
     WIPE = "wipe"  # it is overwritten
 
 
+class NodeMode(StrEnum):
+    """What an administrator has a node there for. In all modes but the first it is *locked*: nothing new comes."""
+
+    ACTIVE = "active"
+    PASSIVE = "passive"  # what is there stays
+    DRAINING = "draining"  # what is there leaves it
+    MAINTENANCE = "maintenance"  # likewise; once it is empty, its machine may be away
+    DISABLED = "disabled"  # it is empty, and nobody asks it anything
+
+
 class NodeState(StrEnum):
-    """What is seen of a node; whether it is *locked* is the administrator's word and kept apart."""
+    """What is seen of a node; what it is there for is the administrator's word and kept apart (``NodeMode``)."""
 
     NEW = "new"
     OK = "ok"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from cm.rpc.errors import NoCapacity
-from cm.rpc.vocabulary import ImageId, NodeId, NodeState, NodeTrouble, StorageId
+from cm.rpc.vocabulary import ImageId, NodeId, NodeMode, NodeState, NodeTrouble, StorageId
 from cm.rules.node_report import REMEDIES
 
 Policy = Literal["spread", "pack"]
@@ -22,6 +22,13 @@ PRIORITY_WEIGHT: Final = 0.01  # of one score point, per step of a node's priori
 # others that are empty.
 CACHED_WEIGHT: Final = 0.25
 MIB: Final = 2**20
+# Why a node that is not active takes none.
+CLOSED: Final[Mapping[NodeMode, str]] = {
+    NodeMode.PASSIVE: "locked",
+    NodeMode.DRAINING: "it is being emptied",
+    NodeMode.MAINTENANCE: "in maintenance",
+    NodeMode.DISABLED: "disabled",
+}
 KEPT: Final = 10  # verdicts of a decision that are kept; of five hundred nodes all of them were 50 kB a VM
 
 
@@ -67,7 +74,7 @@ class NodeLoad(NamedTuple):
     id: NodeId
     name: str
     state: NodeState
-    locked: bool
+    mode: NodeMode
     cpu_capacity: int
     cpu_used: int
     memory_mib_capacity: int
@@ -102,8 +109,8 @@ def _no(node: NodeLoad, reason: str, change: str) -> Verdict:
 def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
     """One node's verdict: the first filter that refuses, or its score."""
 
-    if node.locked:
-        return _no(node, "locked", "unlock it")
+    if node.mode is not NodeMode.ACTIVE:
+        return _no(node, CLOSED[node.mode], "unlock it")
     if node.state is not NodeState.OK:
         return _no(node, f"{node.state}", "wait until it answers")
     if node.other_host:

@@ -18,8 +18,10 @@ log = Logger()
 
 def judge(session: Session, node_ids: Sequence[int], policy: ClusterPolicy) -> None:
     """Record how nodes are; the feed hears of those of which that changed."""
-    for node_id in record_health(session, node_ids, policy.agent_silent_s, policy.hooks_silent_s):
-        log.warn("node {node_id}: its health has changed", node_id=node_id)
+    changed = record_health(session, node_ids, policy.agent_silent_s, policy.hooks_silent_s)
+    for node_id, set_aside in changed.items():
+        if not set_aside:
+            log.warn("node {node_id}: its health has changed", node_id=node_id)
         record_change(session, "node", node_id, None)
 
 

@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 
 from cm.results.node import Evacuation, LeftVM, MovingVM
 from cm.rpc.errors import CannotMigrate, Conflict, NoCapacity
-from cm.rpc.vocabulary import CauseKind, VMState, Wanted
+from cm.rpc.vocabulary import CauseKind, NodeMode, VMState, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.placement import NodeLoad
 from cm.rules.vm import GONE
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.migrating import COLD, LIVE, How, Moving, open_migration, reserve_live
-from cm.services.node import set_locked
+from cm.services.node import set_mode
 from cm.services.reserving import reserve_place
 from cm.store.children import adopt
 from cm.store.migration import Way, ways
@@ -59,13 +59,17 @@ class Left:
     operation_id: int | None
 
 
-def evacuate(caller: ClusterCall, node_id: int, live: bool = True) -> Evacuation:
+def evacuate(
+    caller: ClusterCall, node_id: int, live: bool = True, mode: NodeMode = NodeMode.DRAINING, reason: str = ""
+) -> Evacuation:
     """
     Lock a node and have its VMs run elsewhere: a place is claimed for every VM that has one, and an operation opened
     that waits for their moves. Those without a place are named with the reason, and go on as they are. What an earlier
     run left half-way goes on; one that is at work already gets what it does not move yet.
 
     :param live: false: no guest goes on while it is moved.
+    :param mode: of the node from now on; one in maintenance, or disabled, stays so.
+    :param reason: why.
     :raises ObjectNotFound: there is no such node.
     """
     session = caller.session
@@ -74,8 +78,10 @@ def evacuate(caller: ClusterCall, node_id: int, live: bool = True) -> Evacuation
     emptying = find_holder(session, ObjectKind.NODE, node_id, lock=True)
     opened = None if emptying is None else emptying.id
     lock_departing(session, node_id)
-    if not node["locked"] or caller.if_version is not None:
-        set_locked(caller, node_id, True)
+    if mode is NodeMode.DRAINING and node["mode"] in (NodeMode.MAINTENANCE, NodeMode.DISABLED):
+        mode = NodeMode(node["mode"])
+    if node["mode"] != mode or reason or caller.if_version is not None:
+        set_mode(caller, node_id, mode, reason)
 
     def parent() -> int:
         nonlocal opened

@@ -22,7 +22,7 @@ from cm.rpc.errors import (
     NodeUnreachable,
     SameHost,
 )
-from cm.rpc.vocabulary import NodeState
+from cm.rpc.vocabulary import NodeMode, NodeState
 from cm.rules.names import pool_name
 from cm.rules.vm import vms
 from cm.runtime.database import notify
@@ -40,7 +40,6 @@ from cm.store.managed import forget_objects
 from cm.store.node import (
     attached_storages,
     close_node,
-    close_to_vms,
     forget_machine,
     get_node,
     held_vms,
@@ -50,6 +49,7 @@ from cm.store.node import (
     lock_vms_of,
     update_node,
     write_info,
+    write_mode,
 )
 from cm.store.node_document import document_changed
 from cm.store.node_report import forget_report
@@ -200,13 +200,28 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> Node:
     return get_node(session, node_id)
 
 
-def set_locked(caller: ClusterCall, node_id: int, locked: bool) -> Node:
-    """Nothing is placed on a locked node; its VMs go on. To unlock it also says that its hooks were mended."""
+def set_mode(caller: ClusterCall, node_id: int, mode: NodeMode, reason: str = "") -> Node:
+    """
+    Say what a node is there for. Nothing is placed on one that is not active; whoever makes it so again also says that
+    its hooks were mended.
+
+    :param reason: for those who wonder later.
+    :raises InUse: it is to be disabled, and VMs are placed there.
+    """
     session = caller.session
-    lock_node(session, node_id, caller.if_version)
-    close_to_vms(session, node_id, locked)
+    row = lock_node(session, node_id, caller.if_version)
+    if mode is NodeMode.DISABLED:
+        held = held_vms(session, node_id)
+        if held or row.vms_used:
+            raise InUse("node", node_id, vms(held))
+        close_node_findings(session, node_id, "node disabled")
+    write_mode(session, node_id, mode, reason, caller.identity.login)
+    if NodeMode.DISABLED in (mode, row.mode):
+        notify(session, TOPIC, node_id)
+        notify(session, "look", node_id)
     record_change(session, "node", node_id, None)
-    caller.note("lock node" if locked else "unlock node", node_id=node_id)
+    told = "unlock node" if mode is NodeMode.ACTIVE else "lock node"
+    caller.note(told, node_id=node_id, mode=mode, **({"reason": reason} if reason else {}))
     return get_node(session, node_id)
 
 
@@ -232,7 +247,7 @@ def delete(caller: ClusterCall, node_id: int) -> None:
     forget_node(session, node_id)
     forget_report(session, node_id)
     forget_objects(session, node_id)
-    close_node_findings(session, node_id)
+    close_node_findings(session, node_id, "node deleted")
     close_node(session, node_id)
     record_change(session, "node", node_id, None, "exit")
     document_changed(session)

@@ -43,6 +43,24 @@ def tunnel_address(node: str = "node") -> str:
     )
 
 
+def node_mode(node: str = "node") -> str:
+    """What an administrator has a node there for (``NodeMode``)."""
+    return (
+        f"CASE WHEN NOT {node}.locked THEN 'active' WHEN {node}.locked_for = '' THEN 'passive'"
+        f" ELSE {node}.locked_for END"
+    )
+
+
+def is_disabled(node: str = "node") -> str:
+    """A node that nobody asks anything."""
+    return f"({node}.locked AND {node}.locked_for = 'disabled')"
+
+
+def is_set_aside(node: str = "node") -> str:
+    """A node that runs no VM, and whose machine may be away or amiss: an administrator has said so."""
+    return f"({is_disabled(node)} OR {node}.locked AND {node}.locked_for = 'maintenance' AND {node}.vms_used = 0)"
+
+
 def leads_elsewhere(node: str = "node") -> str:
     """A node whose address leads to another machine than the one that it is."""
     seen, accepted = f"{node}.seen_host_uuid, {node}.seen_host_label", f"{node}.host_uuid, {node}.host_label"

@@ -218,14 +218,14 @@ def close_drift(session: Session, drift_id: int, outcome: str) -> None:
     )
 
 
-def close_node_findings(session: Session, node_id: int) -> None:
-    """The node is no longer ours: nothing of it is amiss."""
+def close_node_findings(session: Session, node_id: int, outcome: str) -> None:
+    """Nobody looks at the node any more: nothing of it is amiss."""
     session.execute(
         text(
-            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'node deleted' WHERE node_id = :id"
+            "UPDATE drift SET closed_at = clock_timestamp(), outcome = :outcome WHERE node_id = :id"
             " AND closed_at IS NULL"
         ),
-        {"id": node_id},
+        {"id": node_id, "outcome": outcome},
     )
 
 

@@ -5,7 +5,7 @@ clear what they can at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from cm.results.node import Trouble
 from cm.rpc.vocabulary import Doubt, NodeHealth, NodeTrouble
 from cm.runtime.prepared import Prepared
-from cm.store.conditions import is_on
+from cm.store.conditions import is_on, is_set_aside
 
 # An agent that is said to be silent is so until it speaks. One is not said to be while a manager has started a short
 # while ago: nobody may have listened before.
@@ -35,19 +35,20 @@ UPDATE node n SET agent_silent_since = CASE WHEN f.silent THEN n.agent_seen_at E
                     AND v.launched_at > coalesce(greatest(o.hooked_at, o.hooks_since), '-infinity')) END AS unhooked
           FROM node o WHERE o.id = ANY(CAST(:ids AS bigint[])) AND o.deleted_at IS NULL) f
  WHERE n.id = f.id AND ((n.agent_silent_since IS NOT NULL) <> f.silent OR n.unhooked_since IS DISTINCT FROM f.unhooked)
-RETURNING n.id
+RETURNING n.id, {is_set_aside("n")} AS set_aside
 """,
 )
 
 
-def record_health(session: Session, node_ids: Sequence[int], agent_s: float, hooks_s: float) -> Sequence[int]:
+def record_health(session: Session, node_ids: Sequence[int], agent_s: float, hooks_s: float) -> Mapping[int, bool]:
     """
     Judge nodes' agents by their last word, and their hooks by the launches that they did not tell of.
 
     :param agent_s: after how many seconds of silence; ``hooks_s`` likewise, after a launch.
-    :return: those of which something changed.
+    :return: those of which something changed, and whether that is expected of them.
     """
-    return sorted(_RECORD(session, ids=list(node_ids), agent_s=agent_s, hooks_s=hooks_s).scalars())
+    found = _RECORD(session, ids=list(node_ids), agent_s=agent_s, hooks_s=hooks_s)
+    return {row.id: row.set_aside for row in sorted(found, key=lambda row: row.id)}
 
 
 _HOOKED = Prepared(

@@ -22,6 +22,7 @@ from cm.rules.managed import domain_id, pool_id, volume_id
 from cm.rules.names import storage_of_pool
 from cm.runtime.prepared import Prepared
 from cm.store.change import record_change
+from cm.store.conditions import is_disabled
 from cm.store.rendered import Rendered
 
 DOMAINS: Final = ("node", "domain")  # what one look is about
@@ -128,6 +129,7 @@ _TURNS = Prepared(
     "managed_turns",
     "UPDATE managed_look SET turn_at = clock_timestamp() WHERE node_id IN ("
     " SELECT l.node_id FROM managed_look l JOIN node n ON n.id = l.node_id WHERE n.deleted_at IS NULL"
+    f"  AND NOT {is_disabled('n')}"
     "  AND (l.turn_at IS NULL OR l.turn_at <= clock_timestamp() - make_interval(secs => greatest("
     "   CAST(:every AS float8), (SELECT count(*) FROM managed_look) / CAST(:per_s AS float8))))"
     " ORDER BY l.turn_at NULLS FIRST FOR UPDATE OF l SKIP LOCKED) RETURNING node_id",

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from cm.models import Node
 from cm.results import node as results
-from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.rpc.errors import NodeUnreachable, ObjectNotFound, VersionChanged
+from cm.rpc.vocabulary import NodeHealth, NodeMode
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, edit_row, has_row
-from cm.store.conditions import is_open, leads_elsewhere
+from cm.store.conditions import is_disabled, is_open, is_set_aside, leads_elsewhere, node_mode
 from cm.store.health import health, troubles
 from cm.store.rendered import Rendered, rendered, shown
 
@@ -37,16 +38,22 @@ class NodeAddress:
 def node_address(session: Session, node_id: int) -> NodeAddress:
     """
     :raises ObjectNotFound: absent or deleted.
+    :raises NodeUnreachable: it is disabled.
     """
     found = session.execute(
-        text("SELECT id, name, uri FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}
+        text(f"SELECT id, name, uri, {is_disabled()} AS disabled FROM node WHERE id = :id AND deleted_at IS NULL"),
+        {"id": node_id},
     ).first()
     if found is None:
         raise ObjectNotFound("node", node_id)
+    if found.disabled:
+        raise NodeUnreachable(found.name, "it is disabled: unlock it first")
     return NodeAddress(found.id, found.name, found.uri)
 
 
-_COLUMNS = f"""n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n.comment, n.priority, n.cpu_total,
+_COLUMNS = f"""n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, {node_mode("n")} AS mode,
+       n.locked_reason AS mode_reason, n.locked_by AS mode_by, n.locked_at AS mode_since,
+       {is_set_aside("n")} AS set_aside, n.comment, n.priority, n.cpu_total,
        n.memory_mib_total, n.cpu_overcommit, n.memory_overcommit, n.cpu_used, n.memory_mib_used, n.vms_used, n.state,
        n.state_reason, n.seen_at, n.passed_at, n.info, n.hooks, n.agent_seen_at, n.agent_version, n.hook_version,
        n.host_uuid, n.host_label, n.seen_host_uuid, n.seen_host_label, n.agent_silent_since, n.unhooked_since,
@@ -77,7 +84,7 @@ def _node(row: Any) -> results.Node:
     found["storages"] = found["storages"] or []
     found["report"] = _report(row.report)
     found["troubles"] = troubles(row)
-    found["health"] = health(found["troubles"])
+    found["health"] = NodeHealth.OK if row.set_aside else health(found["troubles"])
     for name in ("agent_silent_since", "unhooked_since", "other_host", "reported"):
         del found[name]  # told as troubles
     return cast(results.Node, found)
@@ -194,6 +201,7 @@ class LockedNode:
     name: str
     uri: str
     vms_used: int
+    mode: NodeMode
 
 
 def lock_node(session: Session, node_id: int, version: int | None = None) -> LockedNode:
@@ -204,14 +212,17 @@ def lock_node(session: Session, node_id: int, version: int | None = None) -> Loc
     :raises VersionChanged: it is not at ``version``.
     """
     found = session.execute(
-        text("SELECT name, uri, version, vms_used FROM node WHERE id = :id AND deleted_at IS NULL FOR UPDATE"),
+        text(
+            f"SELECT name, uri, version, vms_used, {node_mode()} AS mode FROM node"
+            " WHERE id = :id AND deleted_at IS NULL FOR UPDATE"
+        ),
         {"id": node_id},
     ).first()
     if found is None:
         raise ObjectNotFound("node", node_id)
     if version is not None and found.version != version:
         raise VersionChanged("node", node_id, found.version, version)
-    return LockedNode(found.name, found.uri, found.vms_used)
+    return LockedNode(found.name, found.uri, found.vms_used, NodeMode(found.mode))
 
 
 def update_node(session: Session, node_id: int, values: Mapping[str, Any]) -> None:
@@ -230,15 +241,28 @@ def forget_machine(session: Session, node_id: int) -> None:
     )
 
 
-def close_to_vms(session: Session, node_id: int, locked: bool) -> None:
-    """Have nothing be placed on a node, or again; the latter also says that its hooks were mended."""
+def write_mode(session: Session, node_id: int, mode: NodeMode, reason: str, login: str) -> None:
+    """
+    What a node is there for, why, and who says so. One that is active again has had its hooks mended; of one that is
+    disabled nothing is seen.
+    """
     session.execute(
         text(
-            "UPDATE node SET locked = :locked, version = version + 1,"
+            "UPDATE node SET locked = :locked, locked_for = :mode, locked_reason = :reason, locked_by = :login,"
+            " locked_at = CASE WHEN :locked THEN clock_timestamp() END, version = version + 1,"
+            " state = CASE WHEN :disabled THEN 'new' ELSE state END,"
+            " state_reason = CASE WHEN :disabled THEN '' ELSE state_reason END,"
             " hooks_since = CASE WHEN :locked THEN hooks_since ELSE clock_timestamp() END,"
             " unhooked_since = CASE WHEN :locked THEN unhooked_since END WHERE id = :id"
         ),
-        {"locked": locked, "id": node_id},
+        {
+            "locked": mode is not NodeMode.ACTIVE,
+            "disabled": mode is NodeMode.DISABLED,
+            "mode": mode if mode not in (NodeMode.ACTIVE, NodeMode.PASSIVE) else "",
+            "reason": reason,
+            "login": login if mode is not NodeMode.ACTIVE else "",
+            "id": node_id,
+        },
     )
 
 

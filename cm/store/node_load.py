@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import ImageId, NodeId, NodeState, NodeTrouble, StorageId
+from cm.rpc.vocabulary import ImageId, NodeId, NodeMode, NodeState, NodeTrouble, StorageId
 from cm.rules.placement import NodeLoad, OwnStorage
 from cm.runtime.prepared import Prepared
-from cm.store.conditions import leads_elsewhere, tunnel_address
+from cm.store.conditions import leads_elsewhere, node_mode, tunnel_address
 
 _LINES = Prepared(
     "node_lines",
     f"""
-SELECT array_agg(concat_ws(' ', n.id, n.state, n.locked::int,
+SELECT array_agg(concat_ws(' ', n.id, n.state, {node_mode("n")},
                            floor(n.cpu_total * n.cpu_overcommit)::bigint, n.cpu_used,
                            floor(n.memory_mib_total * n.memory_overcommit)::bigint, n.memory_mib_used, n.priority,
                            {leads_elsewhere("n")}::int, (n.agent_silent_since IS NOT NULL)::int,
@@ -76,12 +76,12 @@ def read_line(line: str, storages: frozenset[StorageId], own: tuple[OwnStorage, 
     # The name stands last: there may be anything in it.
     *words, name = line.split(" ", 14)
     node_id, cpu, cpu_used, memory, memory_used, priority = (int(words[n]) for n in (0, 3, 4, 5, 6, 7))
-    locked, other_host, agent_silent, hooks_silent = (words[n] == "1" for n in (2, 8, 9, 10))
+    other_host, agent_silent, hooks_silent = (words[n] == "1" for n in (8, 9, 10))
     unfit = None if words[11] == "-" else NodeTrouble(words[11])
     uplinks = frozenset[str]() if words[13] == "-" else frozenset(words[13].split(","))
     return NodeLoad(
-        NodeId(node_id), name, NodeState(words[1]), locked, cpu, cpu_used, memory, memory_used, storages, priority,
-        other_host, agent_silent, hooks_silent, unfit, own, words[12] == "1", uplinks,
+        NodeId(node_id), name, NodeState(words[1]), NodeMode(words[2]), cpu, cpu_used, memory, memory_used, storages,
+        priority, other_host, agent_silent, hooks_silent, unfit, own, words[12] == "1", uplinks,
     )  # fmt: skip
 
 

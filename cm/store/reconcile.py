@@ -8,7 +8,7 @@ import uuid as uuid_module
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -18,10 +18,11 @@ from cm.rpc.vocabulary import Doubt, Seen, VMId, Wanted
 from cm.rules.reconcile import Placed, VMRecord
 from cm.runtime.prepared import Prepared
 from cm.store.change import record_change
-from cm.store.conditions import keeps_busy
+from cm.store.conditions import is_disabled, is_set_aside, keeps_busy
 from cm.store.waking import wake_reaching
 
 log = Logger()
+SET_ASIDE: Final = "set_aside"
 
 # ------------------------------------------------------------------ turns
 
@@ -31,18 +32,19 @@ _EVERY = (
     "CASE WHEN state = 'ok' THEN greatest(CAST(:every AS float8), CAST(:all AS float8))"
     " ELSE least(CAST(:every AS float8), CAST(:silent AS float8)) END"
 )
-_ALL = Prepared("count_nodes", "SELECT count(*) FROM node WHERE deleted_at IS NULL")
+_ASKED = f"deleted_at IS NULL AND NOT {is_disabled()}"
+_ALL = Prepared("count_nodes", f"SELECT count(*) FROM node WHERE {_ASKED}")
 _TURNS = Prepared(
     "take_turns",
     "UPDATE node SET passed_at = clock_timestamp() WHERE id IN ("
-    " SELECT id FROM node WHERE deleted_at IS NULL"
+    f" SELECT id FROM node WHERE {_ASKED}"
     f"  AND (passed_at IS NULL OR passed_at < clock_timestamp() - make_interval(secs => {_EVERY}))"
     " ORDER BY passed_at NULLS FIRST FOR UPDATE SKIP LOCKED) RETURNING id",
 )
 _NEXT = Prepared(
     "next_turn",
     "SELECT extract(epoch FROM min(CASE WHEN passed_at IS NULL THEN clock_timestamp() ELSE passed_at"
-    f" + make_interval(secs => {_EVERY}) END) - clock_timestamp()) FROM node WHERE deleted_at IS NULL",
+    f" + make_interval(secs => {_EVERY}) END) - clock_timestamp()) FROM node WHERE {_ASKED}",
 )
 
 
@@ -185,14 +187,14 @@ _NODE_SEEN = Prepared(
     "UPDATE node SET state = :state, state_reason = :reason,"
     " seen_at = CASE WHEN :seen THEN clock_timestamp() ELSE seen_at END,"
     " passed_at = CASE WHEN :passed THEN clock_timestamp() ELSE passed_at END"
-    " WHERE id = :id AND deleted_at IS NULL"
+    f" WHERE id = :id AND {_ASKED}"
     " RETURNING (SELECT n.state FROM node n WHERE n.id = :id) AS was",
 )
 
 
 def record_node(session: Session, node_id: int, state: str, reason: str, *, passed: bool = True) -> None:
     """
-    Note whether a node answered. The change feed hears of it when that changed.
+    Note whether a node answered. The change feed hears of it when that changed; of a disabled one nothing is noted.
 
     :param passed: it was asked for all of its domains. Whoever only looks whether it answers puts no pass off.
     """
@@ -223,6 +225,9 @@ def storages_by_node(session: Session) -> list[tuple[int, int]]:
 
 
 def nodes_by_state(session: Session) -> dict[str, int]:
-    """How many nodes are in which state."""
-    found = session.execute(text("SELECT state, count(*) AS n FROM node WHERE deleted_at IS NULL GROUP BY state"))
+    """How many nodes are in which state; those that are set aside in that."""
+    state = f"CASE WHEN {is_set_aside()} THEN '{SET_ASIDE}' ELSE state END"
+    found = session.execute(
+        text(f"SELECT {state} AS state, count(*) AS n FROM node WHERE deleted_at IS NULL GROUP BY 1")
+    )
     return {row.state: row.n for row in found}

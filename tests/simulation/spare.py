@@ -39,7 +39,7 @@ class Spare:
             uri = f"memory:///{self.node.world_name}"
             self._ask("admin.node.add", self._added, name=self.node.name, uri=uri, address=self.node.address)
         else:
-            self._ask("admin.node.evacuate", self._emptied, node_id=self.node.node_id)
+            self._ask("admin.node.maintain", self._emptied, node_id=self.node.node_id)
 
     def _ask(self, method: str, then: Any, *more: Any, **params: Any) -> None:
         asked = self.workload.ask("admin", method, **params)
@@ -101,6 +101,7 @@ class Spare:
         if tries >= LEAVE_TRIES:
             self._ask("admin.node.unlock", self._stays, node_id=self.node.node_id)
         else:
+            self.workload.ask("admin", "admin.node.disable", node_id=self.node.node_id)
             self._ask("admin.node.delete", self._left, tries, node_id=self.node.node_id)
 
     def _left(self, asked: Ask, tries: int) -> None:

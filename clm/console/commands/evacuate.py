@@ -1,6 +1,6 @@
 """
-``wawel node evacuate``: have a node's VMs run elsewhere. The manager does it, by an operation that waits for a move of
-each VM; this asks for it, shows how it comes on, and says in the end what is still there.
+``wawel node evacuate`` and ``maintain``: have a node's VMs run elsewhere. The manager does it, by an operation that
+waits for a move of each VM; this asks for it, shows how it comes on, and says in the end what is still there.
 """
 
 from __future__ import annotations
@@ -23,13 +23,23 @@ from cm.rpc.vocabulary import OPEN_OPERATIONS
 Object = dict[str, Any]
 
 
+def _emptying(command: click.Command) -> click.Command:
+    """What both take."""
+    command.params += [
+        click.Argument(["which"], type=NamedType("node"), metavar="NODE"),
+        click.Option(["--wait-timeout"], type=Real(0), default=3600.0, show_default=True, metavar="SECONDS",
+                     help="How long this waits for the whole, which goes on; 0: for ever."),
+        click.Option(["--cold"], is_flag=True, help="Move none while it runs: cut the power of all."),
+        click.Option(["--reason"], default="", help="Why, for those who wonder later."),
+        *shared(changes=True, asks=True),
+    ]  # fmt: skip
+    return command
+
+
+@_emptying
 @click.command()
-@click.argument("which", type=NamedType("node"), metavar="NODE")
-@click.option("--wait-timeout", type=Real(0), default=3600.0, show_default=True, metavar="SECONDS",
-              help="How long this waits for the whole, which goes on; 0: for ever.")  # fmt: skip
-@click.option("--cold", is_flag=True, help="Move none while it runs: cut the power of all.")
 @click.pass_obj
-def evacuate(console: Console, which: str, wait_timeout: float, cold: bool) -> None:
+def evacuate(console: Console, which: str, wait_timeout: float, cold: bool, reason: str) -> None:
     """
     Lock a node and have its VMs run elsewhere.
 
@@ -39,15 +49,32 @@ def evacuate(console: Console, which: str, wait_timeout: float, cold: bool) -> N
     run this again to see how it comes on, and to go on with what has failed; or give it up with wawel op abandon, and
     what has not begun stays where it runs.
     """
+    _empty(console, "admin.node.evacuate", which, wait_timeout, cold, reason)
+
+
+@_emptying
+@click.command()
+@click.pass_obj
+def maintain(console: Console, which: str, wait_timeout: float, cold: bool, reason: str) -> None:
+    """
+    Empty a node, as evacuate does, for work on its machine.
+
+    Once no VM is placed there it may restart, be upgraded and be away, and its health does not suffer. wawel node
+    unlock ends that.
+    """
+    _empty(console, "admin.node.maintain", which, wait_timeout, cold, reason)
+
+
+def _empty(console: Console, view: str, which: str, wait_timeout: float, cold: bool, reason: str) -> None:
     node = find(console, "node", which, admin=True)
-    params = {"node_id": node.id, **({"live": False} if cold else {})}
+    params = {"node_id": node.id, **({"live": False} if cold else {}), **({"reason": reason} if reason else {})}
     if console.options.dry_run:
-        emit(console, console.change("admin.node.evacuate", params, cluster=node.cluster))
+        emit(console, console.change(view, params, cluster=node.cluster))
         return
     if is_interactive() and not console.options.yes:
-        told = console.call("admin.node.evacuate", {**params, "dry_run": True}, cluster=node.cluster)
+        told = console.call(view, {**params, "dry_run": True}, cluster=node.cluster)
         console.confirm(question(node, told.get("plan", ())))
-    told = console.change("admin.node.evacuate", params, cluster=node.cluster)
+    told = console.change(view, params, cluster=node.cluster)
     results = _watch(console, node, told, wait_timeout)
     results += [_result(vm, "left", vm["reason"]) for vm in told["left"]]
     results += _others(console, node, {result["vm_id"] for result in results})
@@ -58,9 +85,6 @@ def evacuate(console: Console, which: str, wait_timeout: float, cold: bool) -> N
         console.say(f"{len(bad)} of {len(results)} VMs were not moved. Run this again to go on.")
         raise click.exceptions.Exit(FAILED)
     console.say(f"{told['node']} is locked and runs no VM of ours.")
-
-
-evacuate.params += shared(changes=True, asks=True)
 
 
 def question(node: Found, plan: Sequence[Mapping[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from cm.results.node import CheckedNode, Enrolment, Evacuation, Node
 from cm.results.series import MeasuredNode
 from cm.rpc.types import Id, IdList, Limit, Name, Text
 from cm.rpc.view import admin_view
-from cm.rpc.vocabulary import NodeMetric
+from cm.rpc.vocabulary import NodeMetric, NodeMode
 from cm.runtime.wall import utc_now
 from cm.services import managed, moving
 from cm.services import node as service
@@ -123,19 +123,22 @@ def edit(
 
 
 @admin_view(changing=True)
-def lock(caller: ClusterCall, node_id: Id) -> Node:
+def lock(caller: ClusterCall, node_id: Id, reason: Text = "") -> Node:
     """Place nothing more on a node; its VMs go on."""
-    return service.set_locked(caller, node_id, True)
+    return service.set_mode(caller, node_id, NodeMode.PASSIVE, reason)
 
 
 @admin_view(changing=True)
 def unlock(caller: ClusterCall, node_id: Id) -> Node:
-    """Place VMs on a node again. Where its hooks were silent, launches from now on tell whether they were mended."""
-    return service.set_locked(caller, node_id, False)
+    """
+    Place VMs on a node again, whatever it was locked for. Where its hooks were silent, launches from now on tell
+    whether they were mended.
+    """
+    return service.set_mode(caller, node_id, NodeMode.ACTIVE)
 
 
 @admin_view(changing=True)
-def evacuate(caller: ClusterCall, node_id: Id, live: bool = True) -> Evacuation:
+def evacuate(caller: ClusterCall, node_id: Id, live: bool = True, reason: Text = "") -> Evacuation:
     """
     Lock a node and move its VMs to others: while they run, where that can be; else their power is cut, and they are
     started there.
@@ -146,7 +149,24 @@ def evacuate(caller: ClusterCall, node_id: Id, live: bool = True) -> Evacuation:
 
     :param live: false: all are started anew.
     """
-    return moving.evacuate(caller, node_id, live)
+    return moving.evacuate(caller, node_id, live, reason=reason)
+
+
+@admin_view(changing=True)
+def maintain(caller: ClusterCall, node_id: Id, live: bool = True, reason: Text = "") -> Evacuation:
+    """
+    Empty a node, as ``evacuate`` does, for work on its machine: once no VM is placed there, it may be away, restart and
+    be upgraded, and its health does not suffer. ``unlock`` ends that.
+
+    :param live: false: all are started anew.
+    """
+    return moving.evacuate(caller, node_id, live, NodeMode.MAINTENANCE, reason)
+
+
+@admin_view(changing=True)
+def disable(caller: ClusterCall, node_id: Id, reason: Text = "") -> Node:
+    """Have a node on which no VM is placed be asked nothing any more, until it is unlocked."""
+    return service.set_mode(caller, node_id, NodeMode.DISABLED, reason)
 
 
 @admin_view(changing=True)

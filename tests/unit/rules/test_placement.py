@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc.errors import NoCapacity
-from cm.rpc.vocabulary import ImageId, NodeId, NodeState, NodeTrouble, StorageId
+from cm.rpc.vocabulary import ImageId, NodeId, NodeMode, NodeState, NodeTrouble, StorageId
 from cm.rules.placement import (
     KEPT,
     LocalRoot,
@@ -29,7 +29,7 @@ loads = st.builds(
     id=st.integers(1, 50).map(NodeId),
     name=st.text("abc", min_size=1, max_size=3),
     state=st.sampled_from(NodeState),
-    locked=st.booleans(),
+    mode=st.sampled_from(NodeMode),
     cpu_capacity=st.integers(0, 64),
     cpu_used=st.integers(0, 80),
     memory_mib_capacity=st.integers(0, 65536),
@@ -65,7 +65,7 @@ def test_place(vm: VMRequest, nodes: list[NodeLoad], policy: str) -> None:
         n.id
         for n in nodes
         if n.state is NodeState.OK
-        and not (n.locked or n.other_host or n.agent_silent or n.hooks_silent or n.unfit)
+        and not (n.mode is not NodeMode.ACTIVE or n.other_host or n.agent_silent or n.hooks_silent or n.unfit)
         and vm.storages <= n.storages
         and (n.links or not vm.links)
         and n.cpu_used + vm.cpu <= n.cpu_capacity
@@ -158,7 +158,7 @@ def node(number: int, used: int, **more: object) -> NodeLoad:
         "id": NodeId(number),
         "name": f"n{number}",
         "state": NodeState.OK,
-        "locked": False,
+        "mode": NodeMode.ACTIVE,
         "cpu_capacity": 10,
         "cpu_used": used,
         "memory_mib_capacity": 10_000,
@@ -217,6 +217,6 @@ def test_nearest_change() -> None:
     """A refusal says what would help."""
     assert judge(VM, node(1, 9)).change == "free 1 CPUs"
     assert judge(VM, node(1, 0, storages=frozenset())).change == "attach storage 1"
-    assert judge(VM, node(1, 0, locked=True)).change == "unlock it"
+    assert judge(VM, node(1, 0, mode=NodeMode.PASSIVE)).change == "unlock it"
     assert refusal([judge(VM, node(1, 9)), judge(VM, node(2, 9))]) == "2 nodes: not enough CPUs"
     assert refusal([]) == "there are no nodes"

@@ -22,12 +22,12 @@ export type Bucket = { bucket_id: number; created: string; name: string; objects
 export type CachedImage = { disks: number; error: string; image_id: number; image_name: string; last_used: string; node_id: number; node_name: string; operation_id: number | null; size_bytes: number; state: CachedState; storage_id: number; storage_name: string };
 export type CachedImageWork = { message: string; node_id: number; operation_id: number | null; status: string; storage_id: number | null };
 export type CachedState = "copying" | "evicting" | "failed" | "ok" | "waiting";
-export type CheckedNode = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; state: NodeState; state_reason: string; storage_usage: StorageFigures[]; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
+export type CheckedNode = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; mode: NodeMode; mode_by: string; mode_reason: string; mode_since: string | null; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; set_aside: boolean; state: NodeState; state_reason: string; storage_usage: StorageFigures[]; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
 export type CloudAccount = { active: boolean; external_id: string; login: string; name: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_storage_mib: number; quota_vms: number; user_id: number; version: number };
 export type CloudInfo = { contact_email: string; mailer_active: boolean; name: string; oidc: string[]; registration: "closed" | "open"; time: string; version: string };
 export type CloudUser = { external_id: string; login: string; name?: string; active?: boolean; version: number; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; quota_networks?: number | null; defaults?: ("quota_cpu" | "quota_memory_mib" | "quota_networks" | "quota_storage_mib" | "quota_vms")[] };
 export type Cluster = { accounts_due: number; checked_at: string | null; cluster_id: number; created_at: string; error: string; has_ca: boolean; latency_ms: number | null; locked: boolean; name: string; release: string; seen_at: string | null; state: "" | "incompatible" | "ok" | "refused" | "unreachable"; synced_at: string | null; url: string; uuid: string; version: number };
-export type ClusterCheck = { leaks: Leak[]; nodes_away: number; nodes_degraded: number; nodes_ok: number; ok: boolean; open_drift: number; open_operations: number; overdue_operations: number; vms: number };
+export type ClusterCheck = { leaks: Leak[]; nodes_away: number; nodes_degraded: number; nodes_ok: number; nodes_set_aside: number; ok: boolean; open_drift: number; open_operations: number; overdue_operations: number; vms: number };
 export type ClusterInfo = { name: string; protocol: number; time: string; version: string };
 export type ClusterName = { cluster_id: number; name: string };
 export type Confirmed = { state: "admin_confirmation" | "completed" | "mail_confirmation" };
@@ -123,13 +123,14 @@ export type News = { content: string; created: string; modified: string; news_id
 export type Nic = { addresses: string[]; arriving: boolean; kbit_in: number | null; kbit_out: number | null; leaving: boolean; mac: string; model: NicModel; network: string; network_id: number; nic: number; nic_id: number; security_group_ids: number[]; spoofing: boolean; uuid: string; vm_id: number };
 export type NicModel = "e1000" | "rtl8139" | "virtio";
 export type NicWork = { addresses: string[]; mac: string; nic: number; nic_id: number; operation_id: number; vm_id: number };
-export type Node = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; state: NodeState; state_reason: string; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
+export type Node = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; mode: NodeMode; mode_by: string; mode_reason: string; mode_since: string | null; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; set_aside: boolean; state: NodeState; state_reason: string; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
 export type NodeBridge = { bridge: string; metadata: boolean; network: string; present: boolean; taps: number };
 export type NodeDifference = { kind: string; subject: string; text: string };
 export type NodeFacts = { arch?: string; cpu_model?: string; cpus?: number; domain_types?: string[]; hooks?: boolean; host_uuid?: string; hostname?: string; hypervisor?: string; hypervisor_version?: string; libvirt_version?: string; memory_mib?: number };
 export type NodeHealth = "degraded" | "ok";
 export type NodeHook = { last: string | null; path: string; version: string };
 export type NodeMetric = "cpu" | "load_1" | "load_15" | "load_5" | "memory" | "memory_used" | "vms";
+export type NodeMode = "active" | "disabled" | "draining" | "maintenance" | "passive";
 export type NodeProblem = { code: string; subject: string; text: string };
 export type NodeReport = { applied?: Record<string, string>; behind_since: string | null; boot_id: string; bridges?: NodeBridge[]; capabilities: string[]; coming?: string[]; differences?: NodeDifference[]; document: string; hook: NodeHook | null; load?: number[]; problems: NodeProblem[]; public?: string[]; received_at: string; rules?: Record<string, string>; uplinks?: string[]; versions: Record<string, string> };
 export type NodeSeries = { device: string; maximum: number | null; mean: number | null; metric: NodeMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
@@ -480,6 +481,12 @@ export interface Methods {
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Have a node on which no VM is placed be asked nothing any more, until it is unlocked. */
+  "admin.node.disable": {
+    params: { node_id: number | string; reason?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Node;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Change a node; what is not given stays. Its URI changes only while no VM is placed there. */
   "admin.node.edit": {
     params: { node_id: number | string; name?: string | null; uri?: string | null; address?: string | null; cpu_total?: number | null; memory_mib_total?: number | null; cpu_overcommit?: number | null; memory_overcommit?: number | null; priority?: number | null; comment?: string | null; tunnel_address?: string | null; migration_uri?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -494,7 +501,7 @@ export interface Methods {
   };
   /** Lock a node and move its VMs to others: while they run, where that can be; else their power is cut, and they are started there. */
   "admin.node.evacuate": {
-    params: { node_id: number | string; live?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { node_id: number | string; live?: boolean; reason?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Evacuation;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -524,15 +531,21 @@ export interface Methods {
   };
   /** Place nothing more on a node; its VMs go on. */
   "admin.node.lock": {
-    params: { node_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { node_id: number | string; reason?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Node;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Nodes with these properties, as libvirt on them said in the last seconds. */
   "admin.node.lookup": {
     params: { type?: string | null; hostname?: string | null; version?: string | null; uri?: string | null; libvirt_version?: string | null; limit?: number; after?: number | null; cluster?: number | string | null };
     result: ManagedNode[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Empty a node, as ``evacuate`` does, for work on its machine: once no VM is placed there, it may be away, restart and be upgraded, and its health does not suffer. ``unlock`` ends that. */
+  "admin.node.maintain": {
+    params: { node_id: number | string; live?: boolean; reason?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Evacuation;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** What nodes used over a time, as series: CPU of all of theirs, memory, VMs, and the load averages that their agents report. The parameters are those of ``user.vm.statistics``. */
   "admin.node.statistics": {
@@ -552,11 +565,11 @@ export interface Methods {
     result: PoolReference;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "libvirt_error" | "cluster_incompatible" | "cluster_locked" | "in_use" | "is_ours" | "not_supported" | "object_told_twice" | "reaches_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Place VMs on a node again. Where its hooks were silent, launches from now on tell whether they were mended. */
+  /** Place VMs on a node again, whatever it was locked for. Where its hooks were silent, launches from now on tell whether they were mended. */
   "admin.node.unlock": {
     params: { node_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Node;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** What these uuids are; those that nothing has are left out. */
   "admin.object.find": {

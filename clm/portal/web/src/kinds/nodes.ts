@@ -17,6 +17,14 @@ export const NODE_ACTIONS: readonly Action<Node>[] = [
     request: (row) => ask("admin.node.evacuate", of(row)),
   },
   {
+    key: "maintain", title: "nodes.maintain", isDanger: true, may: (row) => row.mode !== "maintenance", confirm: { title: "nodes.maintainAsk", help: "nodes.maintainHelp" },
+    request: (row) => ask("admin.node.maintain", of(row)),
+  },
+  {
+    key: "disable", title: "nodes.disable", isDanger: true, may: (row) => row.locked && row.mode !== "disabled", confirm: { title: "nodes.disableAsk", help: "nodes.disableHelp" },
+    request: (row) => ask("admin.node.disable", of(row)),
+  },
+  {
     key: "edit", title: "action.edit",
     fields: (row) => [
       { name: "comment", label: "column.description", initial: row.comment },

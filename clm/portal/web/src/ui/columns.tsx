@@ -12,7 +12,7 @@ const COLOURS: Record<string, Colour> = {
   ok: "green", active: "green", done: "green", member: "green", answered: "green", sent: "green", attached: "green",
   failed: "red", error: "red", lost: "red", blocked: "red", unreachable: "red", refused: "red", incompatible: "red",
   waiting: "blue", adding: "blue", uploading: "blue", running: "blue", queued: "blue", due: "blue", new: "blue",
-  registered: "blue", confirmed: "blue", locked: "orange", degraded: "orange", trashed: "orange", abandoned: "orange",
+  registered: "blue", confirmed: "blue", locked: "orange", passive: "orange", draining: "orange", maintenance: "orange", degraded: "orange", trashed: "orange", abandoned: "orange",
   warn: "orange",
 };
 

@@ -70,8 +70,9 @@ function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
     <>
       <div className="w-heading">
         <Status group="nodeState" value={row.state} /><Status group="nodeHealth" value={row.health} />
-        {row.locked && <Status group="nodeState" value="locked" />}
+        {row.locked && <Status group="nodeMode" value={row.mode} />}
       </div>
+      {row.mode_reason && <Alert component="p" variant="info" isInline title={row.mode_reason} />}
       {row.state_reason && <Alert component="p" variant="warning" isInline title={row.state_reason} />}
       {row.troubles.map((trouble) => (
         <Alert component="p" key={trouble.code + trouble.text} variant={trouble.blocks ? "danger" : "warning"} isInline title={trouble.text} />
