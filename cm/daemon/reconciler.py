@@ -22,7 +22,6 @@ from cm.store.reconcile import Recorded, Rhythm, next_turn, nodes_by_state, reco
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
 PASSES_PER_S = 20.0  # at the most, of a cluster: with more than 300 nodes a round takes longer than the usual 15 s
-TOGETHER = 100  # nodes whose records are read at once
 MARK_S = 0.5  # for which marks of passes that found nothing new are collected
 LATEST_S = 5.0  # between looks for turns that are due; a node that is added or falls silent brings its own
 LOST_S = 120.0  # a turn takes two statements at the most, of 30 s each
@@ -109,11 +108,9 @@ class Reconciler:
 
     async def _due(self) -> None:
         turns = await self._services.database.transact(take_turns, self._rhythm)
-        for start in range(0, len(turns), TOGETHER):
-            chunk = turns[start : start + TOGETHER]
-            known = await self._services.database.read(recorded, chunk)
-            for node_id in chunk:
-                self.look(node_id, known[node_id])
+        known = await self._services.database.read(recorded, turns) if turns else {}
+        for node_id in turns:
+            self.look(node_id, known[node_id])
 
     def _found_as_recorded(self, node_id: int) -> None:
         """Marks of many nodes are written in one commit, a moment later."""

@@ -39,7 +39,7 @@ _TURNS = Prepared(
     "UPDATE node SET passed_at = clock_timestamp() WHERE id IN ("
     f" SELECT id FROM node WHERE {_ASKED}"
     f"  AND (passed_at IS NULL OR passed_at < clock_timestamp() - make_interval(secs => {_EVERY}))"
-    " ORDER BY passed_at NULLS FIRST FOR UPDATE SKIP LOCKED) RETURNING id",
+    " ORDER BY passed_at NULLS FIRST LIMIT :most FOR UPDATE SKIP LOCKED) RETURNING id",
 )
 _NEXT = Prepared(
     "next_turn",
@@ -55,7 +55,9 @@ class Rhythm:
 
     :ivar every_s: seconds between two passes over a node.
     :ivar silent_s: at the most, over one that does not answer.
-    :ivar passes_per_s: all nodes' together at the most.
+    :ivar passes_per_s: all nodes' together at the most; where all are due at once, as when a cluster starts or its
+        network was down, twice as many: begun together, hundreds would wait for each other until their deadlines, and
+        their nodes be taken for unreachable.
     """
 
     every_s: float
@@ -65,10 +67,18 @@ class Rhythm:
     def values(self, nodes: int) -> dict[str, float]:
         return {"every": self.every_s, "silent": self.silent_s, "all": nodes / self.passes_per_s}
 
+    @property
+    def most(self) -> int:
+        """Passes that are begun in one turn, of which there is one in a second."""
+        return max(1, int(2 * self.passes_per_s))
+
 
 def take_turns(session: Session, rhythm: Rhythm) -> list[int]:
-    """Nodes whose pass is due, each given to one asker. One that does not answer is asked more often."""
-    return sorted(_TURNS(session, **rhythm.values(_ALL(session).scalar_one())).scalars())
+    """
+    Nodes whose pass is due, each given to one asker, and first those that waited longest. One that does not answer is
+    asked more often.
+    """
+    return sorted(_TURNS(session, most=rhythm.most, **rhythm.values(_ALL(session).scalar_one())).scalars())
 
 
 def next_turn(session: Session, rhythm: Rhythm) -> float:

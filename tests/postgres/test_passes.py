@@ -103,3 +103,14 @@ def test_rhythm(cloud: MemoryCloud) -> None:
     cloud.sql("UPDATE node SET state = 'unreachable' WHERE id = :n", n=node_id)
     assert database.transact_now(take_turns, slow) == [node_id]
     assert len(database.transact_now(take_turns, Rhythm(0.5, 2.0, 20.0))) == NODES - 1
+
+
+def test_all_due_at_once(cloud: MemoryCloud) -> None:
+    """Of nodes that are all due, or all silent, some begin in a turn: those that waited longest."""
+    database, rhythm = cloud.manager.database, Rhythm(0.5, 2.0, 1.5)
+    for state in ("ok", "unreachable"):
+        long_ago = "clock_timestamp() - make_interval(secs => 1000 - id)"
+        cloud.sql(f"UPDATE node SET state = :s, passed_at = {long_ago}", s=state)
+        asked = [database.transact_now(take_turns, rhythm) for _ in range(4)]
+        assert asked == [cloud.node_ids[:3], cloud.node_ids[3:6], cloud.node_ids[6:], []]
+    assert 0 < database.read_now(next_turn, rhythm) <= 2.0
