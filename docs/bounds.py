@@ -145,6 +145,8 @@ BOUNDS: Final = (
     Bound(CM, "times that something is looked for in an object", "cm.services.object:LOOKS_MAX", "of each call",
           "`invalid_parameter`"),
     Bound(CM, "steps of a regular expression", "cm.rules.pattern:STATES_MAX", "of each", "`invalid_parameter`"),
+    Bound(CM, "groups within each other in one", "cm.rules.pattern:_GROUPS_MAX", "of each", "`invalid_parameter`"),
+    Bound(CM, "steps of one that are remembered", "cm.rules.pattern:_KNOWN_MAX", "of each", "they are found anew"),
     Bound(CM, "characters and steps gone through for a filter's", "cm.rules.pattern:WORK_MAX", "of each call",
           "`invalid_parameter`"),
     Bound(CM, "nodes measured in a second", "cm.daemon.measuring:NODES_PER_S", "in turn",
