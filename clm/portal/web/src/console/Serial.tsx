@@ -51,7 +51,7 @@ export default function Serial(props: { line: Line; leave: () => void }): ReactN
     socket.addEventListener("message", heard);
     line.begin();
     const typed = terminal.onData((text) => send(new TextEncoder().encode(text)));
-    const binary = terminal.onBinary((text) => send(Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255)));
+    const binary = terminal.onBinary((text: string) => send(Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255)));
     const sized = new ResizeObserver(() => fit.fit());
     sized.observe(place);
     return () => {

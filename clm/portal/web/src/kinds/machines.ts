@@ -5,7 +5,7 @@ import { may, type MachineAction } from "../model/machines.ts";
 import { given, textOf } from "../model/form.ts";
 import type { Machine } from "../api/cloud.ts";
 import { ask } from "../api/request.ts";
-import { call, plan, problemOf } from "../api/rpc.ts";
+import { call, plan, problemOf, type PlanStep } from "../api/rpc.ts";
 import type { VMOutcome } from "../api/wawel.ts";
 import { batches, refusals } from "./offers.ts";
 
@@ -23,7 +23,7 @@ export function batchOf<T extends Placed>(method: "user.vm.destroy" | "user.vm.r
     ({ cluster, vm_ids: all.map((machine) => machine.vm_id) });
   return {
     plan: async (machines) => {
-      const steps = [];
+      const steps: PlanStep[] = [];
       for (const [cluster, all] of batches(machines)) steps.push(...(await plan(method, params(cluster, all))));
       return steps;
     },
