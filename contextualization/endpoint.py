@@ -42,11 +42,14 @@ from cm.runtime.metrics import EndpointMetrics
 from cm.runtime.pool import on_behalf
 from cm.runtime.wall import unix_seconds
 from cm.services.agent import CREDENTIAL, SEEN_EVERY_S, enrol, record_agent
+from cm.store.guest import GUEST
 from cm.store.node_document import DOCUMENT
 from contextualization.authenticate import Authenticator, Sender
 from contextualization.document import KEPT_S, Documents
 from contextualization.events import EventTaker, parse_batch
 from contextualization.guest import PREFIX, Guests
+from contextualization.known import KEPT_S as GUEST_KEPT_S
+from contextualization.known import KnownGuests
 from contextualization.report import AGAIN_S, ReportTaker, parse_report
 from contextualization.screens import PATH as SCREEN
 from contextualization.screens import PER_NODE as SCREENS_PER_NODE
@@ -107,12 +110,15 @@ class Endpoint(Resource):
         self._events = EventTaker(database)
         self._reports = ReportTaker(database, self.documents, HOOK_VERSION)
         self._screens = Screens(database, clock)
-        self._guests = Guests(database, settings, wall)
+        known = KnownGuests(database, settings, clock, GUEST_KEPT_S if listener is not None else 0.0)
+        self._guests = Guests(database, settings, known, wall)
         self._under_way: Counter[tuple[str, int]] = Counter()
         self._seen: dict[int, tuple[float, str, str, int]] = {}
         if listener is not None:
             listener.subscribe(CREDENTIAL, self.authenticator.forget)
             listener.subscribe(DOCUMENT, self.documents.changed)
+            listener.subscribe(DOCUMENT, known.changed)
+            listener.subscribe(GUEST, known.options_changed)
 
     # ---- exchanges
 

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, unquote_to_bytes
 from twisted.logger import Logger
 
 from cm.runtime.database import Database
-from cm.services.guest import Guest, find_guest, hello
+from cm.services.guest import hello
 from contextualization.authenticate import Sender
+from contextualization.known import KnownGuests, Told
 from contextualization.metadata.imds import answer_imds
 from contextualization.metadata.nocloud import answer_nocloud
 from contextualization.settings import EndpointSettings
@@ -33,8 +34,11 @@ _SECRET_PATH = re.compile(r"(/nocloud/)(?!(?:meta|user|vendor)-data$|network-con
 class Guests:
     """:param wall: unix seconds."""
 
-    def __init__(self, database: Database, settings: EndpointSettings, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, settings: EndpointSettings, known: KnownGuests, wall: Callable[[], float]
+    ) -> None:
         self._database = database
+        self._known = known
         self._settings = settings
         self._wall = wall
 
@@ -46,8 +50,8 @@ class Guests:
         if len(exchange.body) > BODY_MAX:
             raise Refusal(413, "too_large", f"A guest may send {BODY_MAX} bytes.")
         path = guest_path(exchange.path)
-        guest = await self._database.read(find_guest, sender.node_id, sender.bridge, sender.address)
-        if guest is None:
+        told = await self._known.get(sender, anew=path == HELLO)
+        if told is None:
             log.info(
                 "node {node_id} asks {path} for {address} on {bridge}: no VM on that node has it",
                 node_id=sender.node_id,
@@ -56,12 +60,12 @@ class Guests:
                 bridge=sender.bridge,
             )
             raise not_found()
-        if path != HELLO and not guest.imds.answers(ip_address(sender.address).version):
+        if path != HELLO and not told.guest.imds.answers(ip_address(sender.address).version):
             raise Refusal(403, "forbidden", "This VM's guest is told nothing.")
-        return await self._answer(guest, exchange, path)
+        return await self._answer(told, exchange, path)
 
-    async def _answer(self, guest: Guest, exchange: Exchange, path: str) -> Answer:
-        settings = self._settings
+    async def _answer(self, told: Told, exchange: Exchange, path: str) -> Answer:
+        settings, guest = self._settings, told.guest
         if path == HELLO:
             if exchange.method != "POST":
                 raise Refusal(405, "method_not_allowed", "This takes POST.", allow="POST")
@@ -90,12 +94,11 @@ class Guests:
                 raise
         return answer_imds(
             guest,
+            lambda: told.tree,
             exchange,
             path,
             key=settings.token_key,
             now=self._wall(),
-            region=settings.region,
-            domain=settings.domain,
             v1=settings.imds_v1,
         )
 

@@ -241,6 +241,7 @@ BOUNDS: Final = (
           "3,000 of one address", "closed unread"),
     Bound(ENDPOINT, "requests of guests, batches of events", "contextualization.endpoint:PER_NODE",
           "of each node and kind; of guests 16 of one, by its agent", "HTTP 503 to guests, 429 to nodes"),
+    Bound(ENDPOINT, "guests remembered", "contextualization.known:KEPT_MAX", "none", "the oldest is read anew"),
     Bound(ENDPOINT, "polls for the document", "contextualization.endpoint:POLLS_PER_NODE", _NODES_OWN, "HTTP 429"),
     Bound(ENDPOINT, "reports", "contextualization.endpoint:REPORTS_PER_NODE", _NODES_OWN, "HTTP 429"),
     Bound(ENDPOINT, "bytes of a report", "contextualization.report:REPORT_MAX", _NODES_OWN, "HTTP 413"),

@@ -27,14 +27,14 @@ class Nic:
     ``index`` 0 is the VM's first.
 
     :ivar public: addresses that it is reached by from outside.
-    :ivar network6: its network's range of IPv6.
+    :ivar network: its network's range of IPv4, as far as it is known here; ``network6`` of IPv6.
     :ivar groups: security groups that it is in, as uuid and name.
     """
 
     index: int
     mac: str
     addresses: tuple[Address, ...]
-    network: Network
+    network: Network | None
     bridge: str
     network_uuid: str
     uuid: str
@@ -105,8 +105,8 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
         Nic(
             row.nic,
             row.mac,
-            tuple(map(ip_address, row.addresses)),
-            ip_network(row.network),
+            tuple(map(ip_address, row.addresses or ())),
+            ip_network(row.network) if row.network else None,
             row.bridge,
             row.network_uuid,
             row.uuid,

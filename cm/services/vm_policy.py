@@ -12,6 +12,7 @@ from cm.rpc.vocabulary import PowerOffPolicy
 from cm.rules.imds import ImdsChange
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
+from cm.store.guest import guest_changed
 from cm.store.vm import render_vm
 from cm.store.vm_state import write_imds, write_policy
 
@@ -34,5 +35,6 @@ def set_imds(caller: ClusterCall, vm_id: int, change: ImdsChange) -> str:
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
     write_imds(caller.session, [vm_id], change)
+    guest_changed(caller.session, vm_id)
     caller.note("set metadata", vm_id=vm_id, **asdict(change))
     return render_vm(caller.session, vm_id)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.exc import MultipleResultsFound
 from sqlalchemy.orm import Session
 
 from cm.rules.network import Address
+from cm.runtime.database import notify
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import account_number
+
+GUEST: Final = "guest"  # topic, with a VM's id: what its guest is told is another now
+
+
+def guest_changed(session: Session, vm_id: int) -> None:
+    """How a VM's guest is told its metadata has changed; of what nodes are told, too, ``node_document.py`` tells."""
+    notify(session, GUEST, vm_id)
+
 
 _GUEST = Prepared(
     "guest_at",
@@ -35,13 +44,14 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at,
 _NICS = Prepared(
     "nics_of_guest",
     """
-SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
+SELECT n.number AS nic, n.mac::text AS mac,
+       array_agg(host(l.address) ORDER BY l.address) FILTER (WHERE l.address IS NOT NULL) AS addresses,
        w.prefix::text AS network, w.bridge, w.uuid::text AS network_uuid, n.uuid::text AS uuid,
        w.prefix6::text AS network6,
        ARRAY(SELECT host(a.address) FROM public_address a WHERE a.nic_id = n.id ORDER BY a.address) AS public,
        (SELECT json_agg(json_build_array(s.uuid, s.name) ORDER BY s.id) FROM nic_group m
           JOIN security_group s ON s.id = m.group_id WHERE m.nic_id = n.id) AS groups
-  FROM nic n CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = n.id OFFSET 0) l
+  FROM nic n LEFT JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = n.id OFFSET 0) l ON true
   JOIN network w ON w.id = n.network_id
  WHERE n.vm_id = :id GROUP BY n.id, w.id ORDER BY n.number
 """,
@@ -61,5 +71,8 @@ def guest_at(session: Session, node_id: int, bridge: str, address: Address) -> A
 
 
 def nics_of(session: Session, vm_id: int) -> Sequence[Any]:
-    """Its NICs by number: nic, mac, addresses, network, bridge, network_uuid, uuid, public."""
+    """
+    Its NICs by number: nic, mac, addresses, network, network6, bridge, network_uuid, uuid, public, groups. One on a
+    bridge of its node's has addresses from others, if any, that nobody here knows.
+    """
     return _NICS(session, id=vm_id)

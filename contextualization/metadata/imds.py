@@ -12,10 +12,11 @@ import binascii
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from typing import Final
 
 from cm.services.guest import Guest
-from contextualization.metadata.tree import VERSIONS, Listing, find, guest_tree
+from contextualization.metadata.tree import VERSIONS, Listing, Tree, find
 from contextualization.wire import BINARY, PLAIN, Answer, Exchange, Refusal, not_found
 from node_hooks.signature import HOP_LIMIT_HEADER
 
@@ -26,9 +27,10 @@ TTL_MAX: Final = 21_600  # seconds; EC2's
 
 
 def answer_imds(
-    guest: Guest, exchange: Exchange, path: str, *, key: bytes, now: float, region: str, domain: str, v1: bool
+    guest: Guest, tree: Callable[[], Tree], exchange: Exchange, path: str, *, key: bytes, now: float, v1: bool
 ) -> Answer:
     """
+    :param tree: makes what is told below each version, or has it.
     :param path: the guest's own, decoded.
     :param v1: whether the cluster answers requests without a token, where the VM's own options do not forbid it.
     :raises Refusal: 400, 401, 404, 405 as EC2 does.
@@ -50,10 +52,9 @@ def answer_imds(
         return Answer(200, "\n".join(VERSIONS).encode(), PLAIN)
     if version not in VERSIONS:
         raise not_found()
-    tree = guest_tree(guest, region, domain)
     if not rest:
-        return Answer(200, "\n".join(tree).encode(), PLAIN)  # the one listing without slashes
-    found = find(tree, rest)
+        return Answer(200, "\n".join(tree()).encode(), PLAIN)  # the one listing without slashes
+    found = find(tree(), rest)
     if found is None:
         raise not_found()
     if isinstance(found, Listing):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
@@ -46,6 +46,9 @@ VERSIONS = (
     "2020-10-27",
     "2021-01-03",
     "2021-03-23",
+    "2021-07-15",
+    "2022-09-24",
+    "2024-04-11",
     "latest",
 )
 
@@ -87,7 +90,10 @@ def _listing(tree: Tree, name: str) -> Listing:
 def guest_tree(guest: Guest, region: str, domain: str) -> dict[str, str | bytes | Tree]:
     """What stands below each version: ``meta-data``, ``user-data`` if there is any, and ``dynamic``."""
     tree: dict[str, str | bytes | Tree] = {
-        "dynamic": {"instance-identity": {"document": identity_document(guest, region)}},
+        "dynamic": {
+            "fws": {"instance-monitoring": "disabled"},
+            "instance-identity": {"document": identity_document(guest, region)},
+        },
         "meta-data": meta_data(guest, region, domain),
     }
     if guest.user_data:
@@ -111,21 +117,34 @@ def meta_data(guest: Guest, region: str, domain: str) -> Tree:
         "instance-life-cycle": "on-demand",
         "instance-type": one_line(guest.template_name) or "unknown",
         "local-hostname": name,
-        "local-ipv4": str(primary.addresses[0]),
         "mac": primary.mac,
         "network": {"interfaces": {"macs": {nic.mac: interface(guest, nic, region) for nic in guest.nics}}},
-        "placement": {"availability-zone": zone(region), "region": region},
+        "placement": {"availability-zone": zone(region), "availability-zone-id": zone(region), "region": region},
         "profile": "default-hvm",
         "reservation-id": ec2_id("r", guest.reservation_id),
-        "security-groups": "default",
         "services": {"domain": domain, "partition": "wawel"},
     }
+    if own := _of(primary, 4):
+        tree["local-ipv4"] = own[0]
     tree |= _reached(guest, primary, "public-ipv4")
+    if primary.groups:
+        tree["security-groups"] = _lines(name for _, name in primary.groups)
+    if own := _of(primary, 6):
+        tree["ipv6"] = own[0]
     if tags := {key: value for key, value in sorted(guest.tags.items()) if _TAG_KEY.fullmatch(key)}:
         tree["tags"] = {"instance": tags}
     if keys := public_keys(guest):
         tree["public-keys"] = {str(index): {"openssh-key": key + "\n"} for index, key in enumerate(keys)}
     return dict(sorted(tree.items()))
+
+
+def _of(nic: Nic, version: int) -> list[str]:
+    """Its addresses of one version of IP."""
+    return [str(address) for address in nic.addresses if address.version == version]
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "\n".join(one_line(text) for text in texts)
 
 
 def _reached(guest: Guest, nic: Nic, key: str) -> Tree:
@@ -137,24 +156,33 @@ def _reached(guest: Guest, nic: Nic, key: str) -> Tree:
 
 
 def interface(guest: Guest, nic: Nic, region: str) -> Tree:
-    block = str(nic.network)
     tree: dict[str, str | bytes | Tree] = {
         "device-number": str(nic.index),
         "interface-id": ec2_id("eni", nic.uuid),
         "local-hostname": hostname(guest),
         "mac": nic.mac,
         "owner-id": account_number(guest),
-        "security-groups": "default",
         "subnet-id": ec2_id("subnet", nic.network_uuid),
-        "subnet-ipv4-cidr-block": block,
         "vpc-id": vpc_id(guest, region),
-        "vpc-ipv4-cidr-block": block,
-        "vpc-ipv4-cidr-blocks": block,
     }
-    for name, version in (("local-ipv4s", 4), ("ipv6s", 6)):
-        if found := [str(address) for address in nic.addresses if address.version == version]:
-            tree[name] = "\n".join(found)
-    tree |= _reached(guest, nic, "public-ipv4s")
+    own = _of(nic, 4)
+    if own:
+        tree["local-ipv4s"] = "\n".join(own)
+    if found := _of(nic, 6):
+        tree["ipv6s"] = "\n".join(found)
+    if nic.network is not None:
+        block = str(nic.network)
+        tree |= {"subnet-ipv4-cidr-block": block, "vpc-ipv4-cidr-block": block, "vpc-ipv4-cidr-blocks": block}
+    if nic.network6 is not None:
+        block = str(nic.network6)
+        tree |= {"subnet-ipv6-cidr-blocks": block, "vpc-ipv6-cidr-blocks": block}
+    if nic.groups:
+        tree["security-groups"] = _lines(name for _, name in nic.groups)
+        tree["security-group-ids"] = "\n".join(ec2_id("sg", uuid) for uuid, _ in nic.groups)
+    reached = _reached(guest, nic, "public-ipv4s")
+    if reached and own:
+        tree["ipv4-associations"] = {each: own[0] for each in str(reached["public-ipv4s"]).split("\n")}
+    tree |= reached
     return dict(sorted(tree.items()))
 
 
@@ -170,7 +198,7 @@ def identity_document(guest: Guest, region: str) -> str:
             "instanceId": guest.instance_id,
             "instanceType": one_line(guest.template_name),
             "pendingTime": launched.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if launched else None,
-            "privateIp": str(guest.nics[0].addresses[0]),
+            "privateIp": next(iter(_of(guest.nics[0], 4)), None),
             "region": region,
             "version": "2017-09-30",
         },

@@ -17,7 +17,7 @@ from cm.runtime.database import Database
 from cm.services.agent import enrol, issue_enrolment_token
 from cm.store.nic import insert_nic, lock_lease
 from cm.store.vm import render_vm
-from contextualization.endpoint import Endpoint
+from contextualization.endpoint import Endpoint, IListens
 from contextualization.settings import EndpointSettings
 from contextualization.wire import Answer, Exchange
 from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, sign
@@ -113,10 +113,21 @@ def add_nic(session: Session, vm_id: int, address: str, number: int = 0) -> None
 
 
 class Peer:
-    """An endpoint on a database, asked without HTTP in between, as signed nodes ask it."""
+    """
+    An endpoint on a database, asked without HTTP in between, as signed nodes ask it.
 
-    def __init__(self, database: Database, ids: dict[str, int] | None = None, **settings: Any) -> None:
+    :param listener: brings the database's notifications; without one the endpoint remembers nothing.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ids: dict[str, int] | None = None,
+        listener: IListens | None = None,
+        **settings: Any,
+    ) -> None:
         self.database = database
+        self._listener = listener
         self.clock = Clock()
         self.now = 1_700_000_000.0
         self.ids = ids or database.transact_now(add_cluster)
@@ -126,7 +137,7 @@ class Peer:
 
     def start(self) -> None:
         """Another process takes over."""
-        self.endpoint = Endpoint(self.database, self._settings, self.clock, None, lambda: self.now)
+        self.endpoint = Endpoint(self.database, self._settings, self.clock, self._listener, lambda: self.now)
 
     def enrol(self, name: str) -> str:
         node_id = self.ids[name]

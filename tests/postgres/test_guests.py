@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import pytest
 from cluster_builder import Peer, add_nic, add_pool, add_vm, change, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from cm.rpc.vocabulary import CauseKind, TagKind
 from cm.rules.cause import Cause
+from cm.rules.imds import ImdsChange
 from cm.runtime.database import Database
+from cm.runtime.threads import InlineThreads
 from cm.services.guest import find_guest, hello
 from cm.services.release import update_resources
+from cm.store.claim import claim_node
+from cm.store.guest import guest_changed
+from cm.store.node_document import document_changed
 from cm.store.tag import write_tags
+from cm.store.vm_state import write_imds
+from contextualization.known import KEPT_S
 from contextualization.metadata.imds import TOKEN_HEADER, TTL_HEADER
 from contextualization.wire import Answer, Exchange
 from node_hooks.signature import HOP_LIMIT_HEADER
@@ -239,6 +248,90 @@ class TestOptions:
         assert peer.ask("a", A, "/latest/meta-data/tags/instance/empty").status == 200
         self.options(peer, "B", tags=True)
         assert peer.ask("b", B, "/latest/meta-data/tags/").status == 404
+
+
+class Topics:
+    """What transactions notify, at once, in place of the listener's connection; ``lost``: none of it comes."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._told: list[tuple[str, Callable[[str], None]]] = []
+
+    def subscribe(self, topic: str, callback: Callable[[str], None]) -> None:
+        self._told.append((topic, callback))
+
+    def deliver(self, payloads: list[str]) -> None:
+        for topic, _, subject in (payload.partition(":") for payload in payloads if not self.lost):
+            for subscribed, callback in self._told:
+                if subscribed == topic:
+                    callback(subject)
+
+
+class TestKept:
+    """What is remembered of guests, and what has it forgotten."""
+
+    NAME: ClassVar = "UPDATE vm SET name = 'other' WHERE id = :id"
+    PATH: ClassVar = "/latest/meta-data/hostname"
+
+    @pytest.fixture
+    def topics(self) -> Topics:
+        return Topics()
+
+    @pytest.fixture
+    def peer(self, database_url: str, topics: Topics) -> Iterator[Peer]:
+        database = Database(database_url, InlineThreads(), deliver=topics.deliver)
+        made = Peer(database, listener=topics)
+        made.enrol("a")
+        made.ids["A"] = database.transact_now(lambda session: add_vm(session, made.ids, "a", A, user_data="of-a"))
+        yield made
+        database.close()
+
+    def test_kept(self, peer: Peer) -> None:
+        """For a while the database is not asked; then it is."""
+        assert peer.ask("a", A, self.PATH).body == b"web"
+        change(peer.database, self.NAME, id=peer.ids["A"])
+        assert peer.ask("a", A, self.PATH).body == b"web"
+        peer.clock.advance(KEPT_S)
+        assert peer.ask("a", A, self.PATH).body == b"other"
+
+    def test_node_is_told(self, peer: Peer) -> None:
+        """Whatever the node is told of has its guests looked at anew; another node's are kept."""
+        assert peer.ask("a", A, self.PATH).body == b"web"
+        change(peer.database, self.NAME, id=peer.ids["A"])
+        peer.database.transact_now(document_changed, peer.ids["b"])
+        assert peer.ask("a", A, self.PATH).body == b"web"
+        peer.database.transact_now(document_changed, peer.ids["a"])
+        assert peer.ask("a", A, self.PATH).body == b"other"
+
+    def test_options(self, peer: Peer) -> None:
+        """How a guest is told its metadata holds from its next request on."""
+        assert peer.ask("a", A, self.PATH).status == 200
+
+        def set_options(session: Session) -> None:
+            write_imds(session, [peer.ids["A"]], ImdsChange(enabled=False))
+            guest_changed(session, peer.ids["A"])
+
+        peer.database.transact_now(set_options)
+        assert peer.ask("a", A, self.PATH).status == 403
+
+    @pytest.mark.parametrize("lost", [False, True])
+    def test_next_of_an_address(self, peer: Peer, topics: Topics, lost: bool) -> None:
+        """Who gets a VM's address after its end is never told of that one, notified or not, once a machine can boot."""
+        database = peer.database
+        change(database, "UPDATE node SET cpu_used = 1, memory_mib_used = 512, vms_used = 1")
+        change(database, "UPDATE account SET used_cpu = 1, used_memory_mib = 512, used_vms = 1")
+        assert peer.ask("a", A, "/latest/user-data").body == b"of-a"
+        topics.lost = lost
+        database.transact_now(update_resources, peer.ids["A"], Cause(CauseKind.OPERATION, "1"))
+
+        def place(session: Session) -> None:
+            assert claim_node(session, peer.ids["a"], cpu=1, memory_mib=512)
+            add_vm(session, peer.ids, "a", A, user_data="of-the-next")
+
+        database.transact_now(place)
+        if lost:
+            peer.clock.advance(KEPT_S)
+        assert peer.ask("a", A, "/latest/user-data").body == b"of-the-next"
 
 
 class TestHello:

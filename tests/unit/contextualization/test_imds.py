@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +17,7 @@ from clm.ec2.actions.card import card_id
 from clm.ec2.actions.vpc import vpc_id
 from clm.ec2.ids import account
 from contextualization.metadata.imds import TOKEN_HEADER, TTL_HEADER, answer_imds, is_token_of, make_token
+from contextualization.metadata.tree import guest_tree
 from contextualization.wire import Answer, Exchange, Refusal
 from node_hooks.signature import HOP_LIMIT_HEADER
 
@@ -29,14 +30,14 @@ def ask(
 ) -> Answer:
     sent = {name.replace("_", "-").lower(): (value,) for name, value in headers.items()}
     exchange = Exchange(method, "/guest" + path, sent)
+    known: Any = made or guest(ssh_key="ssh-rsa AAAA me@home")
     return answer_imds(
-        made or guest(ssh_key="ssh-rsa AAAA me@home"),  # type: ignore[arg-type]
+        known,
+        lambda: guest_tree(known, "krakow", "internal"),
         exchange,
         path,
         key=KEY,
         now=now,
-        region="krakow",
-        domain="internal",
         v1=v1,
     )
 
@@ -69,7 +70,7 @@ class TestListings:
         lines = ask("/latest/meta-data" + slash).body.decode().split("\n")
         assert lines == sorted(lines)
         assert {"ami-id", "instance-id", "network/", "placement/", "public-keys/", "services/"} < set(lines)
-        assert ask("/latest/meta-data/placement" + slash).body == b"availability-zone\nregion"
+        assert ask("/latest/meta-data/placement" + slash).body == b"availability-zone\navailability-zone-id\nregion"
         assert ask("/latest/meta-data/placement/availability-zone" + slash).body == b"krakowa"
 
     def test_public_keys(self) -> None:
@@ -114,10 +115,47 @@ class TestListings:
         assert ask(meta + "public-hostname", made).body == ask(meta + "hostname", made).body
         assert b"public-ipv4s" not in ask(macs.replace(":05/", ":09/"), made).body
 
+    def test_networks(self) -> None:
+        """Ranges of either kind, groups by name and id, what leads to which address; a NIC of which little is known."""
+        group = ("eeeeeeee-0000-4000-8000-00000000000e", "web\nservers")
+        own = replace(
+            nic(),
+            addresses=(IPv4Address("10.128.0.5"), IPv6Address("fd00::5")),
+            public=(IPv4Address("203.0.113.7"),),
+            network6=IPv6Network("fd00::/64"),
+            groups=(group,),
+        )
+        foreign = replace(nic("10.128.0.9", 1), addresses=(), network=None)
+        made = guest(nic=own, nics=(own, foreign))
+        at = f"/latest/meta-data/network/interfaces/macs/{own.mac}/"
+        for name, wanted in {
+            "subnet-ipv6-cidr-blocks": "fd00::/64",
+            "vpc-ipv6-cidr-blocks": "fd00::/64",
+            "subnet-ipv4-cidr-block": "10.128.0.0/24",
+            "security-groups": "web servers",
+            "security-group-ids": "sg-eeeeeeee000040008",
+            "ipv4-associations/203.0.113.7": "10.128.0.5",
+        }.items():
+            assert ask(at + name, made).body.decode() == wanted, name
+        assert ask("/latest/meta-data/ipv6", made).body == b"fd00::5"
+        assert ask("/latest/meta-data/security-groups", made).body == b"web servers"
+        lines = ask(f"/latest/meta-data/network/interfaces/macs/{foreign.mac}/", made).body.decode().split("\n")
+        assert "vpc-id" in lines and not any("ipv" in line or "group" in line for line in lines)
+        alone = guest(nic=foreign, nics=(foreign,))
+        assert b"local-ipv4" not in ask("/latest/meta-data/", alone).body
+        assert json.loads(ask("/latest/dynamic/instance-identity/document", alone).body)["privateIp"] is None
+
     def test_everything_listed_is_served(self) -> None:
         """cloud-init's crawl: all that is named by a listing answers; one 404 would cost all metadata."""
-        own = replace(nic(), public=(IPv4Address("203.0.113.7"),))
-        made = guest(ssh_key="ssh-rsa A\nssh-rsa B b", user_data="x", data_devices=("vdb",), nic=own, nics=(own,))
+        own = replace(nic(), public=(IPv4Address("203.0.113.7"),), groups=(("e" * 32, "web"),))
+        made = guest(
+            ssh_key="ssh-rsa A\nssh-rsa B b",
+            user_data="x",
+            data_devices=("vdb",),
+            nic=own,
+            nics=(own, nic("10.128.0.9", 1)),
+            tags={"Name": "web", "a/b": "no", "1=x": "no"},
+        )
         seen = []
 
         def crawl(path: str) -> None:
