@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from cm.rpc.downloads import Downloads
 from cm.rpc.endpoint import make_listener, parse_address
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
+from cm.rpc.graph_stream import GraphReader, GraphStream
 from cm.rpc.http.pages import read_token
 from cm.rpc.http.request import Streamed, WireSite
 from cm.rpc.keys import CLUSTER_KEY, SigningKey, ensure_secret, ensure_signing_key
@@ -204,7 +206,8 @@ class ClusterManager:
         execute, limits = self.executor.execute, settings.limits
         self.dispatcher = Dispatcher(reactor, self.registry, execute, authenticator, limits, self.metrics)
         self.feed = FeedReader(self.database, reactor, read_changes)
-        self.events = Events(reactor, self.feed, authenticator, limits=limits, turns=self.dispatcher.turns)
+        graph = partial(GraphStream, read=GraphReader(self.registry, execute))
+        self.events = Events(reactor, self.feed, authenticator, limits=limits, turns=self.dispatcher.turns, graph=graph)
         authenticator.subscribe(self.events.account_changed)
         self.meetings = Meetings(reactor, settings.cluster.state_dir)
         door = ConsoleDoor(self.services, self.meetings)

@@ -10,6 +10,15 @@ repeated. ``reset`` says that it cannot: load what there is, and go on from the 
 administrators; to a cloud manager each event then tells whom it may pass it on to. ``?kinds=vm,image`` leaves out
 others. ``"personal": true`` beside an exit: the object lives on, the reader may see it no longer. Comments come when
 nothing else does, with the cursor as an id where it has moved on meanwhile over what others are told.
+
+``?objects=1&filter=type:VM`` tells of the graph of objects (``object.get_all``) instead, as far as a filter is true:
+
+    event: enter | exit
+    data: {"type": "enter", "items": {"<UUID>": {...}, ...}}        of an exit 0 in place of each object
+
+First all that there is enters; then what has come or changed enters, and what has gone, or is not meant or not the
+reader's to see any more, exits: of what happens at once the outcome, what enters before what exits. Who connects again
+begins anew.
 """
 
 from __future__ import annotations
@@ -93,6 +102,9 @@ class EventStream:
         self.beat_at = 0.0
         self.check_at = 0.0
 
+    async def load(self) -> None:
+        """What has to be done before it begins; it may refuse."""
+
     def begin(self, subscription: Subscription) -> None:
         self.subscription = subscription
         headers = self._request.responseHeaders
@@ -106,12 +118,13 @@ class EventStream:
 
     # -------------------------------------------------------------- what the feed calls
 
+    def _mine(self, row: FeedRow) -> bool:
+        return self._events.sees_all(row, self.identity) if self.everything else sees(row, self.identity)
+
     def deliver(self, rows: Sequence[FeedRow]) -> None:
-        identity, kinds = self.identity, self.kinds
-        issuer = identity.issuer if self.everything else ""
-        mine = self._events.sees_all if self.everything else sees
+        issuer = self.identity.issuer if self.everything else ""
         epoch = self._events.reader.epoch
-        told = [row for row in rows if (not kinds or row.kind in kinds) and mine(row, identity)]
+        told = [row for row in rows if (not self.kinds or row.kind in self.kinds) and self._mine(row)]
         if told:
             self._sent = format_cursor(epoch, told[-1].position)
             self._write([encode_event(row, epoch, issuer) for row in told])
@@ -201,6 +214,7 @@ class Events(Resource):
     :param turns: those of calls, which streams that are opened share.
     :param role: who may subscribe; ``all_role``: who may see everything, of which ``sees_all`` leaves them what is
         theirs to see.
+    :param graph: makes the stream of a graph of objects, where there is one, of what a stream is made of and a filter.
     """
 
     isLeaf = True
@@ -215,10 +229,13 @@ class Events(Resource):
         limits: Limits | None = None,
         turns: Turns | None = None,
         sees_all: Callable[[FeedRow, Identity], bool] = sees_as_administrator,
+        graph: Callable[..., EventStream] | None = None,
     ) -> None:
         super().__init__()
         self.reader = reader
         self.seconds: Callable[[], float] = reactor.seconds
+        self.later: Callable[..., Any] = reactor.callLater
+        self._graph = graph
         self._authenticator = authenticator
         self._role = role
         self._all_role = all_role
@@ -292,7 +309,7 @@ class Events(Resource):
         kinds = frozenset(filter(None, arguments.get("kinds", "").split(",")))
         if len(kinds) > KINDS_MAX:
             raise InvalidParameter("kinds", f"there are more than {KINDS_MAX}")
-        stream = EventStream(self, request, identity, credentials, everything)
+        stream = self._stream(request, identity, credentials, everything, arguments)
         stream.kinds = kinds
         key = identity.account_id or identity.login
         on_behalf.set(key)
@@ -302,7 +319,33 @@ class Events(Resource):
         except TooManyAtOnce:
             self._turns.hold(key, REFUSED_S)
             raise
+        try:
+            await stream.load()
+        except BaseException:
+            stream.give_back()
+            raise
         return stream, arguments.get("cursor")
+
+    def _stream(
+        self,
+        request: WireRequest,
+        identity: Identity,
+        credentials: Credentials | None,
+        everything: bool,
+        arguments: dict[str, str],
+    ) -> EventStream:
+        """
+        :raises InvalidParameter: parameters that do not go together.
+        """
+        if arguments.get("objects", "0") != "1":
+            if "filter" in arguments:
+                raise InvalidParameter("filter", "it goes with objects=1")
+            return EventStream(self, request, identity, credentials, everything)
+        if self._graph is None:
+            raise InvalidParameter("objects", "they are told by clusters")
+        if "kinds" in arguments:
+            raise InvalidParameter("kinds", "of objects a filter says which")
+        return self._graph(self, request, identity, credentials, everything, arguments.get("filter", ""))
 
     # -------------------------------------------------------------- staying
 
@@ -328,11 +371,11 @@ def _arguments(request: WireRequest) -> dict[str, str]:
     """
     :raises InvalidParameter: one is unknown. Credentials have no place in an address, which everybody on the way logs.
     """
-    known = {b"cursor", b"all", b"kinds"}
+    known = {b"cursor", b"all", b"kinds", b"objects", b"filter"}
     for name in request.args:
         if name not in known:
             raise InvalidParameter(name[:50].decode("ascii", "replace"), "events have no such parameter")
-    arguments = {name.decode(): values[-1].decode("ascii", "replace") for name, values in request.args.items()}
+    arguments = {name.decode(): values[-1].decode("utf-8", "replace") for name, values in request.args.items()}
     last = one(request.requestHeaders, b"last-event-id")
     if last is not None:
         arguments["cursor"] = last.decode("ascii", "replace")

@@ -407,3 +407,70 @@ def test_stop(wire: Wire) -> None:
     mine = wire.events("user")
     wire.cloud.stop()
     assert mine.next() is None
+
+
+# ------------------------------------------------------------------ the graph of objects
+
+
+class Graph:
+    """A reader of the graph, and what they have."""
+
+    def __init__(self, events: Events) -> None:
+        self.events = events
+        self.objects: dict[str, Any] = {}
+        self.told: list[tuple[str, frozenset[str]]] = []
+
+    def until(self, holds: Any) -> None:
+        while not holds(self.objects):
+            found = self.events.next()
+            assert found is not None, self.told
+            name, data = found
+            assert name == data["type"]
+            self.told.append((name, frozenset(data["items"])))
+            for uuid, item in data["items"].items():
+                if name == "enter":
+                    self.objects[uuid] = item
+                else:
+                    assert item == 0 and self.objects.pop(uuid)
+
+    def powers(self) -> list[str]:
+        return sorted(each["power_state"] for each in self.objects.values() if each["type"] == "VM")
+
+
+def whole(wire: Wire, who: str, filter: str = "") -> dict[str, Any]:
+    role = "admin" if who == "admin" else "user"
+    return {each["UUID"]: each for each in wire.cloud.call(f"{role}.object.get_all", {"filter": filter}, account=who)}
+
+
+def test_graph(wire: Wire) -> None:
+    """Each reader is told of the graph as it is to them, and of each change by what they see of it."""
+    mine, others = Graph(wire.events("user", "?objects=1")), Graph(wire.events("other", "?objects=1&filter=type:VM"))
+    running = Graph(wire.events("admin", "?all=1&objects=1&filter=type:VM%20power_state:running"))
+    mine.until(lambda objects: len(objects) == len(whole(wire, "user")))
+    vm = wire.cloud.create(name="seen")
+    mine.until(lambda objects: mine.powers() == ["Running"])
+    mine.until(lambda objects: objects == whole(wire, "user"))
+    running.until(lambda objects: list(objects) == [vm["uuid"]])
+    grant = {"kind": "vm", "object_id": vm["vm_id"], "login": "other"}
+    wire.cloud.call("user.acl.set", {**grant, "level": "user"})
+    others.until(lambda objects: list(objects) == [vm["uuid"]])
+    wire.cloud.call("user.acl.set", {**grant, "level": None})
+    others.until(lambda objects: not objects)
+    assert [name for name, _ in others.told][-1] == "exit"
+    wire.cloud.wait(vm["vm_id"], "running")
+    wire.cloud.call("user.vm.stop", {"vm_id": vm["vm_id"]})
+    running.until(lambda objects: not objects)
+    mine.until(lambda objects: mine.powers() == ["Halted"])
+    wire.cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    mine.until(lambda objects: mine.powers() == [])
+    mine.until(lambda objects: objects == whole(wire, "user"))
+    for each in (mine, running):
+        assert {name for name, _ in each.told} == {"enter", "exit"}
+
+
+def test_graph_refused(wire: Wire) -> None:
+    """A filter that is none, and what does not go together; none of them keeps a place."""
+    for query in ("?objects=1&filter=(", "?filter=a", "?objects=1&kinds=vm", "?objects=1&filter=" + "!" * 200):
+        refused = wire.events("user", query)
+        assert refused.status == 400 and refused.error() == "invalid_parameter"
+    assert not len(wire.manager.events) and not wire.manager.events._places._taken
