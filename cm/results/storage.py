@@ -105,6 +105,7 @@ class StoredVolume(TypedDict):
     disk_id: Annotated[Number | None, Meta(description="Of a disk; else null.")]
     vm_id: Annotated[Number | None, Meta(description="That it is attached to.")]
     vm_name: Named
+    object: Annotated[str | None, Meta(description="Of a file in a bucket: BUCKET/KEY; else null.", examples=[None])]
     user_id: Annotated[Number | None, Meta(description="Whose it is.")]
 
 

@@ -252,7 +252,10 @@ def delete(caller: ClusterCall, storage_id: int) -> None:
     row = get_storage(session, storage_id, lock=True, version=caller.if_version)
     found = content(session, storage_id)
     if any(found) or row["claimed_bytes"]:
-        more = {"copies of images (evict them)": found.copies, "free volumes (delete them)": found.free}
+        more = {
+            "copies of images (evict them)": found.copies, "free volumes (delete them)": found.free,
+            "files in buckets (their owners delete them)": found.objects,
+        }  # fmt: skip
         told = "".join(f", {count} {what}" for what, count in more.items() if count)
         raise InUse("storage", storage_id, f"{found.images} images and {found.disks} disks{told}")
     if row["nodes"]:

@@ -193,11 +193,13 @@ def list_content(
     """A page of what lies on a storage, oldest first."""
     statement = """SELECT u.id AS volume_id, u.name, u.format, u.mode, u.size_bytes, u.claimed_bytes, u.made,
            b.name AS base, i.id AS image_id, coalesce(i.name, '') AS image_name, k.id AS disk_id, a.vm_id,
-           coalesce(v.name, '') AS vm_name, coalesce(i.account_id, k.account_id) AS user_id
+           coalesce(v.name, '') AS vm_name, t.name || '/' || o.key AS object,
+           coalesce(i.account_id, k.account_id, o.account_id) AS user_id
       FROM volume u LEFT JOIN volume b ON b.id = u.backing_id LEFT JOIN image i ON i.volume_id = u.id
       LEFT JOIN disk k ON k.volume_id = u.id
       LEFT JOIN LATERAL (SELECT vm_id FROM attachment WHERE disk_id = k.id ORDER BY read_only, vm_id LIMIT 1) a ON true
       LEFT JOIN vm v ON v.id = a.vm_id
+      LEFT JOIN stored_object o ON o.volume_id = u.id LEFT JOIN bucket t ON t.id = o.bucket_id
      WHERE u.storage_id = :s AND (CAST(:after AS bigint) IS NULL OR u.id > :after) ORDER BY u.id LIMIT :limit"""
     found = session.execute(text(statement), {"s": storage_id, "after": after, "limit": limit})
     return [cast(results.StoredVolume, dict(row._mapping)) for row in found]
@@ -248,22 +250,26 @@ class Content(NamedTuple):
     disks: int
     copies: int = 0
     free: int = 0
+    objects: int = 0
 
 
 def content(session: Session, storage_id: int) -> Content:
-    """What is on a storage: images, VMs' disks (also reserved ones), copies of others' images, free volumes."""
+    """
+    What is on a storage: images, VMs' disks (also reserved ones), copies of others' images, free volumes, objects of
+    buckets.
+    """
     found = session.execute(
         text(
             "SELECT count(*) FILTER (WHERE i.id IS NOT NULL) AS images, count(*) FILTER (WHERE c.id IS NOT NULL) AS"
-            " copies, count(f.volume_id) AS free,"
-            " count(*) FILTER (WHERE i.id IS NULL AND c.id IS NULL AND f.volume_id IS NULL) AS disks FROM volume u"
+            " copies, count(f.volume_id) AS free, count(o.id) AS objects, count(*) FILTER"
+            " (WHERE i.id IS NULL AND c.id IS NULL AND f.volume_id IS NULL AND o.id IS NULL) AS disks FROM volume u"
             " LEFT JOIN image i ON i.volume_id = u.id LEFT JOIN cached_image c ON c.volume_id = u.id"
-            " LEFT JOIN free_volume f ON f.volume_id = u.id"
+            " LEFT JOIN free_volume f ON f.volume_id = u.id LEFT JOIN stored_object o ON o.volume_id = u.id"
             " WHERE u.storage_id = :id"
         ),
         {"id": storage_id},
     ).one()
-    return Content(found.images, found.disks, found.copies, found.free)
+    return Content(found.images, found.disks, found.copies, found.free, found.objects)
 
 
 def own_storages(session: Session, node_id: int) -> Sequence[int]:

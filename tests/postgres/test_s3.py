@@ -20,6 +20,7 @@ import pytest
 import cm.drivers.memory.stream as memory_stream
 import cm.drivers.memory.volume as memory_volume
 from cm.operations import storing
+from cm.rpc.errors import InUse
 from cm.rules.bucket import HEAD
 from cm.store.leak import leaks
 from support.cloud import run
@@ -432,6 +433,23 @@ def test_collected(site: Site, s3: Any, bucket: str) -> None:
     assert len(list(cloud.manager.policy.staging_dir.glob("object-*"))) == 2
     run(lambda: storing.care(cloud.manager.services))
     assert used(site) == before and staged(site) == [] and books(site) == []
+
+
+def test_drained(site: Site, s3: Any, bucket: str) -> None:
+    """A storage that is drained takes no objects, and tells whose lie there; while some do it is not taken out."""
+    cloud = site.cloud
+    s3.put_object(Bucket=bucket, Key="stays/here", Body=b"x")
+    cloud.call("admin.storage.drain", {"storage_id": cloud.storage_id}, account="admin")
+    try:
+        assert code(s3.put_object, Bucket=bucket, Key="more", Body=b"x") == "QuotaExceeded 403"
+        assert s3.get_object(Bucket=bucket, Key="stays/here")["Body"].read() == b"x"
+        told = cloud.call("admin.storage.get_content", {"storage_id": cloud.storage_id}, account="admin")
+        (held,) = [each for each in told if each["object"] == f"{bucket}/stays/here"]
+        assert held["user_id"] == cloud.sql("SELECT id FROM account WHERE login = 'ann'") and held["image_id"] is None
+        with pytest.raises(InUse, match="files in buckets"):
+            cloud.call("admin.storage.delete", {"storage_id": cloud.storage_id}, account="admin")
+    finally:
+        cloud.call("admin.storage.undrain", {"storage_id": cloud.storage_id}, account="admin")
 
 
 def test_head_of_ours(site: Site, s3: Any, bucket: str) -> None:
