@@ -109,9 +109,8 @@ class ObjectDesk:
             return assembling.there
         paths = [_path(services, uuid) for uuid in assembling.files]
         try:
-            await store(services, assembling.coming, paths)
-            made, files = await services.database.transact(
-                service.finish_completing, call, multipart_id, assembling
+            made, files = await _kept(
+                services, assembling.coming, paths, service.finish_completing, call, multipart_id, assembling
             )
         except GeneratorExit:
             raise
@@ -152,16 +151,29 @@ async def _give_up(services: Services, call: Call, object_id: int) -> None:
     await services.database.transact(service.give_up_object, object_id, cause)
 
 
-async def store(services: Services, coming: Coming, paths: Sequence[Path]) -> None:
+async def _kept(services: Services, coming: Coming, paths: Sequence[Path], finish: Callable[..., T], *args: Any) -> T:
     """
-    Have the object's volume be there, with our head before what the files hold.
+    Have the object's volume hold what the files do, and count.
 
+    :param finish: makes it count, in a transaction.
     :raises StorageUnreached: no node that answers has the storage.
+    :raises UploadGone: it was given up meanwhile. Who did that may have deleted the volume before it was there.
     """
     node_id = await services.database.read(node_reaching, coming.storage_id)
     if node_id is None:
         raise StorageUnreached(coming.storage_id)
-    node, pool = services.fleet.node(node_id), pool_name(coming.storage_id)
+    node = services.fleet.node(node_id)
+    try:
+        await _store(node, coming, paths)
+        return await services.database.transact(finish, *args)
+    except UploadGone:
+        await node.volumes.delete(pool_name(coming.storage_id), coming.volume)
+        raise
+
+
+async def _store(node: NodeCalls, coming: Coming, paths: Sequence[Path]) -> None:
+    """Have the object's volume be there, with our head before what the files hold."""
+    pool = pool_name(coming.storage_id)
     await node.volumes.create_empty(pool, coming.volume, DiskFormat.RAW, coming.whole_bytes)
     source = _Joined(paths)
     length = len(HEAD) + coming.size_bytes
@@ -284,10 +296,10 @@ class PuttingObject(_Taking):
         """
         etag = await self._whole()
         await self._close()
-        services = self._services
-        await store(services, self._coming, [_path(services, self._uuid)])
-        made: Mapping[str, Any] = await services.database.transact(
-            service.finish_object, self._call, self._coming, etag
+        services, coming = self._services, self._coming
+        paths = [_path(services, self._uuid)]
+        made: Mapping[str, Any] = await _kept(
+            services, coming, paths, service.finish_object, self._call, coming, etag
         )
         await _unlink(services, self._uuid)
         return made

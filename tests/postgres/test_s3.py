@@ -17,6 +17,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
+import cm.drivers.memory.parts as memory_parts
 import cm.drivers.memory.stream as memory_stream
 import cm.drivers.memory.volume as memory_volume
 from cm.operations import storing
@@ -433,6 +434,26 @@ def test_collected(site: Site, s3: Any, bucket: str) -> None:
     assert len(list(cloud.manager.policy.staging_dir.glob("object-*"))) == 2
     run(lambda: storing.care(cloud.manager.services))
     assert used(site) == before and staged(site) == [] and books(site) == []
+
+
+def test_given_up_meanwhile(site: Site, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object whose time is over while it goes to its storage is not there, and nor is anything of it."""
+    cloud, made = site.cloud, memory_parts.MemoryVolumes.create_empty
+
+    def late(self: Any, pool: str, name: str, *args: Any) -> Any:
+        """The volume is deleted before it is there."""
+        if name.startswith("object-"):
+            cloud.sql("UPDATE stored_object SET expires_at = now() - interval '1 s' WHERE state = 'coming'")
+            run(lambda: storing.care(cloud.manager.services))
+            assert books(site) == []
+        return made(self, pool, name, *args)
+
+    monkeypatch.setattr(memory_parts.MemoryVolumes, "create_empty", late)
+    assert code(s3.put_object, Bucket=bucket, Key="late", Body=b"x") == "NoSuchUpload 404"
+    monkeypatch.undo()
+    kept = {each.name for each in next(iter(cloud.memory.values())).volumes.list_all(f"wawel-{cloud.storage_id}")}
+    known = cloud.sql("SELECT array_agg(name) FROM volume WHERE name LIKE 'object-%'") or []
+    assert {name for name in kept if name.startswith("object-")} == set(known) and staged(site) == []
 
 
 def test_drained(site: Site, s3: Any, bucket: str) -> None:
