@@ -17,6 +17,7 @@ class Input:
     """
     :ivar target: path and query, as they are sent.
     :ivar said: all that it says, as it is meant: an answer may repeat that.
+    :ivar blind: its answer may tell what was said before it: what was kept was not looked at.
     :ivar judge: what an answer refuses with, "": it does not; what it raises (``Broken``) is wrong with it.
     :ivar shown: what it is told by, where its answer was wrong.
     """
@@ -29,3 +30,4 @@ class Input:
     changes: bool
     judge: Callable[[Answered], str]
     shown: str
+    blind: bool = False
