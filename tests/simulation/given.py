@@ -8,9 +8,9 @@ from typing import Final
 from unittest import mock
 
 from cm.drivers.images import child
-from cm.operations import image_file, uploading
+from cm.operations import image_file, storing, uploading
 from cm.runtime import feed
-from cm.services import upload
+from cm.services import bucket, upload
 from simulation.intake import SimIntake
 from simulation.mirror import SOURCE, Mirror
 from simulation.wiring import SEAMS, heard
@@ -35,8 +35,10 @@ def given() -> Iterator[None]:
             (feed, "POLL_S", FEED_S),
             (image_file, "fetch_url", Mirror(SOURCE).fetch),
             (uploading, "Intake", SimIntake),
+            (storing, "Intake", SimIntake),
             (child, "time", Unmoved),
             (upload, "free_bytes", lambda *_: ROOM_BYTES),
+            (bucket, "free_bytes", lambda *_: ROOM_BYTES),
             *SEAMS,
         ):
             stack.enter_context(mock.patch.object(module, name, value))

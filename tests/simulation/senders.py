@@ -41,13 +41,13 @@ WAYS: Final = {"whole": 6, "cut": 4, "silent": 1, "twice": 2, "damaged": 1, "too
 ENDS: Final = {"complete": 7, "terminate": 2, "forget": 2}
 
 
-class _Flow:
+class Flow:
     def pauseProducing(self) -> None: ...
 
     def resumeProducing(self) -> None: ...
 
 
-class _Request:
+class Request:
     """As much of a ``WireRequest`` as uploads use."""
 
     def __init__(self, method: bytes, path: bytes, headers: dict[bytes, bytes], remote: str) -> None:
@@ -197,9 +197,9 @@ class Senders:
             if alone:
                 simulation.later(2.0, self._go_on, sending)
             return
-        request = _Request(method, sending.path, {b"tus-resumable": b"1.0.0", **headers}, REMOTES[sending.login])
+        request = Request(method, sending.path, {b"tus-resumable": b"1.0.0", **headers}, REMOTES[sending.login])
         length = None if way == "too_long" else len(data)
-        body = Body(_Flow(), length, process.reactor)
+        body = Body(Flow(), length, process.reactor)
         done: list[bool] = []
         surely = sending.surely
 
@@ -236,7 +236,7 @@ class Senders:
             self.simulation.later(self.rng.uniform(0.05, 4.0), self._go_on, sending)
 
     def _answered(
-        self, sending: Sending, process: Process, request: _Request, way: str, alone: bool, surely: int
+        self, sending: Sending, process: Process, request: Request, way: str, alone: bool, surely: int
     ) -> None:
         """:param surely: what was known to count when it was asked; another answer may have come before this one."""
         simulation, status = self.simulation, request.status

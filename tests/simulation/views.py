@@ -58,7 +58,7 @@ _ACTS: Final = (
     *(f"admin.pool.{verb}" for verb in ("create", "destroy", "create_volume_xml")),
     *(f"admin.node.{verb}_xml" for verb in ("define_domain", "storage_pool_define", "storage_pool_create")),
 )
-_S3: Final = "what is in buckets comes over true sockets by true threads; tests/postgres/test_s3.py"
+_S3: Final = "files come to buckets in its own tests, tests/simulation/test_buckets.py; tests/postgres/test_s3.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
 # Reading views.
