@@ -14,7 +14,10 @@ import pytest
 
 from lab.postgres import PrivatePostgres
 from simulation.buckets import Keeper, left, stored
+from simulation.chance import stream
+from simulation.faults import Faults
 from simulation.intake import VALID_S
+from simulation.plan import Fault
 from simulation.process import Process
 from simulation.scenario import Scene
 
@@ -62,6 +65,19 @@ def in_parts(scene: Scene, keeper: Keeper, bucket_id: int, key: str) -> Callable
     return send
 
 
+def emptied(scene: Scene, bucket_id: int, used_mib: int) -> None:
+    """What was on its way and lost is collected, the rest deleted; nothing of it is left, nor counted."""
+    scene.run_for(VALID_S)
+    scene.care()
+    scene.quiet()
+    assert (left(scene), scene.books(), scene.used()[2]) == ([], [], used_mib)
+    keys = list(stored(scene))
+    scene.call("user.stored_object.delete", {"bucket_id": bucket_id, "keys": keys}, login="ann")
+    scene.quiet()
+    assert (stored(scene), left(scene), scene.books(), scene.used()[2]) == ({}, [], [], 0)
+    scene.finish()
+
+
 @pytest.mark.parametrize(("way", "last"), [(in_one, "finish_object"), (in_parts, "finish_completing")])
 def test_deaths(
     server: PrivatePostgres, state_dir: Path, way: Callable[[Scene, Keeper, int, str], Callable[[], bool]], last: str
@@ -88,14 +104,47 @@ def test_deaths(
             scene.until(put, f"it is put, for it died {death.at}")
             assert stored(scene)[key] == NEW, death.at
         assert {"upload", last} <= {each.rpartition(" ")[2] for each in died}
-        scene.run_for(VALID_S)
-        scene.care()
-        scene.quiet()
         there = stored(scene)
         assert set(there.values()) == {NEW} and len(there) == fatal
-        assert (left(scene), scene.books()) == ([], []) and scene.used()[2] == fatal
-        asked = {"bucket_id": bucket_id, "keys": list(there)}
-        scene.call("user.stored_object.delete", asked, login="ann")
-        scene.quiet()
-        assert (stored(scene), left(scene), scene.books(), scene.used()[2]) == ({}, [], [], 0)
-        scene.finish()
+        emptied(scene, bucket_id, fatal)
+
+
+BREAKS: Final = (
+    "crash", "crash", "manager_stall", "database_restart", "commit_unknown", "node_hang", "call_fails", "answer_gone",
+    "storage_fails",
+)  # fmt: skip
+
+
+def test_faults(server: PrivatePostgres, state_dir: Path) -> None:
+    """Something breaks every few seconds: what is said to be there is; what nobody answered may be; nothing else."""
+    rng = stream(802, "files")
+    with Scene(server, state_dir, 802, nodes=2, managers=2) as scene:
+        keeper = Keeper(scene, "ann", lambda holds, what: scene.until(holds, what))
+        bucket_id = scene.call("user.bucket.create", {"name": "files"}, login="ann")["bucket_id"]
+        faults = Faults(scene, [Fault(8.0 * n, rng.choice(BREAKS), n, rng.random()) for n in range(1, 20)])
+        may: dict[str, set[bytes | None]] = {f"k{number}": {None} for number in range(3)}
+        lost: dict[str, set[bytes | None]] = {key: set() for key in may}
+        told = 0
+        for number in range(36):
+            key, data = rng.choice(sorted(may)), b"%d." % number * rng.choice((1, 500, 4000))
+            what = rng.choice(("put", "put", "put", "cut", "delete"))
+            if what == "delete":
+                asked = {"bucket_id": bucket_id, "keys": [key]}
+                ask = scene.clients.ask("ann", "user.stored_object.delete", **asked)
+                scene.until(lambda ask=ask: ask.ended, f"{key} is deleted", 600.0)
+                may[key] = {None, *lost[key]}
+            elif what == "cut":
+                assert not keeper.put(bucket_id, key, data, 0.5)
+            elif keeper.put(bucket_id, key, data):
+                may[key], told = {data, *lost[key]}, told + 1
+            else:
+                lost[key].add(data)
+                may[key].add(data)
+            scene.run_for(rng.uniform(0.5, 6.0))
+        faults.end()
+        scene.heal()
+        scene.rest()
+        there = stored(scene)
+        wrong = {key: there.get(key, b"")[:20] for key, each in may.items() if there.get(key) not in each}
+        assert not wrong and told > 5 and any(lost.values()), (wrong, told)
+        emptied(scene, bucket_id, len(there))
