@@ -51,9 +51,10 @@ _WHY_NOT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("RouteTable", "Route", "RouteTableAssociation"), "the VPC's one table is for all subnets"),
     **dict.fromkeys(("NetworkAcl", "NetworkAclEntry", "NetworkAclAssociation"),
                     "its one list lets all pass; security groups keep packets"),
+    "Instances": "all are measured alike, and none in more detail",
     "DhcpOptions": "guests are told servers of names by their nodes, or by their network's dns",
 }  # fmt: skip
-_VERBS: Final = ("Create", "Delete", "Attach", "Detach", "Associate", "Disassociate", "Replace", "Modify")
+_VERBS: Final = ("Create", "Delete", "Attach", "Detach", "Associate", "Disassociate", "Replace", "Modify", "Monitor")
 
 
 def why_not(action: str) -> str:
