@@ -173,6 +173,8 @@ BOUNDS: Final = (
     # ---- work
     Bound(CM, "operations worked on at once", "cm.operations.engine:PARALLEL", "6 of one node", "waits as `queued`"),
     Bound(CM, "of them at one node", "cm.operations.engine:PER_NODE", _NODES_OWN, "waits as `queued`"),
+    Bound(CM, "affinity groups", "cm.services.affinity_group:AFFINITY_GROUPS_MAX", "of each account",
+          "`quota_reached`"),
     Bound(CM, "security groups", "cm.services.security_group:GROUPS_MAX", "of each account", "`quota_reached`"),
     Bound(CM, "rules of a security group", "cm.services.security_group:RULES_MAX", "one group", "`quota_reached`"),
     Bound(CM, "security groups of a network card", "cm.services.security_group:NIC_GROUPS_MAX", "one card",

@@ -6,6 +6,7 @@ Importing this package imports them all, so ``Base.metadata`` is whole. Start wi
 
 from cm.models.account import Account
 from cm.models.acl import Acl
+from cm.models.affinity_group import AffinityGroup
 from cm.models.base import Base
 from cm.models.bucket import Bucket, Multipart, MultipartPart, StoredObject
 from cm.models.cached_image import CachedImage
@@ -36,6 +37,7 @@ __all__ = [
     "Account",
     "Acl",
     "AddressPool",
+    "AffinityGroup",
     "Attachment",
     "Audit",
     "Base",

@@ -74,6 +74,7 @@ class Node(Base):
     migration_uri: Mapped[Empty]  # where other nodes reach its libvirt, if its URI does not say
     makes_links: Mapped[No]  # its agent makes the bridges of users' networks
     uplinks: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # its own, as its agent says
+    traits: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # as an administrator says
     answers_public: Mapped[No]  # its agent answers for public addresses
     version: Mapped[Zero]
     created_at: Mapped[Now]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, text
-from sqlalchemy.orm import Mapped
+from sqlalchemy import ARRAY, CheckConstraint, Index, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
 
@@ -24,6 +24,7 @@ class Template(Base):
     memory_mib: Mapped[int]
     disk_mib: Mapped[Zero]  # of the root disk; 0: as large as the image
     local_disk: Mapped[No]  # whether root disks lie on the nodes' own storages
+    traits: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # that nodes must have
     points: Mapped[Zero]  # an hour
     ec2name: Mapped[Empty]
     version: Mapped[Zero]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid as uuid_module
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Uuid, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
@@ -28,6 +28,10 @@ class VM(Base):
         Index("ix_vm_live", "id", postgresql_where=LIVE),
         Index("ix_vm_live_node", "node_id", "id", postgresql_where=LIVE),
         Index("ix_vm_live_image", "image_id", postgresql_where=LIVE),
+        Index(
+            "ix_vm_affinity_group_id", "affinity_group_id",
+            postgresql_where=text("affinity_group_id IS NOT NULL AND closed_at IS NULL"),
+        ),
         Index("ix_vm_closed_account", "account_id", "id", postgresql_where=CLOSED),
         Index("ix_vm_closed_node", "node_id", "id", postgresql_where=CLOSED),
         CheckConstraint("closed_at IS NULL OR NOT node_claimed", "closed_holds_nothing"),
@@ -44,6 +48,8 @@ class VM(Base):
     reservation_id: Mapped[uuid_module.UUID] = mapped_column(Uuid)
     cpu: Mapped[int]
     memory_mib: Mapped[int]
+    traits: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # that its node must have
+    affinity_group_id: Mapped[int | None] = mapped_column(ForeignKey("affinity_group.id"))
     user_data: Mapped[Empty]
     user_data_encoding: Mapped[str] = mapped_column(server_default=text("'auto'"))
     imds_tokens: Mapped[str] = mapped_column(server_default=text("'optional'"))

@@ -24,7 +24,6 @@ from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause
 from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
 from cm.services.attach_or_create import DISKS, reserve_again
@@ -34,6 +33,7 @@ from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, screen_as_asked, settle
 from cm.services.network import networks_of
 from cm.services.placement import Placing
+from cm.store.affinity_group import peers_of
 from cm.store.cached_image import Copy, copy_at, find_copy
 from cm.store.claim import claim_port
 from cm.store.domain import DiskPlan, DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
@@ -109,15 +109,15 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
         return elsewhere
     if row.node_claimed:
         return None
-    storages, links, uplinks = needs_of(session, row.id)
-    request = VMRequest(row.cpu, row.memory_mib, storages, links=links, uplinks=uplinks)
+    needs = needs_of(session, row.id)
+    request = needs.request(row.cpu, row.memory_mib, peers_of(session, row.id))
     decision = Placing(session, policy.placement).choose(request)
     node_id = decision.node_id
     place_vm(session, row.id, node_id)
     place_operation(session, op.id, node_id)
     claim_port(session, row.id, node_id)
     record_placement(session, row.id, node_id, decision)
-    if links:
+    if needs.links:
         links_changed(session, row.id)
     public_changed(session, row.id)
     render_vm(session, row.id)

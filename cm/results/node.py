@@ -134,6 +134,7 @@ class Node(TypedDict):
     ]
     comment: Text
     priority: Annotated[int, Meta(examples=[0])]
+    traits: Annotated[list[str], Meta(examples=[["ssd"]], description="What sizes and VMs may ask for.")]
     cpu_total: Cpus
     memory_mib_total: MiB
     cpu_overcommit: Annotated[float, Meta(examples=[4.0], description="CPUs promised per CPU there.")]

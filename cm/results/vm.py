@@ -193,6 +193,8 @@ class VMDetail(VM):
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
     guarded: Annotated[bool, Meta(description="Whether its users' calls to destroy it are refused.")]
     imds: ImdsOptions
+    traits: Annotated[list[str], Meta(examples=[["ssd"]], description="That its node must have where it starts next.")]
+    affinity_group_id: Number | None
     user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]
     user_data_encoding: UserDataEncoding
     user_login: LoginName

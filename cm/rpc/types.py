@@ -78,6 +78,15 @@ Text = Annotated[
     str,
     Meta(max_length=DESCRIPTION_MAX, pattern=_TEXT, description="Lines; of control characters only line feed and tab."),
 ]
+Trait = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        pattern=matching(r"[a-z0-9][a-z0-9._-]*", "it must be lower-case letters, digits, ., _ and -"),
+        examples=["ssd"],
+    ),
+]
+Traits = Annotated[list[Trait], Meta(max_length=32, description="What nodes have, and VMs may ask for.")]
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
 Month = Annotated[str, Meta(max_length=7)]  # as "2026-11", of UTC; empty: the present one
 Version = Annotated[int, Meta(ge=0, le=ID_MAX, description="The version of the object that the caller saw.")]

@@ -396,6 +396,13 @@ class FreedPolicy(StrEnum):
     WIPE = "wipe"  # it is overwritten
 
 
+class Affinity(StrEnum):
+    """Where VMs of one group are to run."""
+
+    TOGETHER = "together"  # on one node
+    APART = "apart"  # each on another
+
+
 class NodeMode(StrEnum):
     """What an administrator has a node there for. In all modes but the first it is *locked*: nothing new comes."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
 from cm.rpc.errors import NoCapacity
@@ -17,6 +17,8 @@ from cm.rpc.vocabulary import ImageId, NodeId, NodeMode, NodeState, NodeTrouble,
 from cm.rules.node_report import REMEDIES
 
 Policy = Literal["spread", "pack"]
+# Of score points, for a node where a VM's group does not want it: more than anything but another thousand of priority.
+PEERS_WEIGHT: Final = 5.0
 PRIORITY_WEIGHT: Final = 0.01  # of one score point, per step of a node's priority
 # Of one score point, for a node that has the image already: worth a copy less, and not one node full of VMs beside
 # others that are empty.
@@ -42,6 +44,28 @@ class LocalRoot:
 
 
 @dataclass(frozen=True)
+class Peers:
+    """
+    Where the others of a VM's affinity group are.
+
+    :ivar strict: it rather does not run than where they do not want it.
+    :ivar nodes: of those that run, or are on their way.
+    """
+
+    apart: bool
+    strict: bool
+    nodes: frozenset[NodeId] = frozenset()
+
+    def minds(self, node_id: NodeId) -> bool:
+        """Whether a node is one where the group does not want another."""
+        return bool(self.nodes) and (node_id in self.nodes) is self.apart
+
+    def joined(self, node_id: NodeId) -> Peers:
+        """One more runs there."""
+        return replace(self, nodes=self.nodes | {node_id})
+
+
+@dataclass(frozen=True)
 class VMRequest:
     """What a VM asks of a node."""
 
@@ -51,6 +75,8 @@ class VMRequest:
     local: LocalRoot | None = None
     links: bool = False  # it has NICs on networks that nodes' agents make
     uplinks: frozenset[str] = frozenset()  # bridges and interfaces of nodes that its NICs' networks are on
+    traits: frozenset[str] = frozenset()  # that its node must have
+    peers: Peers | None = None
 
 
 class OwnStorage(NamedTuple):
@@ -89,6 +115,7 @@ class NodeLoad(NamedTuple):
     own: tuple[OwnStorage, ...] = ()  # of snapshots that are for an image alone
     links: bool = False  # its agent makes networks, and it is known where its tunnels end
     uplinks: frozenset[str] = frozenset()  # bridges and interfaces that its agent told of
+    traits: frozenset[str] = frozenset()
 
 
 class Verdict(NamedTuple):
@@ -122,6 +149,10 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
         return _no(node, NodeTrouble.HOOKS_SILENT, change)
     if node.unfit is not None:
         return _no(node, node.unfit, REMEDIES.get(node.unfit, "see what its agent reports"))
+    lacking = vm.traits - node.traits
+    if lacking:
+        names = ", ".join(sorted(lacking))
+        return _no(node, f"not {names}", f"give it the traits {names}, if it is that")
     if vm.links and not node.links:
         return _no(node, "no links", "have a wawel-node there that makes links, and give the node a tunnel_address")
     absent = vm.uplinks - node.uplinks
@@ -132,13 +163,19 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
     if missing:
         names = ", ".join(str(s) for s in sorted(missing))
         return _no(node, "storage not attached", f"attach storage {names}")
+    minds = vm.peers is not None and vm.peers.minds(node.id)
+    if minds and vm.peers is not None and vm.peers.strict:
+        if vm.peers.apart:
+            change = "move that one elsewhere, or have the group not be strict"
+            return _no(node, "one of its affinity group is there", change)
+        return _no(node, "its affinity group is elsewhere", "have the group not be strict")
     cpu_free = node.cpu_capacity - node.cpu_used
     if vm.cpu > cpu_free:
         return _no(node, "not enough CPUs", f"free {vm.cpu - cpu_free} CPUs")
     memory_free = node.memory_mib_capacity - node.memory_mib_used
     if vm.memory_mib > memory_free:
         return _no(node, "not enough memory", f"free {vm.memory_mib - memory_free} MiB of memory")
-    bonus = PRIORITY_WEIGHT * node.priority
+    bonus = PRIORITY_WEIGHT * node.priority - PEERS_WEIGHT * minds
     if vm.local is not None:
         own = own_storage(vm.local, node)
         if own is None:
@@ -152,7 +189,8 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
         + (memory_free - vm.memory_mib) / max(node.memory_mib_capacity, 1)
     ) / 2
     score = (left if policy == "spread" else 1 - left) + bonus
-    return Verdict(node.id, node.name, True, round(score, 6), "fits", "")
+    reason = "fits, against the wish of its affinity group" if minds else "fits"
+    return Verdict(node.id, node.name, True, round(score, 6), reason, "")
 
 
 def own_storage(root: LocalRoot, node: NodeLoad) -> OwnStorage | None:

@@ -95,6 +95,7 @@ def reserve_live(
     *,
     loads: Iterable[NodeLoad] | None = None,
     known: Mapping[int, Way] | None = None,
+    emptying: bool = False,
 ) -> Iterable[NodeLoad]:
     """
     As ``reserve_place``, at a node where the guest may go on.
@@ -110,7 +111,7 @@ def reserve_live(
         raise CannotMigrate(row.id, known[node_id].name, refused[node_id])
     only = {each for each in known if each not in refused and node_id in (None, each)}
     try:
-        return reserve_place(session, row, policy, without=row.node_id, loads=loads, only=only)
+        return reserve_place(session, row, policy, without=row.node_id, loads=loads, only=only, emptying=emptying)
     except NoCapacity as error:
         if node_id is None and refused:
             told = "; ".join(f"{known[each].name}: {why}" for each, why in sorted(refused.items())[:3])

@@ -22,6 +22,7 @@ from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.migrating import COLD, LIVE, How, Moving, open_migration, reserve_live
 from cm.services.node import set_mode
 from cm.services.reserving import reserve_place
+from cm.store.affinity_group import affinity_groups_of, hold_affinity_groups
 from cm.store.children import adopt
 from cm.store.migration import Way, ways
 from cm.store.moving import list_departing, lock_departing
@@ -131,7 +132,9 @@ def empty_node(
     left: list[Left] = []
     loads: Iterable[NodeLoad] = [load for load in node_loads(session) if load.id != node_id]
     known = ways(session)
-    for found in list_departing(session, node_id):
+    departing = list_departing(session, node_id)
+    hold_affinity_groups(session, affinity_groups_of(session, [found.id for found in departing]))
+    for found in departing:
         row = get_vm(session, found.id, lock=True)
         if row.operation_kind is not None and row.operation_id is not None and row.operation_kind in MOVES:
             place = row.moves_to or (row.node_id if row.node_id != node_id else None)
@@ -194,14 +197,14 @@ def _reserve(
         why = "its move was left half-way, and it is off"
     elif live:
         try:
-            return reserve_live(session, row, policy, loads=loads, known=known), ""
+            return reserve_live(session, row, policy, loads=loads, known=known, emptying=True), ""
         except CannotMigrate as error:
             why = error.reason
         except NoCapacity as error:
             why = error.reason
         if row.state is VMState.PAUSED:
             raise NoCapacity(f"it is paused, so it has to go on: {why}")
-    return reserve_place(session, row, policy, without=node_id, loads=loads), why
+    return reserve_place(session, row, policy, without=node_id, loads=loads, emptying=True), why
 
 
 def _stays(row: VMRow, node_id: int, half_way: bool, given_up: int | None, live: bool) -> str | None:

@@ -45,6 +45,7 @@ from cm.services.security_group import join
 from cm.services.storage import StorageDraining
 from cm.services.usage import refuse_points
 from cm.store.access import list_shared_vms
+from cm.store.affinity_group import get_affinity_group, peers_in
 from cm.store.attachment import attach_image
 from cm.store.booking import Booking, Share, book
 from cm.store.claim import MIB, mib
@@ -94,6 +95,7 @@ class NewVM:
     security_groups: Sequence[int] | None = None  # of each NIC; None: the default one, of those on users' networks
     bandwidth: Bandwidth = AS_IT_IS  # of each NIC
     imds: ImdsChange = NO_CHANGE  # against what the image says
+    affinity_group_id: int | None = None
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -140,7 +142,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     caller.note("claim quota", cpu=held.cpu, memory_mib=held.memory_mib, vms=new.count)
     extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
-    request = VMRequest(template.cpu, template.memory_mib, frozenset({StorageId(image.storage_id)}))
+    wanted = frozenset({StorageId(image.storage_id)})
+    request = VMRequest(template.cpu, template.memory_mib, wanted, traits=frozenset(template.traits))
     placed_on = networks_for(caller, new.networks, requested.found.network_id, requested.found.has_pools)
     links = any(place.links for place in placed_on)
     nics = _nics(session, image.nic_model, [place.network_id for place in placed_on], new)
@@ -155,6 +158,10 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         found = likely(session, new.new_disks, account_id, Seat(image.storage_id, beside=request.storages))
         request = replace(request, storages=request.storages | found)
     first = replace(request, storages=request.storages | {StorageId(image.storage_id) for image in extra})
+    if new.affinity_group_id is not None:
+        get_affinity_group(session, new.affinity_group_id, account_id=account_id, lock=True)
+        peers = peers_in(session, new.affinity_group_id)
+        first, request = replace(first, peers=peers), replace(request, peers=peers)
     reservation = uuid.uuid4()
     made, ids = [], []
     placed: Counter[int] = Counter()
@@ -163,6 +170,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     for number in range(1, new.count + 1):
         decision = placing.decide(first if number == 1 else request)
         placed[decision.node_id] += 1
+        if request.peers is not None:
+            request = replace(request, peers=request.peers.joined(decision.node_id))
         base = Base(image.storage_id, image.storage_kind, image.volume_id)
         seconds = SPECS[OperationKind.VM_CREATE].seconds
         if decision.own is not None:
@@ -195,6 +204,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 on_poweroff=new.on_poweroff,
                 vnc=new.vnc,
                 node_id=decision.node_id,
+                affinity_group_id=new.affinity_group_id,
                 disks=(_root_disk(key, image, base, new.mode, size_bytes),),
                 nics=nics,
                 verdicts=verdicts_text(decision.verdicts),

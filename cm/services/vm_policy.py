@@ -1,10 +1,11 @@
 """
-What is to become of VMs: when their guests power themselves off, and whether their users may destroy them. And what
-their guests are told, by whom.
+What is to become of VMs: when their guests power themselves off, and whether their users may destroy them; what the
+nodes must have that they start on. And what their guests are told, by whom.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from cm.rpc.errors import WrongVMState
@@ -13,7 +14,8 @@ from cm.rules.imds import ImdsChange
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.store.guest import guest_changed
-from cm.store.vm import render_vm
+from cm.store.placement import write_traits
+from cm.store.vm import get_vm, render_vm
 from cm.store.vm_state import write_imds, write_policy
 
 
@@ -37,4 +39,14 @@ def set_imds(caller: ClusterCall, vm_id: int, change: ImdsChange) -> str:
     write_imds(caller.session, [vm_id], change)
     guest_changed(caller.session, vm_id)
     caller.note("set metadata", vm_id=vm_id, **asdict(change))
+    return render_vm(caller.session, vm_id)
+
+
+def set_traits(caller: ClusterCall, vm_id: int, traits: Sequence[str]) -> str:
+    """Have a VM start, and go, where nodes have these; one that runs elsewhere runs on."""
+    row = get_vm(caller.session, vm_id, lock=True, version=caller.if_version)
+    if row.closed_at is not None:
+        raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
+    write_traits(caller.session, vm_id, traits)
+    caller.note("set traits", vm_id=vm_id, traits=list(traits))
     return render_vm(caller.session, vm_id)

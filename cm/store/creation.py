@@ -85,6 +85,7 @@ class VMRows:
     cause: Cause
     arguments: str = "{}"  # of the operation, JSON
     user_data_encoding: str = UserDataEncoding.AUTO
+    affinity_group_id: int | None = None
 
 
 # Lists come as JSON. How long an array is the planner sees, and plans anew at each call: twice the work. The limit
@@ -96,10 +97,13 @@ _INSERT = Prepared(
 WITH new AS (
     INSERT INTO vm (uuid, name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib,
                     user_data, user_data_encoding, ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled,
-                    vnc_generation, node_id, node_claimed, points, imds_tokens, imds_hop_limit, imds_enabled)
+                    vnc_generation, node_id, node_claimed, affinity_group_id, traits, points, imds_tokens,
+                    imds_hop_limit, imds_enabled)
     VALUES (CAST(:uuid AS uuid), :name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu,
             :memory_mib, :user_data, :user_data_encoding, :ssh_key, :ssh_username, '', 'running', :on_poweroff, :vnc,
             CASE WHEN CAST(:vnc AS boolean) THEN 1 ELSE 0 END, :node_id, true,
+            CAST(:affinity_group_id AS bigint),
+            (SELECT traits FROM template WHERE id = :template_id),
             (SELECT points FROM template WHERE id = :template_id),
             (SELECT imds_tokens FROM image WHERE id = :image_id),
             (SELECT imds_hop_limit FROM image WHERE id = :image_id),

@@ -53,7 +53,7 @@ def node_address(session: Session, node_id: int) -> NodeAddress:
 
 _COLUMNS = f"""n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, {node_mode("n")} AS mode,
        n.locked_reason AS mode_reason, n.locked_by AS mode_by, n.locked_at AS mode_since,
-       {is_set_aside("n")} AS set_aside, n.comment, n.priority, n.cpu_total,
+       {is_set_aside("n")} AS set_aside, n.comment, n.priority, n.traits, n.cpu_total,
        n.memory_mib_total, n.cpu_overcommit, n.memory_overcommit, n.cpu_used, n.memory_mib_used, n.vms_used, n.state,
        n.state_reason, n.seen_at, n.passed_at, n.info, n.hooks, n.agent_seen_at, n.agent_version, n.hook_version,
        n.host_uuid, n.host_label, n.seen_host_uuid, n.seen_host_label, n.agent_silent_since, n.unhooked_since,
@@ -141,15 +141,15 @@ def managed_addresses(session: Session) -> list[str]:
 EDITED: Final[Columns] = (
     Node.name, Node.uri, Node.address, Node.cpu_total, Node.memory_mib_total, Node.cpu_overcommit,
     Node.memory_overcommit, Node.priority, Node.comment, Node.tunnel_address,
-    Node.migration_uri,
+    Node.migration_uri, Node.traits,
 )  # fmt: skip
 
 _INSERT = text(
     """
 INSERT INTO node (name, address, uri, comment, priority, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,
-                  host_uuid, host_label, seen_host_uuid, seen_host_label, state, seen_at, info)
+                  traits, host_uuid, host_label, seen_host_uuid, seen_host_label, state, seen_at, info)
 VALUES (:name, :address, :uri, :comment, :priority, :cpu_total, :memory_mib_total, :cpu_overcommit, :memory_overcommit,
-        :host_uuid, :host_label, :host_uuid, :host_label, 'ok', clock_timestamp(), CAST(:info AS jsonb))
+        :traits, :host_uuid, :host_label, :host_uuid, :host_label, 'ok', clock_timestamp(), CAST(:info AS jsonb))
 RETURNING id
 """
 )

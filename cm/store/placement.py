@@ -13,15 +13,16 @@ from sqlalchemy.orm import Session
 
 from cm.results.placement import NodeVerdict
 from cm.rpc.vocabulary import StorageId
-from cm.rules.placement import Decision, Verdict
+from cm.rules.placement import Decision, Peers, Verdict, VMRequest
 from cm.runtime.prepared import Prepared
 
 _STORAGES = Prepared(
     "storages_of_vm",
-    "SELECT u.storage_id, NULL AS uplink FROM attachment a JOIN disk k ON k.id = a.disk_id"
-    " JOIN volume u ON u.id = k.volume_id WHERE a.vm_id = :id"
-    " UNION ALL SELECT NULL, w.uplink FROM nic c JOIN network w ON w.id = c.network_id"
-    " WHERE c.vm_id = :id AND w.kind <> 'nat'",
+    "SELECT u.storage_id, CAST(NULL AS text) AS uplink, CAST(NULL AS text[]) AS traits"
+    " FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.vm_id = :id"
+    " UNION ALL SELECT NULL, w.uplink, NULL FROM nic c JOIN network w ON w.id = c.network_id"
+    " WHERE c.vm_id = :id AND w.kind <> 'nat'"
+    " UNION ALL SELECT NULL, NULL, traits FROM vm WHERE id = :id",
 )
 
 
@@ -31,20 +32,32 @@ class Needs(NamedTuple):
 
     :ivar storages: of its disks and of what is attached to it.
     :ivar links: whether it must make links for its networks. :ivar uplinks: of its own, that they are on.
+    :ivar traits: that it was given.
     """
 
     storages: frozenset[StorageId]
     links: bool
     uplinks: frozenset[str]
+    traits: frozenset[str]
+
+    def request(self, cpu: int, memory_mib: int, peers: Peers | None) -> VMRequest:
+        return VMRequest(
+            cpu, memory_mib, self.storages, links=self.links, uplinks=self.uplinks, traits=self.traits, peers=peers
+        )
 
 
 def needs_of(session: Session, vm_id: int) -> Needs:
     found = _STORAGES(session, id=vm_id).all()
     return Needs(
         frozenset(StorageId(row.storage_id) for row in found if row.storage_id is not None),
-        any(row.storage_id is None for row in found),
+        any(row.storage_id is None and row.traits is None for row in found),
         frozenset(row.uplink for row in found if row.uplink),
+        frozenset(trait for row in found for trait in row.traits or ()),
     )
+
+
+def write_traits(session: Session, vm_id: int, traits: Sequence[str]) -> None:
+    session.execute(text("UPDATE vm SET traits = :traits WHERE id = :id"), {"id": vm_id, "traits": list(traits)})
 
 
 def storages_of(session: Session, vm_id: int) -> frozenset[StorageId]:

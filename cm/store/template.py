@@ -17,11 +17,11 @@ from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
     Template.name, Template.description, Template.cpu, Template.memory_mib, Template.disk_mib, Template.local_disk,
-    Template.points, Template.ec2name,
+    Template.traits, Template.points, Template.ec2name,
 )  # fmt: skip
 
 _COLUMNS = """id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib, disk_mib, local_disk,
-       points, ec2name, version, created_at AS created"""
+       traits, points, ec2name, version, created_at AS created"""
 _TEMPLATE = f"SELECT {_COLUMNS} FROM template WHERE deleted_at IS NULL"
 _FEED = Prepared(
     "feed_template",
@@ -64,6 +64,7 @@ class Size(NamedTuple):
     memory_mib: int
     disk_mib: int  # 0: as large as the image
     local_disk: bool
+    traits: list[str]  # that their nodes must have
 
 
 def insert_template(session: Session, values: Mapping[str, Any]) -> int:

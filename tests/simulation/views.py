@@ -76,6 +76,10 @@ NOT_READ: Final[Mapping[str, str]] = {
     **dict.fromkeys(("user.tag.get", "user.tag.get_list"), "nothing there has tags; tests/postgres/test_tags.py"),
     **dict.fromkeys(("user.public_ip.get_list", "admin.public_ip.get_list"), _CC1),
     **dict.fromkeys(("user.monia.vm_stats", "admin.monia.vm_stats"), "CC1's name; tests/postgres/test_monitoring.py"),
+    **dict.fromkeys(
+        ("user.affinity_group.get_list", "user.affinity_group.get_by_id", "admin.affinity_group.get_list"),
+        "there are none; tests/postgres/test_affinity.py",
+    ),
     **dict.fromkeys(_LOOKUPS, _MANAGED),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
@@ -128,6 +132,12 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     ),
     "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
+    "admin.vm.set_traits": "a VM whose node has to have some starts nowhere there; tests/postgres/test_traits.py",
+    **dict.fromkeys(
+        ("user.affinity_group.create", "user.affinity_group.edit", "user.affinity_group.delete",
+         "admin.affinity_group.edit", "user.vm.set_affinity_group"),
+        "they say where placement, whose rule is pure, puts a VM; tests/postgres/test_affinity.py",
+    ),
     "user.system_image.copy": "as the administrators', which is called; tests/postgres/test_ec2_more.py",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }

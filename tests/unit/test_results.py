@@ -81,6 +81,7 @@ TEMPLATE = {
     "local_disk": False,
     "points": 0,
     "ec2name": "",
+    "traits": [],
     "version": 0,
     "created": "2026-03-01T12:00:00Z",
 }

@@ -10,7 +10,7 @@ from msgspec import Meta
 from cm.results.managed import DomainReference, FreeMemory, ManagedNode, PoolReference
 from cm.results.node import CheckedNode, Enrolment, Evacuation, Node
 from cm.results.series import MeasuredNode
-from cm.rpc.types import Id, IdList, Limit, Name, Text
+from cm.rpc.types import Id, IdList, Limit, Name, Text, Traits
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NodeMetric, NodeMode
 from cm.runtime.wall import utc_now
@@ -48,6 +48,7 @@ async def add(
     memory_overcommit: Overcommit | None = None,
     priority: Priority = 0,
     comment: Text = "",
+    traits: Traits = [],  # noqa: B006
 ) -> Node:
     """
     Add a node that answers at a libvirt URI.
@@ -55,6 +56,7 @@ async def add(
     What is not given follows from what the node says of itself, with some memory kept for the host.
 
     :param address: where its VNC servers listen.
+    :param traits: what it has that not all have; sizes and VMs may ask for them.
     """
     values = {
         "name": name,
@@ -66,6 +68,7 @@ async def add(
         "memory_overcommit": memory_overcommit,
         "priority": priority,
         "comment": comment,
+        "traits": traits,
     }
     return await service.add(caller, values)
 
@@ -97,6 +100,7 @@ def edit(
     comment: Text | None = None,
     tunnel_address: TunnelAddress | None = None,
     migration_uri: MigrationUri | None = None,
+    traits: Traits | None = None,
 ) -> Node:
     """
     Change a node; what is not given stays. Its URI changes only while no VM is placed there.
@@ -118,6 +122,7 @@ def edit(
         "comment": comment,
         "tunnel_address": tunnel_address,
         "migration_uri": migration_uri,
+        "traits": traits,
     }
     return service.edit(caller, node_id, values)
 

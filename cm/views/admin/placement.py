@@ -46,7 +46,8 @@ def explain(
     storages = frozenset[StorageId]()
     if image_id is not None:
         storages = frozenset({StorageId(get_image(caller.session, image_id).storage_id)})
-    request = VMRequest(template["cpu"], template["memory_mib"], storages)
+    traits = frozenset(template["traits"])
+    request = VMRequest(template["cpu"], template["memory_mib"], storages, traits=traits)
     verdicts = [judge(request, node, caller.policy.placement) for node in node_loads(caller.session)]
     verdicts.sort(key=order)
     chosen = verdicts[0].node_id if verdicts and verdicts[0].fits else None

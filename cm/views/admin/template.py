@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
 from cm.results.template import Template
-from cm.rpc.types import Id, Name, Size, Text, matching
+from cm.rpc.types import Id, Name, Size, Text, Traits, matching
 from cm.rpc.view import admin_view
 from cm.services import template as service
 from cm.services.context import ClusterCall
@@ -32,15 +32,18 @@ def add(
     ec2name: Ec2Name = "",
     disk_mib: Disk = 0,
     local_disk: bool = False,
+    traits: Traits = [],  # noqa: B006
 ) -> Template:
     """
     Add a template.
 
     :param disk_mib: of root disks of VMs made by it, where the caller asks for no other and the image is not larger.
     :param local_disk: they lie on the own storage of the VM's node, unless the caller says otherwise.
+    :param traits: nodes without them take none of its VMs.
     """
-    values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib, "disk_mib": disk_mib}
-    return service.add(caller, {**values, "local_disk": local_disk, "points": points, "ec2name": ec2name})
+    values: dict[str, Any] = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
+    values |= {"disk_mib": disk_mib, "local_disk": local_disk, "traits": traits, "points": points}
+    return service.add(caller, {**values, "ec2name": ec2name})
 
 
 @admin_view
@@ -67,10 +70,12 @@ def edit(
     ec2name: Ec2Name | None = None,
     disk_mib: Disk | None = None,
     local_disk: bool | None = None,
+    traits: Traits | None = None,
 ) -> Template:
     """Change a template; what is not given stays. VMs made from it stay as they are."""
-    values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib, "disk_mib": disk_mib}
-    return service.edit(caller, template_id, {**values, "local_disk": local_disk, "points": points, "ec2name": ec2name})
+    values: dict[str, Any] = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
+    values |= {"disk_mib": disk_mib, "local_disk": local_disk, "traits": traits, "points": points}
+    return service.edit(caller, template_id, {**values, "ec2name": ec2name})
 
 
 @admin_view(changing=True)

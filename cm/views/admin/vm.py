@@ -11,10 +11,10 @@ from cm.results.operation import OperationNumber
 from cm.results.series import MeasuredVM, VMLoad
 from cm.results.vm import VM, ErasedVM, VMDetail, VMOutcome, VMWork
 from cm.rpc.caller import RawList, RawObject
-from cm.rpc.types import Id, IdList, Limit, Name
+from cm.rpc.types import Id, IdList, Limit, Name, Traits
 from cm.rpc.view import admin_view
 from cm.rules.operation import OperationKind
-from cm.services import adopting, migrating, release
+from cm.services import adopting, migrating, release, vm_policy
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import vm_loads, vm_statistics
@@ -99,6 +99,15 @@ def migrate(
     :param timeout_s: seconds until it stays, or goes on there all the same; likewise.
     """
     return migrating.migrate(caller, vm_id, node_id, live, migrating.How(limit_mib_s, post_copy, timeout_s))
+
+
+@admin_view(changing=True)
+def set_traits(caller: ClusterCall, vm_id: Id, traits: Traits) -> RawObject[VM]:
+    """
+    Say what a node must have that a VM starts on, or moves to, in place of what its size asked for; where it runs now
+    it runs on.
+    """
+    return RawObject(vm_policy.set_traits(caller, vm_id, traits))
 
 
 @admin_view(changing=True)

@@ -52,6 +52,7 @@ from cm.rules.imds import ImdsChange
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
 from cm.services import (
+    affinity_group,
     allowed,
     console,
     console_log,
@@ -149,6 +150,7 @@ def create(
     imds_enabled: bool | None = None,
     imds_ipv6: bool | None = None,
     imds_tags: bool | None = None,
+    affinity_group_id: Id | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -179,6 +181,7 @@ def create(
         refused: a node that cannot hold limits tells so among its troubles.
     :param imds_tokens: as of ``set_imds``, and so are ``imds_hop_limit`` and those after it; without them as the image
         says.
+    :param affinity_group_id: of the caller's; each VM is in it, and starts where the others want it.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -214,6 +217,7 @@ def create(
             security_groups=security_group_ids,
             bandwidth=Bandwidth(kbit_in, kbit_out),
             imds=ImdsChange(imds_tokens, imds_hop_limit, imds_enabled, imds_ipv6, imds_tags),
+            affinity_group_id=affinity_group_id,
         ),
     )
     if tags:
@@ -266,6 +270,17 @@ def set_policy(
         all the same, and so may its guest, where that is its policy.
     """
     return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, guarded))
+
+
+@user_view(changing=True, on={"vm_id": Action.DESTROY})
+def set_affinity_group(caller: ClusterCall, vm_id: Id, affinity_group_id: Id | None = None) -> RawObject[VM]:
+    """
+    Put a VM into an affinity group of its owner's, and out of the one that it was in, which tells where it starts and
+    moves to from then on. Its owners may.
+
+    :param affinity_group_id: null: into none.
+    """
+    return RawObject(affinity_group.put(caller, vm_id, affinity_group_id))
 
 
 @user_view(changing=True, on={"vm_id": Action.EDIT})

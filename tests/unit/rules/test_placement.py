@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,8 @@ from cm.rules.placement import (
     LocalRoot,
     NodeLoad,
     OwnStorage,
+    Peers,
+    Policy,
     Ranking,
     VMRequest,
     judge,
@@ -46,6 +49,7 @@ loads = st.builds(
         unique_by=lambda own: own.id,
     ).map(tuple),
     links=st.booleans(),
+    traits=st.frozensets(st.sampled_from(["ssd", "gpu", "west"])),
 )
 requests = st.builds(
     VMRequest,
@@ -54,6 +58,9 @@ requests = st.builds(
     storages=st.frozensets(st.integers(1, 3).map(StorageId), max_size=2),
     local=st.none() | st.builds(LocalRoot, st.just(ImageId(1)), st.integers(1, 20), st.integers(1, 20)),
     links=st.booleans(),
+    traits=st.frozensets(st.sampled_from(["ssd", "gpu"]), max_size=1),
+    peers=st.none()
+    | st.builds(Peers, st.booleans(), st.booleans(), st.frozensets(st.integers(1, 50).map(NodeId), max_size=4)),
 )
 clusters = st.lists(loads, max_size=8, unique_by=lambda n: n.id)
 
@@ -68,6 +75,8 @@ def test_place(vm: VMRequest, nodes: list[NodeLoad], policy: str) -> None:
         and not (n.mode is not NodeMode.ACTIVE or n.other_host or n.agent_silent or n.hooks_silent or n.unfit)
         and vm.storages <= n.storages
         and (n.links or not vm.links)
+        and vm.traits <= n.traits
+        and not (vm.peers is not None and vm.peers.strict and vm.peers.minds(n.id))
         and n.cpu_used + vm.cpu <= n.cpu_capacity
         and n.memory_mib_used + vm.memory_mib <= n.memory_mib_capacity
         and (vm.local is None or any(own.free_bytes >= own.needs(vm.local) for own in n.own))
@@ -220,3 +229,37 @@ def test_nearest_change() -> None:
     assert judge(VM, node(1, 0, mode=NodeMode.PASSIVE)).change == "unlock it"
     assert refusal([judge(VM, node(1, 9)), judge(VM, node(2, 9))]) == "2 nodes: not enough CPUs"
     assert refusal([]) == "there are no nodes"
+
+
+@given(
+    st.booleans(),
+    st.booleans(),
+    st.lists(st.integers(0, 8), min_size=1, max_size=5),
+    st.integers(1, 6),
+    st.sampled_from(["spread", "pack"]),
+)
+def test_affinity_group(apart: bool, strict: bool, used: list[int], count: int, policy: Policy) -> None:
+    """
+    VMs of a group that are placed one after the other are each on another node, or all on one, as long as there is room
+    for that; beyond it a strict group has no more placed, another is placed where there is room.
+    """
+    nodes = {n: node(n, number) for n, number in enumerate(used, 1)}
+    request = VMRequest(1, 1000, frozenset({StorageId(1)}), peers=Peers(apart, strict))
+    went: list[int] = []
+    for _ in range(count):
+        room = [n for n, load in nodes.items() if load.cpu_used < load.cpu_capacity]
+        assert request.peers is not None
+        wanted = [n for n in room if not request.peers.minds(NodeId(n))]
+        if not wanted and (strict or not room):
+            with pytest.raises(NoCapacity, match="affinity group" if room else "not enough"):
+                place(request, nodes.values(), policy)
+            return
+        chosen, verdicts, _, _ = place(request, nodes.values(), policy)
+        assert chosen in (wanted or room)
+        assert ("against" in verdicts[0].reason) is not bool(wanted)
+        went.append(chosen)
+        took = nodes[chosen]
+        nodes[chosen] = took._replace(cpu_used=took.cpu_used + 1, memory_mib_used=took.memory_mib_used + 1000)
+        request = replace(request, peers=request.peers.joined(NodeId(chosen)))
+    if strict:
+        assert len(set(went)) == (len(went) if apart else 1)

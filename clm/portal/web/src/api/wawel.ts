@@ -7,6 +7,8 @@ export type AccountStatistics = { login: string; quota_storage_mib: number; used
 export type AddressPool = { created: string; description: string; kind: NetworkKind; locked: boolean; name: string; network: string; network6: string | null; networks: number; overlap: boolean; pool_id: number; prefix_default: number; prefix_max: number; prefix_min: number; uuid: string; version: number };
 export type AdminOperation = { admin_text: string; attempts: number; created: string; deadline: string; error: string; finished: string | null; image_id: number | null; kind: OperationKind; next_attempt: string | null; node_id: number | null; operation_id: number; parent_id: number | null; progress: number; result: Record<string, unknown>; started: string | null; state: OperationState; step: string; storage_id: number | null; text: string; user_id: number | null; vm_id: number | null; waiting_for: string };
 export type Administrator = { email: string; first_name: string; last_name: string; login: string; since: string; user_id: number };
+export type Affinity = "apart" | "together";
+export type AffinityGroup = { affinity: Affinity; affinity_group_id: number; created: string; name: string; strict: boolean; user_id: number; uuid: string; version: number; vm_ids: number[] };
 export type ApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; name: string; scope: string[]; used: string | null };
 export type AppliedUsers = { applied: number; stale: string[] };
 export type Architecture = "aarch64" | "x86_64";
@@ -22,7 +24,7 @@ export type Bucket = { bucket_id: number; created: string; name: string; objects
 export type CachedImage = { disks: number; error: string; image_id: number; image_name: string; last_used: string; node_id: number; node_name: string; operation_id: number | null; size_bytes: number; state: CachedState; storage_id: number; storage_name: string };
 export type CachedImageWork = { message: string; node_id: number; operation_id: number | null; status: string; storage_id: number | null };
 export type CachedState = "copying" | "evicting" | "failed" | "ok" | "waiting";
-export type CheckedNode = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; mode: NodeMode; mode_by: string; mode_reason: string; mode_since: string | null; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; set_aside: boolean; state: NodeState; state_reason: string; storage_usage: StorageFigures[]; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
+export type CheckedNode = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; mode: NodeMode; mode_by: string; mode_reason: string; mode_since: string | null; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; set_aside: boolean; state: NodeState; state_reason: string; storage_usage: StorageFigures[]; storages: AttachedStorage[]; traits: string[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
 export type CloudAccount = { active: boolean; external_id: string; login: string; name: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_storage_mib: number; quota_vms: number; user_id: number; version: number };
 export type CloudInfo = { contact_email: string; mailer_active: boolean; name: string; oidc: string[]; registration: "closed" | "open"; time: string; version: string };
 export type CloudUser = { external_id: string; login: string; name?: string; active?: boolean; version: number; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; quota_networks?: number | null; defaults?: ("quota_cpu" | "quota_memory_mib" | "quota_networks" | "quota_storage_mib" | "quota_vms")[] };
@@ -123,7 +125,7 @@ export type News = { content: string; created: string; modified: string; news_id
 export type Nic = { addresses: string[]; arriving: boolean; kbit_in: number | null; kbit_out: number | null; leaving: boolean; mac: string; model: NicModel; network: string; network_id: number; nic: number; nic_id: number; security_group_ids: number[]; spoofing: boolean; uuid: string; vm_id: number };
 export type NicModel = "e1000" | "rtl8139" | "virtio";
 export type NicWork = { addresses: string[]; mac: string; nic: number; nic_id: number; operation_id: number; vm_id: number };
-export type Node = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; mode: NodeMode; mode_by: string; mode_reason: string; mode_since: string | null; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; set_aside: boolean; state: NodeState; state_reason: string; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
+export type Node = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; mode: NodeMode; mode_by: string; mode_reason: string; mode_since: string | null; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; set_aside: boolean; state: NodeState; state_reason: string; storages: AttachedStorage[]; traits: string[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
 export type NodeBridge = { bridge: string; metadata: boolean; network: string; present: boolean; taps: number };
 export type NodeDifference = { kind: string; subject: string; text: string };
 export type NodeFacts = { arch?: string; cpu_model?: string; cpus?: number; domain_types?: string[]; hooks?: boolean; host_uuid?: string; hostname?: string; hypervisor?: string; hypervisor_version?: string; libvirt_version?: string; memory_mib?: number };
@@ -202,7 +204,7 @@ export type StoredVolume = { base: string | null; claimed_bytes: number; disk_id
 export type Subject = { account_number?: string; group_id?: number; issuer?: string; login?: string; user_id?: number };
 export type TagKind = "disk" | "image" | "network" | "public_address" | "security_group" | "snapshot" | "vm";
 export type Tags = { kind: TagKind; object_id: number; tags: Record<string, string> };
-export type Template = { cpu: number; created: string; description: string; disk_mib: number; ec2name: string; local_disk: boolean; memory_mib: number; name: string; points: number; template_id: number; uuid: string; version: number };
+export type Template = { cpu: number; created: string; description: string; disk_mib: number; ec2name: string; local_disk: boolean; memory_mib: number; name: string; points: number; template_id: number; traits: string[]; uuid: string; version: number };
 export type Trouble = { blocks: boolean; code: NodeTrouble; since: string | null; text: string };
 export type TrustedKey = { created: string; issuer: string; key_id: string; public_key: string };
 export type UnknownVolume = { allocated_bytes: number; base: string | null; name: string; obstacle: string; size_bytes: number };
@@ -212,7 +214,7 @@ export type UserCluster = { administered: boolean; cluster_id: number; is_defaul
 export type UserDataEncoding = "auto" | "base64" | "plain";
 export type UserState = "active" | "blocked" | "confirmed" | "deleted" | "registered";
 export type VM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
-export type VMDetail = { access: Level; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
+export type VMDetail = { access: Level; affinity_group_id: number | null; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
 export type VMLease = { address: string };
 export type VMLoad = { load_1: number | null; load_15: number | null; load_5: number | null; status: string; vm_id: number };
 export type VMMetric = "cpu" | "memory" | "memory_available" | "memory_rss" | "read_bytes" | "read_requests" | "rx_bytes" | "rx_packets" | "tx_bytes" | "tx_packets" | "vcpu" | "write_bytes" | "write_requests";
@@ -264,6 +266,18 @@ export interface Methods {
     params: { cluster: number | string };
     result: Administrator[];
     errors: "incident" | "invalid_parameter" | "too_large" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Say whether a group is strict: one that is may keep a node from being emptied. */
+  "admin.affinity_group.edit": {
+    params: { affinity_group_id: number | string; strict: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: AffinityGroup;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** All groups, by whose they are. */
+  "admin.affinity_group.get_list": {
+    params: { cluster?: number | string | null };
+    result: AffinityGroup[] | { items: (AffinityGroup & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Whether the books balance: what accounts, nodes and storages count as used against what lives. */
   "admin.cluster.check": {
@@ -459,7 +473,7 @@ export interface Methods {
   };
   /** Add a node that answers at a libvirt URI. */
   "admin.node.add": {
-    params: { name: string; uri: string; address: string; cpu_total?: number | null; memory_mib_total?: number | null; cpu_overcommit?: number | null; memory_overcommit?: number | null; priority?: number; comment?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; uri: string; address: string; cpu_total?: number | null; memory_mib_total?: number | null; cpu_overcommit?: number | null; memory_overcommit?: number | null; priority?: number; comment?: string; traits?: string[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Node;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "not_supported" | "object_told_twice" | "same_host" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -489,7 +503,7 @@ export interface Methods {
   };
   /** Change a node; what is not given stays. Its URI changes only while no VM is placed there. */
   "admin.node.edit": {
-    params: { node_id: number | string; name?: string | null; uri?: string | null; address?: string | null; cpu_total?: number | null; memory_mib_total?: number | null; cpu_overcommit?: number | null; memory_overcommit?: number | null; priority?: number | null; comment?: string | null; tunnel_address?: string | null; migration_uri?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { node_id: number | string; name?: string | null; uri?: string | null; address?: string | null; cpu_total?: number | null; memory_mib_total?: number | null; cpu_overcommit?: number | null; memory_overcommit?: number | null; priority?: number | null; comment?: string | null; tunnel_address?: string | null; migration_uri?: string | null; traits?: string[] | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Node;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -1011,7 +1025,7 @@ export interface Methods {
   };
   /** Add a template. */
   "admin.template.add": {
-    params: { name: string; description?: string; cpu?: number; memory_mib?: number; points?: number; ec2name?: string; disk_mib?: number; local_disk?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description?: string; cpu?: number; memory_mib?: number; points?: number; ec2name?: string; disk_mib?: number; local_disk?: boolean; traits?: string[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Template;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -1023,7 +1037,7 @@ export interface Methods {
   };
   /** Change a template; what is not given stays. VMs made from it stay as they are. */
   "admin.template.edit": {
-    params: { template_id: number | string; name?: string | null; description?: string | null; cpu?: number | null; memory_mib?: number | null; points?: number | null; ec2name?: string | null; disk_mib?: number | null; local_disk?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { template_id: number | string; name?: string | null; description?: string | null; cpu?: number | null; memory_mib?: number | null; points?: number | null; ec2name?: string | null; disk_mib?: number | null; local_disk?: boolean | null; traits?: string[] | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Template;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -1146,6 +1160,12 @@ export interface Methods {
     params: { vm_id: number | string; node_id?: number | string | null; live?: boolean; limit_mib_s?: number | null; post_copy?: boolean | null; timeout_s?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: MovingVM;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "cannot_migrate" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Say what a node must have that a VM starts on, or moves to, in place of what its size asked for; where it runs now it runs on. */
+  "admin.vm.set_traits": {
+    params: { vm_id: number | string; traits: string[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VM;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Start a stopped VM, on any node that reaches its disks. */
   "admin.vm.start": {
@@ -1530,6 +1550,36 @@ export interface Methods {
     params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; account_number?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "owner_stays" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make a group. VMs are put into it when they are made, or by ``user.vm.set_affinity_group``. */
+  "user.affinity_group.create": {
+    params: { name: string; affinity: Affinity; strict?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: AffinityGroup;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a group that no VM is in. */
+  "user.affinity_group.delete": {
+    params: { affinity_group_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change the name of a group, or whether it is strict; none that runs is moved for it. */
+  "user.affinity_group.edit": {
+    params: { affinity_group_id: number | string; name?: string | null; strict?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: AffinityGroup;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One of the caller's groups. */
+  "user.affinity_group.get_by_id": {
+    params: { affinity_group_id: number | string; cluster?: number | string | null };
+    result: AffinityGroup;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's groups, by name. */
+  "user.affinity_group.get_list": {
+    params: { cluster?: number | string | null };
+    result: AffinityGroup[] | { items: (AffinityGroup & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Make a key. The answer holds key, to be sent as Authorization: Bearer; this once, it is kept nowhere. */
   "user.api_key.create": {
@@ -2535,7 +2585,7 @@ export interface Methods {
   };
   /** Create virtual machines: claim what they need and start them. */
   "user.vm.create": {
-    params: { name: string; description: string; image_id: number | string; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; tags?: Record<string, string> | null; guarded?: boolean; kbit_in?: number | null; kbit_out?: number | null; imds_tokens?: MetadataTokens | null; imds_hop_limit?: number | null; imds_enabled?: boolean | null; imds_ipv6?: boolean | null; imds_tags?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description: string; image_id: number | string; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; tags?: Record<string, string> | null; guarded?: boolean; kbit_in?: number | null; kbit_out?: number | null; imds_tokens?: MetadataTokens | null; imds_hop_limit?: number | null; imds_enabled?: boolean | null; imds_ipv6?: boolean | null; imds_tags?: boolean | null; affinity_group_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: CreatedVM[];
     errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "points_used_up" | "pool_full" | "quota_reached" | "storage_full" | "tag_limit" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "not_reachable" | "object_told_twice" | "storage_draining" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "bandwidth_refused" | "not_cluster_administrator" | "owner_blocked" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -2658,6 +2708,12 @@ export interface Methods {
     params: { vm_id: number | string; name: string; description: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: SavedVM;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "storage_not_on_node" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Put a VM into an affinity group of its owner's, and out of the one that it was in, which tells where it starts and moves to from then on. Its owners may. */
+  "user.vm.set_affinity_group": {
+    params: { vm_id: number | string; affinity_group_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VM;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Say what a VM boots from, from its next start on. Its operators may. */
   "user.vm.set_boot_order": {
