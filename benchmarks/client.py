@@ -52,10 +52,12 @@ class Caller:
         connections: int = 1,
         seconds: float = 1.0,
         path: str = "/jsonrpc",
+        requests: Sequence[tuple[str, str, Mapping[str, str]]] = (),
     ) -> Burst:
         """
         Call for about so many seconds; each thread goes through the bodies in turn.
 
+        :param requests: methods, paths and headers, gone through in their place; no bodies.
         :raises RuntimeError: an answer told an error.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -66,6 +68,7 @@ class Caller:
             "headers": {"Content-Type": "application/json", **(headers or {})},
             "connections": connections,
             "seconds": seconds,
+            "requests": requests,
         }
         self._process.stdin.write(json.dumps(wanted) + "\n")
         self._process.stdin.flush()
@@ -98,6 +101,10 @@ class _Connection(http.client.HTTPConnection):
 
 def make_calls(wanted: Mapping[str, Any]) -> dict[str, Any]:
     bodies = [body.encode() for body in wanted["bodies"]]
+    asked: list[tuple[str, str, bytes | None, Any]] = [
+        ("POST", wanted["path"], body, wanted["headers"]) for body in bodies
+    ]
+    asked = [(method, path, None, headers) for method, path, headers in wanted["requests"]] or asked
     barrier = threading.Barrier(wanted["connections"] + 1)
     taken: list[list[float]] = []
     sizes: list[int] = []
@@ -108,7 +115,7 @@ def make_calls(wanted: Mapping[str, Any]) -> dict[str, Any]:
         connection = _Connection("127.0.0.1", wanted["port"], timeout=60)
         mine: list[float] = []
         try:
-            connection.request("POST", wanted["path"], bodies[offset % len(bodies)], wanted["headers"])
+            connection.request(*asked[offset % len(asked)])
             response = connection.getresponse()
             data = response.read()
             if response.status != 200 or (
@@ -125,7 +132,7 @@ def make_calls(wanted: Mapping[str, Any]) -> dict[str, Any]:
         while now < end and not failures:
             number += 1
             began = now
-            connection.request("POST", wanted["path"], bodies[number % len(bodies)], wanted["headers"])
+            connection.request(*asked[number % len(asked)])
             response = connection.getresponse()
             data = response.read()
             if response.status != 200 or data.startswith(b'{"jsonrpc":"2.0","error"'):

@@ -20,6 +20,9 @@ class Constant(Resource):
         """Twisted has kept the body in a file."""
         return b""
 
+    def render_GET(self, request: Request) -> bytes:
+        return BODY
+
     def render_POST(self, request: Request) -> bytes:
         request.setHeader(b"content-type", b"application/json")
         return BODY
