@@ -157,6 +157,7 @@ class FarmNode:
         self.disks = _Part("disks", link, world)
         self.block_jobs = _Part("block_jobs", link, world)
         self.migrations = _Part("migrations", link, world)
+        self.suspensions = _Part("suspensions", link, world)
         self.networks = _Part("networks", link, world)
         self.nics = _Part("nics", link, world)
         self.streams = _Streams()

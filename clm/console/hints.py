@@ -23,7 +23,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "guard": "wawel vm set-policy VM --guarded", "protect": "wawel vm set-policy VM --guarded",
         "unguard": "wawel vm set-policy VM --no-guarded", "policy": "wawel vm set-policy VM",
         "snapshot": "wawel vm create-snapshot VM NAME",
-        "clone": _SAVE, "suspend": "wawel vm pause keeps its memory in place; wawel vm resume lets it go on",
+        "clone": _SAVE, "hibernate": "wawel vm suspend", "sleep": "wawel vm suspend", "wake": "wawel vm wake-up",
         "unpause": "wawel vm resume", "resize": _SIZE, "scale": _SIZE, "ssh": _SSH, "exec": _SSH, "connect": _SSH,
         "move": "wawel vm migrate VM, by an administrator; a whole node is emptied by: wawel node evacuate NODE",
         "log": "wawel vm console", "logs": "wawel vm console", "info": "wawel vm show", "status": "wawel vm show",
@@ -67,8 +67,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "apikey": "wawel api-key", "share": "wawel acl set", "import": "wawel image import",
     },
 }  # fmt: skip
-_OF_VMS: Final = ("start", "stop", "create", "destroy", "delete", "rm", "shutdown", "pause", "resume", "vnc", "console",
-                  "ls", "list", "show", "reset")  # fmt: skip
+_OF_VMS: Final = ("start", "stop", "create", "destroy", "delete", "rm", "shutdown", "pause", "resume", "suspend",
+                  "vnc", "console", "ls", "list", "show", "reset")  # fmt: skip
 
 
 def for_word(group: str, word: str, known: list[str]) -> str:

@@ -183,6 +183,11 @@ class MigrationCalls(_Calls):
     cancel = _slow(lambda node: node.migrations.cancel)
 
 
+class SuspensionCalls(_Calls):
+    save = _lasting(lambda node: node.suspensions.save, COPY_S)
+    restore = _lasting(lambda node: node.suspensions.restore, COPY_S)
+
+
 class NetworkCalls(_Calls):
     ensure = _quick(lambda node: node.networks.ensure)
     remove = _quick(lambda node: node.networks.remove)
@@ -258,6 +263,10 @@ class NodeCalls(Protocol):
     @property
     def migrations(self) -> MigrationCalls:
         return MigrationCalls(self)
+
+    @property
+    def suspensions(self) -> SuspensionCalls:
+        return SuspensionCalls(self)
 
     @property
     def networks(self) -> NetworkCalls:

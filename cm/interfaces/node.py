@@ -15,6 +15,7 @@ from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
+from cm.interfaces.suspension import ISuspensions
 from cm.interfaces.volume import IPools, IVolumes
 
 
@@ -46,6 +47,9 @@ class INode(Protocol):
 
     @property
     def migrations(self) -> IMigrations: ...
+
+    @property
+    def suspensions(self) -> ISuspensions: ...
 
     @property
     def networks(self) -> INetworks: ...

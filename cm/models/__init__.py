@@ -25,6 +25,7 @@ from cm.models.sample import MeasuringLease, SampleBlock, SampleLayout, SamplePr
 from cm.models.security_group import NicGroup, SecurityGroup, SecurityRule
 from cm.models.snapshot import Snapshot
 from cm.models.storage import Storage, StorageAttachment
+from cm.models.suspension import Suspension
 from cm.models.tag import ObjectTag
 from cm.models.template import Template
 from cm.models.trust import TrustedKey
@@ -87,6 +88,7 @@ __all__ = [
     "Storage",
     "StorageAttachment",
     "StoredObject",
+    "Suspension",
     "Template",
     "TrustedKey",
     "UnknownDomain",

@@ -28,6 +28,7 @@ from cm.services.console_log import delete_log
 from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
+from cm.services.suspension import forget_memory
 from cm.store.change import record_change
 from cm.store.domain import EndingVolume, VolumePlan, ending_volumes, node_with_disks, root_storage, volume_plans
 from cm.store.free_volume import set_free
@@ -177,10 +178,15 @@ async def _obeyed(work: Work) -> bool:
 
 
 async def rest(work: Work) -> None:
-    """Forget the definition and give the node back; the disk, address and quota stay."""
+    """Forget the definition and give the node back; the disk, address and quota stay. Of a suspended VM, its memory."""
     row = await work.db_vm(_alone, work.op)
     await _remove_domain(work, row)
-    await work.complete(rest_stopped, row.id)
+    await work.complete(_rested, work.op)
+
+
+def _rested(session: Session, op: OperationRow) -> None:
+    rest_stopped(session, vm_of(op))
+    forget_memory(session, vm_of(op), Cause(CauseKind.OPERATION, str(op.id)))
 
 
 async def clean_up(work: Work) -> None:

@@ -33,6 +33,7 @@ from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, screen_as_asked, settle
 from cm.services.network import networks_of
 from cm.services.placement import Placing
+from cm.services.suspension import forget_memory, going_on
 from cm.store.affinity_group import peers_of
 from cm.store.cached_image import Copy, copy_at, find_copy
 from cm.store.claim import claim_port
@@ -111,7 +112,8 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
         return None
     needs = needs_of(session, row.id)
     request = needs.request(row.cpu, row.memory_mib, peers_of(session, row.id))
-    decision = Placing(session, policy.placement).choose(request)
+    only = going_on(session, row.id) if op.kind is OperationKind.VM_WAKE_UP else None
+    decision = Placing(session, policy.placement, only=only).choose(request)
     node_id = decision.node_id
     place_vm(session, row.id, node_id)
     place_operation(session, op.id, node_id)
@@ -129,7 +131,7 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
 
 async def launch(work: Work) -> None:
     """Make what is missing and start; found running, it is only recorded."""
-    prepared = await work.db_vm(_prepare, work.services.policy)
+    prepared = await work.db_vm(prepare, work.services.policy)
     await _await_base(work, prepared)
     await await_links(work, prepared.node_id, prepared.links)
     copies = any(v.mode is VolumeMode.COPY and not v.made for v in prepared.volumes)
@@ -190,7 +192,8 @@ def _copy_ended(copy_id: int, session: Session, op: OperationRow) -> bool:
     return copy is None or copy.state in (CachedState.OK, CachedState.FAILED)
 
 
-def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
+def prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
+    """What the node's threads need of a VM that is placed."""
     if row.node_id is None:
         raise ObjectNotFound("node of vm", row.id)
     refuse_held(session, row.id)
@@ -214,10 +217,10 @@ def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
 
 def _anew(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy) -> Launch:
     """The same, where copies are going to be made."""
-    for plan in _prepare(session, row, policy).volumes:
+    for plan in prepare(session, row, policy).volumes:
         if plan.mode is VolumeMode.COPY and plan.base is not None and not plan.made:
             make_anew(session, op, plan.volume_id)
-    return _prepare(session, row, policy)
+    return prepare(session, row, policy)
 
 
 @job(Pace.SLOW, MAKE_S)
@@ -272,6 +275,8 @@ def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetim
     Written before the hypervisor is asked: an end that a hook reports from before now is an earlier launch's. From now
     on the disks hold the guest's data: one that is missing later is an error, never made anew.
     """
+    if op.kind is OperationKind.VM_START:  # it begins anew, whatever it was before
+        forget_memory(session, vm_of(op), Cause(CauseKind.OPERATION, str(op.id)))
     return mark_launch(session, vm_of(op), made)
 
 

@@ -39,7 +39,7 @@ from cm.rpc.vocabulary import (
 from cm.rules.access import Level
 from cm.rules.operation import OperationKind
 
-PowerState = Literal["Halted", "Paused", "Running"]
+PowerState = Literal["Halted", "Paused", "Running", "Suspended"]
 Ec2State = Literal["pending", "running", "shutting-down", "stopping", "stopped", "terminated"]
 Endpoint = Annotated[str, Meta(examples=["192.0.2.1:5900"], description="Address and port.")]
 

@@ -44,6 +44,7 @@ class VMState(StrEnum):
     PAUSED = "paused"
     STOPPING = "stopping"
     STOPPED = "stopped"
+    SUSPENDED = "suspended"
     SAVING = "saving"
     REBOOTING = "rebooting"
     ERROR = "error"
@@ -57,6 +58,7 @@ class Wanted(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"
+    SUSPENDED = "suspended"
     SAVED = "saved"
     DESTROYED = "destroyed"
 
@@ -204,6 +206,7 @@ class VolumeUse(StrEnum):
     ROOT_DISK = "root_disk"  # of a VM, with which it goes
     DATA_DISK = "data_disk"  # a disk that somebody made or brought
     SNAPSHOT = "snapshot"  # a point in time, or what only other volumes stand on
+    MEMORY = "memory"  # of a VM that is suspended
     CACHE = "cache"  # a node's own copy of an image
     TRASH = "trash"
     UNACCOUNTED = "unaccounted"  # by one of our names, and on no record

@@ -26,6 +26,7 @@ _VOLUME: Final = re.compile(f"(?P<kind>vm|image|object)-(?P<uuid>{_UUID})(?P<res
 _ROOT: Final = "-root"
 _CONSOLE: Final = "-console.log"
 _CACHED: Final = "-cached"
+_MEMORY: Final = "-memory"
 # libvirt's virtlogd gives a full log a number and begins another.
 _ROTATED: Final = re.compile(rf"{re.escape(_CONSOLE)}\.[0-9]{{1,3}}")
 _HOLDER: Final = re.compile(f"merge-({_NUMBER})")
@@ -147,6 +148,15 @@ def data_volume(vm_uuid: UUID | str, ending: str) -> str:
     return str(VolumeName(VolumeKind.VM, str(vm_uuid), f"-d{uuid4().hex[:12]}.{ending}"))
 
 
+def memory_volume(vm_uuid: UUID | str, key: UUID) -> str:
+    """
+    What the memory of a VM that is suspended is written to.
+
+    :param key: a new one: should a node be late with deleting one, it is not the next that it deletes.
+    """
+    return str(VolumeName(VolumeKind.VM, str(vm_uuid), f"-{key.hex[:12]}{_MEMORY}.raw"))
+
+
 def console_volume(vm_uuid: UUID | str) -> str:
     """The name of what a VM's serial console is logged to."""
     return str(VolumeName(VolumeKind.VM, str(vm_uuid), _CONSOLE))
@@ -201,11 +211,13 @@ def is_kept(name: str) -> bool:
 
 
 def another_name(name: str, key: UUID) -> str:
-    """For what is made once more. Whose it is, and that it is a copy in the cache, stays readable."""
+    """For what is made once more. Whose it is, and that it is a copy in the cache or memory, stays readable."""
     stem, _, ending = name.rpartition(".")
     owner = volume_of(name)
     if owner is not None and stem.endswith(_CACHED):
         return cached_volume(owner.uuid, key, ending)
+    if owner is not None and stem.endswith(_MEMORY):
+        return memory_volume(owner.uuid, key)
     return moved_volume(name, key, ending)
 
 

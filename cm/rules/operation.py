@@ -24,6 +24,8 @@ class OperationKind(StrEnum):
     VM_MIGRATE = "vm_migrate"
     VM_PAUSE = "vm_pause"
     VM_RESUME = "vm_resume"
+    VM_SUSPEND = "vm_suspend"
+    VM_WAKE_UP = "vm_wake_up"
     VM_DESTROY = "vm_destroy"
     VM_SAVE = "vm_save_and_shutdown"
     VM_TO_IMAGE = "vm_to_image"
@@ -122,7 +124,7 @@ class KindSpec:
 
 
 _V, _O = VMState, ObjectKind
-RESTS: Final = frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.ERROR, _V.PENDING})
+RESTS: Final = frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.SUSPENDED, _V.ERROR, _V.PENDING})
 AS_SEEN: Final = "the VM is wanted as it is seen"
 
 # "Nothing accepted is lost" makes the ends of VMs patient.
@@ -158,7 +160,8 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         abandoned=AS_SEEN,
         patient=True,
         call="vm.stop",
-        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.ERROR, _V.PENDING}),
+        # Of one that is suspended it forgets the memory.
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.SUSPENDED, _V.ERROR, _V.PENDING}),
         wanted=Wanted.STOPPED,
         shown=_V.STOPPING,
         interruptible=True,
@@ -234,6 +237,32 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         call="vm.resume",
         allowed=frozenset({_V.PAUSED}),
         wanted=Wanted.RUNNING,
+        interruptible=True,
+    ),
+    OperationKind.VM_SUSPEND: KindSpec(
+        holds=(_O.VM, _O.VOLUME),  # and what its memory is written to
+        action=Action.STOP,
+        seconds=86_400,  # once it was begun its node has to be asked what has become of its guest
+        failed="VM {name} could not be suspended",
+        abandoned="what was claimed goes back, and the VM runs on; refused once its memory is being written",
+        patient=True,
+        call="vm.suspend",
+        allowed=frozenset({_V.RUNNING}),
+        wanted=Wanted.SUSPENDED,
+        shown=_V.STOPPING,
+        interruptible=True,
+        ends_guest=True,
+    ),
+    OperationKind.VM_WAKE_UP: KindSpec(
+        holds=(_O.VM,),
+        action=Action.START,
+        seconds=3600,  # its memory is read
+        failed="VM {name} could not be woken up",
+        abandoned="it stays suspended; once its memory was read, it is wanted as it is seen",
+        call="vm.wake_up",
+        allowed=frozenset({_V.SUSPENDED}),
+        wanted=Wanted.RUNNING,
+        shown=_V.STARTING,
         interruptible=True,
     ),
     OperationKind.VM_DESTROY: KindSpec(

@@ -147,8 +147,10 @@ def plan(
                 )
             )
             continue
-        if state in GONE and record.seen is Seen.UNKNOWN and record.wanted is not Wanted.STOPPED:
+        if state in GONE and record.seen is Seen.UNKNOWN and record.wanted not in (Wanted.STOPPED, Wanted.SUSPENDED):
             continue  # a launch that failed: its operation has said so, and nothing ended
+        if state is Seen.PAUSED and record.wanted is Wanted.SUSPENDED and record.seen is not Seen.RUNNING:
+            continue  # it was being woken up: its domain has not gone on yet
         if state is not record.seen and not (state in GONE and record.seen in GONE):
             observe.append(Observe(record.id, record.version, state, reason))
             continue

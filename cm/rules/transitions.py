@@ -340,6 +340,7 @@ VM: Final = Noun(
         Standing(_V.PAUSED, rest=True),
         Standing(_V.STOPPING, work=shown_as(_V.STOPPING)),
         Standing(_V.STOPPED, rest=True),
+        Standing(_V.SUSPENDED, rest=True),
         Standing(_V.SAVING, work=shown_as(_V.SAVING)),
         Standing(_V.REBOOTING, work=shown_as(_V.REBOOTING)),
         Standing(_V.ERROR, rest=True),
@@ -360,7 +361,7 @@ VM: Final = Noun(
         ([_V.STARTING], "done", [_V.RUNNING], _BY_WORK),
         # Its guest had ended before the launch could be recorded: its policy follows at once.
         ([_V.STARTING], "done", [_V.STOPPING, _V.SAVING, _V.DESTROYING], _BY_WORK),
-        ([_V.STOPPING], "done", [_V.STOPPED, _V.PENDING], _BY_WORK),
+        ([_V.STOPPING], "done", [_V.STOPPED, _V.SUSPENDED, _V.PENDING], _BY_WORK),
         # A reset leaves what is seen as it is, where the domain ended meanwhile.
         ([_V.REBOOTING], "done", [_V.RUNNING, _V.ERROR, _V.PENDING], _BY_WORK),
         ([_V.SAVING, _V.DESTROYING], "done", [_V.DESTROYED], _BY_WORK),
@@ -368,6 +369,7 @@ VM: Final = Noun(
         (_UNDER_WAY, FAILED, [_V.RUNNING, _V.PAUSED], _BY_WORK),
         ([_V.STARTING, _V.STOPPING, _V.SAVING, _V.DESTROYING], FAILED, [_V.ERROR], _BY_WORK),
         ([_V.STOPPING, _V.REBOOTING], FAILED, [_V.STOPPED, _V.PENDING], _BY_WORK),
+        ([_V.STARTING, _V.STOPPING], FAILED, [_V.SUSPENDED], _BY_WORK),
         # An operation without a state of its own: it wants the VM to be what is seen.
         ([_V.ERROR], FAILED, [_V.STOPPED], _BY_WORK),
         (
@@ -377,12 +379,12 @@ VM: Final = Noun(
             ASKER,
         ),
         ([_V.STARTING, _V.STOPPING, _V.SAVING], "operation.abandon", [_V.ERROR], ASKER),
-        ([_V.STARTING], "operation.abandon", [_V.DESTROYING], ASKER),
+        ([_V.STARTING], "operation.abandon", [_V.SUSPENDED, _V.DESTROYING], ASKER),
         ([_V.ERROR], "operation.abandon", [_V.STOPPED], ASKER),
         (_RESTS, "operation.retry", _UNDER_WAY, ASKER),
         # A pause or resume that is tried again, which wants the VM otherwise and shows no state of its own.
-        ([_V.STOPPED], "operation.retry", [_V.ERROR], ASKER),
-        ([_V.ERROR], "operation.retry", [_V.PENDING], ASKER),
+        ([_V.STOPPED, _V.SUSPENDED], "operation.retry", [_V.ERROR], ASKER),
+        ([_V.ERROR, _V.SUSPENDED], "operation.retry", [_V.PENDING], ASKER),
         ([_V.RUNNING, _V.PAUSED], "drift.apply", [_V.STOPPING], "an administrator"),
         (
             [_V.PENDING, _V.RUNNING, _V.PAUSED, _V.ERROR],
@@ -392,7 +394,7 @@ VM: Final = Noun(
         ),
         # Under way is a pause or resume, which is woken by it and fails next.
         ([_V.PENDING, _V.RUNNING, _V.PAUSED], "its domain ended", [_V.ERROR], _BY_END),
-        ([_V.PENDING, _V.PAUSED, _V.STOPPED, _V.ERROR], "seen running", [_V.RUNNING], _BY_EVIDENCE),
+        ([_V.PENDING, _V.PAUSED, _V.STOPPED, _V.SUSPENDED, _V.ERROR], "seen running", [_V.RUNNING], _BY_EVIDENCE),
         ([_V.PENDING, _V.RUNNING, _V.STOPPED, _V.ERROR], "seen paused", [_V.PAUSED], _BY_EVIDENCE),
     ),
 )

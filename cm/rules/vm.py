@@ -43,6 +43,8 @@ def status(facts: VMFacts) -> VMState:
         return VMState.RUNNING
     if facts.seen is Seen.PAUSED:
         return VMState.PAUSED
+    if facts.wanted is Wanted.SUSPENDED:
+        return VMState.SUSPENDED  # whatever failed since: its memory lies there still
     if facts.failed or facts.wanted in (Wanted.DESTROYED, Wanted.SAVED):
         return VMState.ERROR
     if facts.seen is Seen.UNKNOWN:
@@ -52,13 +54,16 @@ def status(facts: VMFacts) -> VMState:
     return VMState.ERROR
 
 
-def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: SeenReason) -> OperationKind:
+def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: SeenReason) -> OperationKind | None:
     """
     What to do with a VM whose domain ended though no operation of ours was under way.
 
     :param reason: why it ended; the restart of the host itself is nobody's wish, so the VM starts again.
-    :return: the operation that settles it. Stopping only records the end and frees the node.
+    :return: the operation that settles it. Stopping only records the end and frees the node. None: there is nothing to
+        settle: it is suspended, and what has ended had not gone on yet.
     """
+    if wanted is Wanted.SUSPENDED:
+        return None
     if wanted is Wanted.DESTROYED:
         return OperationKind.VM_DESTROY
     if wanted is Wanted.SAVED:
@@ -92,6 +97,7 @@ CC1_CODES: Final[dict[VMState, int]] = {
     VMState.SAVING: 4,
     VMState.ERROR: 5,
     VMState.REBOOTING: 8,
+    VMState.SUSPENDED: 9,
     VMState.STOPPED: 10,
 }
 CC1_RUNNING_CTX: Final = 7
@@ -103,6 +109,7 @@ XO_POWER_STATE: Final[dict[VMState, str]] = {
     VMState.PAUSED: "Paused",
     VMState.STOPPING: "Running",
     VMState.STOPPED: "Halted",
+    VMState.SUSPENDED: "Suspended",
     VMState.SAVING: "Halted",
     VMState.REBOOTING: "Running",
     VMState.ERROR: "Halted",
@@ -117,6 +124,7 @@ EC2_STATE: Final[dict[VMState, str]] = {
     VMState.PAUSED: "running",
     VMState.STOPPING: "stopping",
     VMState.STOPPED: "stopped",
+    VMState.SUSPENDED: "stopped",
     VMState.SAVING: "stopping",
     VMState.REBOOTING: "running",
     VMState.ERROR: "stopped",

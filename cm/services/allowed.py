@@ -76,6 +76,8 @@ CALLS: Final = (
     Call("user.vm.reset", _A.RESET, _K.VM_RESET),
     Call("user.vm.pause", _A.PAUSE, _K.VM_PAUSE),
     Call("user.vm.resume", _A.RESUME, _K.VM_RESUME),
+    Call("user.vm.suspend", _A.STOP, _K.VM_SUSPEND),
+    Call("user.vm.wake_up", _A.START, _K.VM_WAKE_UP),
     Call("user.vm.edit", _A.EDIT),
     Call("user.vm.set_imds", _A.EDIT),
     Call("user.vm.set_policy", _A.DESTROY),

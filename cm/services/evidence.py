@@ -21,8 +21,10 @@ from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.vm import GONE, after_power_off, is_stopped
 from cm.runtime.database import notify
 from cm.runtime.wall import utc_now
+from cm.services.release import rest_stopped
 from cm.services.saving import reserve_image
 from cm.services.stopped import tell_stopped
+from cm.services.suspension import forget_memory
 from cm.store.change import record_change
 from cm.store.health import record_hooked
 from cm.store.hook_event import HookRecord, insert_event, write_effect
@@ -110,6 +112,9 @@ def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at:
 def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> None:
     """Open the operation that an end which nobody asked for leads to, by the VM's policy, never by a guess."""
     kind = after_power_off(row.wanted, row.on_poweroff, reason)
+    if kind is None:
+        rest_stopped(session, row.id)
+        return
     image_id = row.save_image_id
     if kind is OperationKind.VM_SAVE and image_id is None:
         image_id = _reserve_autosave(session, row)
@@ -211,6 +216,9 @@ def record_look(
         return "ended" if record_end(session, row, seen, reason, now(), cause=cause) else "changed"
     if not write_evidence(session, row, seen, reason, now()):
         return "changed"
+    if row.wanted is Wanted.SUSPENDED and row.operation_id is None:  # nobody of ours has told it to go on
+        forget_memory(session, vm_id, Cause(CauseKind.LOOK, str(row.node_id or "")))
+        intend_as_seen(session, vm_id)
     if is_stopped(row.wanted, seen, reason):
         tell_stopped(session, row)
     if row.vnc_generation and row.seen not in (Seen.RUNNING, Seen.PAUSED):

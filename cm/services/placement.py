@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -71,14 +71,22 @@ class Placing:
 
     :param loads: a snapshot of this transaction to begin with.
     :param without: a node that is no choice.
+    :param only: nodes that are; None: all.
     """
 
     def __init__(
-        self, session: Session, policy: Policy, loads: Iterable[NodeLoad] | None = None, *, without: int | None = None
+        self,
+        session: Session,
+        policy: Policy,
+        loads: Iterable[NodeLoad] | None = None,
+        *,
+        without: int | None = None,
+        only: Collection[int] | None = None,
     ) -> None:
         self._session = session
         self._policy = policy
         self._without = without
+        self._only = only
         self._loads = loads
         self._ranking: Ranking | None = None
         self._partial = False  # whether its nodes have those storages alone that its request asks for
@@ -111,15 +119,18 @@ class Placing:
 
     def _ranked(self, request: VMRequest) -> Ranking:
         ranking = self._ranking
-        if ranking is None and self._loads is None and self._without is None:
+        if ranking is None and self._loads is None and self._without is None and self._only is None:
             ranking, self._partial = _ranking(self._session, request, self._policy), True
         elif ranking is None or ranking.vm != request:
             if self._partial and ranking is not None and not request.storages <= ranking.vm.storages:
                 raise ValueError("of the requests of one call, the one of most storages comes first")
-            nodes = [node for node in self.loads() if node.id != self._without]
+            nodes = [node for node in self.loads() if self._may(node.id)]
             ranking = Ranking(request, nodes, self._policy)
         self._ranking = ranking
         return ranking
+
+    def _may(self, node_id: int) -> bool:
+        return node_id != self._without and (self._only is None or node_id in self._only)
 
     def loads(self) -> Iterable[NodeLoad]:
         """The snapshot, with the claims in it; before anything was asked for it, with all storages."""

@@ -46,7 +46,7 @@ def reserve_place(
     while True:
         try:
             with session.begin_nested():
-                placing = Placing(session, policy.placement, left, without=without)
+                placing = Placing(session, policy.placement, left, without=without, only=only)
                 decision = placing.choose(request)
                 claim_target(session, row.id, decision.node_id)
         except NoFreePort as error:

@@ -379,7 +379,7 @@ def change_state(
     :raises AccessNeeded: the caller may see it, and not do this.
     :raises WrongVMState: its state does not allow this.
     :raises VMGuarded: it would end the VM, whose owner does not want that; administrators do it all the same.
-    :raises PointsUsedUp: it would be started, and its account has used up its points.
+    :raises PointsUsedUp: it would be started or woken up, and its account has used up its points.
     :raises VMBusy: another operation is under way; destroy alone ends an interruptible one.
     """
     session = caller.session
@@ -398,7 +398,7 @@ def change_state(
         caller.note("give up", operation_id=row.operation_id, kind=row.operation_kind)
     elif row.operation_id is None and row.state not in spec.allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
-    if kind is OperationKind.VM_START and who is not None:
+    if kind in (OperationKind.VM_START, OperationKind.VM_WAKE_UP) and who is not None:
         refuse_points(session, row.account_id, caller.policy)
     if kind is OperationKind.VM_DESTROY:
         for yielding_id in find_yielding(session, ObjectKind.VM, vm_id):

@@ -169,9 +169,12 @@ WITH attached AS (
 ), snapshots AS (
     DELETE FROM snapshot WHERE disk_id = ANY(ARRAY(SELECT disk_id FROM attached WHERE delete_with_vm))
     RETURNING volume_id, spare_id
+), memories AS (
+    DELETE FROM suspension WHERE vm_id = :id RETURNING volume_id
 ), volumes AS (
     DELETE FROM volume WHERE id = ANY(ARRAY(SELECT volume_id FROM disks UNION ALL SELECT volume_id FROM snapshots
-                                            UNION ALL SELECT spare_id FROM snapshots))
+                                            UNION ALL SELECT spare_id FROM snapshots
+                                            UNION ALL SELECT volume_id FROM memories))
     RETURNING storage_id, claimed_bytes, name
 ), left_behind AS (
     INSERT INTO leftover_volume (storage_id, name, vm_id, node_ids)

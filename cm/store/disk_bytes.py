@@ -350,13 +350,14 @@ def delete_volume(session: Session, volume_id: int) -> int | None:
 
 
 def is_somebodys(session: Session, volume_id: int) -> bool:
-    """Whether a disk or an image lies on a volume, or what is in a bucket."""
+    """Whether a disk or an image lies on a volume, what is in a bucket, or a suspended VM's memory."""
     return bool(
         session.scalar(
             text(
                 "SELECT EXISTS (SELECT 1 FROM disk WHERE volume_id = :id)"
                 " OR EXISTS (SELECT 1 FROM image WHERE volume_id = :id)"
                 " OR EXISTS (SELECT 1 FROM stored_object WHERE volume_id = :id)"
+                " OR EXISTS (SELECT 1 FROM suspension WHERE volume_id = :id)"
             ),
             {"id": volume_id},
         )

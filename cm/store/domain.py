@@ -161,7 +161,10 @@ SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, min(a.number
   FROM attachment a JOIN disk k ON k.id = a.disk_id LEFT JOIN snapshot s ON s.disk_id = k.id
   CROSS JOIN LATERAL unnest(ARRAY[k.volume_id, s.volume_id, s.spare_id]) AS x (id) JOIN volume u ON u.id = x.id
   JOIN storage o ON o.id = u.storage_id
- WHERE a.vm_id = :id AND a.delete_with_vm GROUP BY u.id, o.id ORDER BY number, u.id
+ WHERE a.vm_id = :id AND a.delete_with_vm GROUP BY u.id, o.id
+ UNION ALL SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, 32767, false, true, false
+  FROM suspension m JOIN volume u ON u.id = m.volume_id JOIN storage o ON o.id = u.storage_id WHERE m.vm_id = :id
+ ORDER BY number, id
 """,
 )
 
@@ -169,7 +172,7 @@ SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, min(a.number
 def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
     """
     What lies on storages of a VM's own disks, snapshots too, the root disk's first; what is to become of it. A snapshot
-    whose deletion was given up may be there, and then has what it had.
+    whose deletion was given up may be there, and then has what it had. Last is its memory, be it half written.
     """
     return tuple(
         EndingVolume(

@@ -192,13 +192,13 @@ def list_content(
 ) -> Sequence[results.StoredVolume]:
     """A page of what lies on a storage, oldest first."""
     statement = """SELECT u.id AS volume_id, u.name, u.format, u.mode, u.size_bytes, u.claimed_bytes, u.made,
-           b.name AS base, i.id AS image_id, coalesce(i.name, '') AS image_name, k.id AS disk_id, a.vm_id,
+           b.name AS base, i.id AS image_id, coalesce(i.name, '') AS image_name, k.id AS disk_id, v.id AS vm_id,
            coalesce(v.name, '') AS vm_name, t.name || '/' || o.key AS object,
-           coalesce(i.account_id, k.account_id, o.account_id) AS user_id
+           coalesce(i.account_id, k.account_id, o.account_id, v.account_id) AS user_id
       FROM volume u LEFT JOIN volume b ON b.id = u.backing_id LEFT JOIN image i ON i.volume_id = u.id
       LEFT JOIN disk k ON k.volume_id = u.id
       LEFT JOIN LATERAL (SELECT vm_id FROM attachment WHERE disk_id = k.id ORDER BY read_only, vm_id LIMIT 1) a ON true
-      LEFT JOIN vm v ON v.id = a.vm_id
+      LEFT JOIN suspension m ON m.volume_id = u.id LEFT JOIN vm v ON v.id = coalesce(a.vm_id, m.vm_id)
       LEFT JOIN stored_object o ON o.volume_id = u.id LEFT JOIN bucket t ON t.id = o.bucket_id
      WHERE u.storage_id = :s AND (CAST(:after AS bigint) IS NULL OR u.id > :after) ORDER BY u.id LIMIT :limit"""
     found = session.execute(text(statement), {"s": storage_id, "after": after, "limit": limit})

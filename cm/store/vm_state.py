@@ -41,11 +41,13 @@ def intend(session: Session, vm_id: int, wanted: Wanted) -> None:
 
 
 def intend_as_seen(session: Session, vm_id: int) -> None:
-    """Want what is seen, so that nothing goes on by itself; of a live VM."""
+    """Want what is seen, so that nothing goes on by itself; of a live VM. One whose memory lies there is suspended."""
     session.execute(
         text(
-            "UPDATE vm SET wanted = CASE WHEN seen IN ('absent', 'off', 'crashed', 'unknown') THEN 'stopped'"
-            " WHEN seen = 'paused' THEN 'paused' ELSE 'running' END WHERE id = :id AND closed_at IS NULL"
+            "UPDATE vm SET wanted = CASE WHEN seen NOT IN ('absent', 'off', 'crashed', 'unknown') THEN"
+            " CASE seen WHEN 'paused' THEN 'paused' ELSE 'running' END"
+            " WHEN EXISTS (SELECT 1 FROM suspension s WHERE s.vm_id = vm.id) THEN 'suspended' ELSE 'stopped' END"
+            " WHERE id = :id AND closed_at IS NULL"
         ),
         {"id": vm_id},
     )
@@ -164,20 +166,22 @@ def mark_launch(session: Session, vm_id: int, made: list[int]) -> datetime:
 
 _LAUNCHED = Prepared(
     "launched",
-    "UPDATE vm SET seen = 'running', seen_reason = 'booted', seen_at = clock_timestamp(), error = ''"
+    "UPDATE vm SET seen = 'running', seen_reason = :reason, seen_at = clock_timestamp(), error = ''"
     " WHERE id = :id AND (:looked OR NOT seen = ANY(CAST(:gone AS text[]))) RETURNING vnc_generation",
 )
 _GONE = [str(seen) for seen in GONE]
 
 
-def write_launched(session: Session, vm_id: int, *, looked: bool) -> int | None:
+def write_launched(
+    session: Session, vm_id: int, *, looked: bool, reason: SeenReason = SeenReason.BOOTED
+) -> int | None:
     """
     A VM was launched.
 
     :param looked: it was seen to run. Else its end may have come in already.
     :return: how often its screen was asked for, open or closed, until now. None where its end did: nothing was written.
     """
-    generation: int | None = _LAUNCHED(session, id=vm_id, looked=looked, gone=_GONE).scalar()
+    generation: int | None = _LAUNCHED(session, id=vm_id, looked=looked, reason=reason, gone=_GONE).scalar()
     return generation
 
 

@@ -38,6 +38,9 @@ def expected(session: Session, storage_id: int) -> Expected:
             "  AND h.object_id = s.disk_id)"
             " UNION ALL SELECT u.name FROM volume u JOIN stored_object o ON o.volume_id = u.id"
             " WHERE u.storage_id = :s AND o.state = 'ok' AND u.lost_at IS NULL"
+            " UNION ALL SELECT u.name FROM volume u JOIN suspension m ON m.volume_id = u.id WHERE u.storage_id = :s"
+            " AND u.made AND u.lost_at IS NULL AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = m.vm_id"
+            f"  AND {is_open('o')})"
             " UNION ALL SELECT u.name FROM volume u JOIN free_volume f ON f.volume_id = u.id WHERE u.storage_id = :s"
             "  AND u.lost_at IS NULL AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.volume_id = u.id)"
         ),
@@ -245,8 +248,9 @@ SELECT i.id AS image_id, i.kind = 'system' AS made_from, k.id AS disk_id,
        coalesce(nullif(k.name, ''), i.name, '') AS name, s.id AS snapshot_id, coalesce(s.name, '') AS snapshot,
        s.id IS NULL OR k.volume_id IN (SELECT id FROM over) AS read,
        (SELECT coalesce(json_agg(json_build_array(v.id, v.account_id, v.name) ORDER BY v.id), '[]')
-          FROM attachment t JOIN vm v ON v.id = t.vm_id WHERE t.disk_id = k.id OR i.kind = 'system'
-           AND t.disk_id IN (SELECT d.id FROM disk d JOIN above ON above.id = d.volume_id)) AS vms
+          FROM vm v WHERE v.id IN (SELECT t.vm_id FROM attachment t WHERE t.disk_id = k.id OR i.kind = 'system'
+           AND t.disk_id IN (SELECT d.id FROM disk d JOIN above ON above.id = d.volume_id)
+         UNION ALL SELECT m.vm_id FROM suspension m WHERE m.volume_id = :id)) AS vms
   FROM volume u LEFT JOIN snapshot s ON s.volume_id = u.id LEFT JOIN disk k ON k.volume_id = u.id OR k.id = s.disk_id
   LEFT JOIN image i ON i.volume_id = u.id OR i.id = k.image_id WHERE u.id = :id
 """

@@ -43,6 +43,8 @@ ASKED = {
     OperationKind.VM_RESET: "reset",
     OperationKind.VM_PAUSE: "pause",
     OperationKind.VM_RESUME: "resume",
+    OperationKind.VM_SUSPEND: "suspend",
+    OperationKind.VM_WAKE_UP: "wake_up",
     OperationKind.VM_VNC: "attach_vnc",
     OperationKind.VM_SAVE: "save_and_shutdown",
     OperationKind.VM_TO_IMAGE: "save",

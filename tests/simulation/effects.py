@@ -30,7 +30,7 @@ PRESSED: Final = {"vm_reset": "reset", "vm_pause": "pause", "vm_resume": "resume
 EXPECTED: Final = (
     "vm_create overlay", "vm_create copy", "vm_create vnc", "vm_create iso", "vm_create data disk",
     "vm_create saved image", "vm_start", "vm_stop", "vm_shutdown", "vm_reset", "vm_pause", "vm_resume", "vm_destroy",
-    "vm_create new disk", "attach_or_create", "attach_or_create used",
+    "vm_suspend", "vm_wake_up", "memories compared", "vm_create new disk", "attach_or_create", "attach_or_create used",
     "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move", "vm_migrate",
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
@@ -67,6 +67,7 @@ class Effects:
         self.simulation = simulation
         self.disks: dict[str, bytes] = {}
         self.held = Held(simulation)
+        self.asleep: dict[str, bytes] = {}  # by the volume of a guest's memory: what its disk held when it was written
         self.did: dict[tuple[str, str], list[float]] = defaultdict(list)  # (method, uuid): when
         self.ends: list[tuple[float, str]] = []
         self.counted: Counter[str] = Counter()
@@ -77,6 +78,12 @@ class Effects:
         """A call took effect on a node."""
         if method == "take":
             self.held.taken(memory.world.storages, args)
+        if method == "resume":
+            for node in self.simulation.nodes:
+                if node.memory.world is memory.world:
+                    node.drowsy.discard(str(args[0]))
+        if method == "save":
+            self.asleep[args[2]] = self.disks.get(args[0], b"")
         if method in PRESSED.values() or method == "set_vnc":
             self.did[method, str(args[0])].append(self.simulation.unix_s())
 
@@ -131,6 +138,15 @@ class Effects:
         elif content != known and not self.simulation.excuses.holds("volume deleted", f"vm-{uuid}-root.qcow2"):
             self.simulation.break_invariant(f"VM {uuid} starts with a disk that is not as its guest left it")
         self.held.written.setdefault(uuid, set()).add(content)
+
+    def wakes(self, node: Node, uuid: str) -> None:
+        """A guest is about to go on: from what its disk is as it was by then."""
+        pools = [share.volumes for share in self.simulation.shares]
+        lies = {name: v.saved.uuid for volumes in pools for name, v in volumes.items() if v.saved is not None}
+        known = [self.asleep[name] for name, of in lies.items() if of == uuid and name in self.asleep]
+        if uuid in self.disks and known and self.disks[uuid] not in known:
+            self.simulation.break_invariant(f"VM {uuid} goes on from memory that is older than its disk")
+        self.counted["memories compared"] += bool(known)
 
     def writes(self, node: Node, uuid: str, launch: int) -> None:
         """A guest writes to its disk, what nobody else does."""

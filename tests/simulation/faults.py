@@ -21,7 +21,7 @@ MUTATING: Final = (
     "define", "start", "destroy", "undefine", "create_overlay", "create_copy", "delete", "shutdown", "reset", "pause",
     "resume", "set_vnc", "create_empty", "upload", "attach", "detach", "medium", "ensure", "copy", "finish", "abort",
     "grow", "resize", "wipe",
-    "take", "hold", "pull", "commit", "migrate", "switch", "cancel",
+    "take", "hold", "pull", "commit", "migrate", "switch", "cancel", "save", "restore",
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cm.interfaces.hypervisor import NicSpec
 from cm.rules.network import address_of_mac
@@ -11,6 +11,9 @@ from contextualization.wire import Answer
 
 if TYPE_CHECKING:
     from simulation.world import Node
+
+
+HELLO_S: Final = 6.0  # of one that was suspended
 
 
 class Guest:
@@ -39,6 +42,10 @@ class Guest:
             self.node.memory.ignores_power_button.add(self.uuid)
         else:
             self.node.memory.ignores_power_button.discard(self.uuid)
+
+    def goes_on(self) -> None:
+        """What it was about to do when it was suspended is over; but it says hello once more."""
+        self.node.simulation.later(HELLO_S, self._hello, 0)
 
     def _hello(self, attempt: int) -> None:
         simulation = self.node.simulation

@@ -285,6 +285,26 @@ def _migrated(simulation: Simulation, answer: Any) -> Iterable[str]:
         yield f"VMs are on {found} (node, launches), though the answer was {answer}"
 
 
+def _asleep(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """Its memory lies on its storage, whole and once, and no node has its domain."""
+    rows = simulation.sql("SELECT u.name, u.made FROM suspension s JOIN volume u ON u.id = s.volume_id")
+    there = [name for name, volume in simulation.share.volumes.items() if volume.saved is not None]
+    if [tuple(row) for row in rows] != [(name, True) for name in there] or len(there) != 1:
+        yield f"its memory is {[tuple(row) for row in rows]}, and there is {there}"
+    if any(node.memory.world.domains for node in simulation.nodes):
+        yield "a node has its domain"
+
+
+def _awake(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """It runs once, and its memory is gone."""
+    there = [name for name, volume in simulation.share.volumes.items() if volume.saved is not None]
+    if there or simulation.sql("SELECT 1 FROM suspension"):
+        yield f"its memory is there: {there}"
+    running = [node.name for node in simulation.nodes if node.running()]
+    if len(running) != 1:
+        yield f"it runs on {running}"
+
+
 def _screen(simulation: Simulation, answer: Any) -> Iterable[str]:
     """The running domain's screen is as the answer, or after a detach its absence, says."""
     row = simulation.sql("SELECT uuid::text, vnc_enabled FROM vm")[0]
@@ -535,6 +555,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_migrate, evacuated", "admin.node.evacuate", _on_node, "running", _moved, "admin", margin=16),
     Kind("vm_pause", "user.vm.pause", _running, "paused"),
     Kind("vm_resume", "user.vm.resume", _after("user.vm.pause", _running), "running"),
+    Kind("vm_suspend", "user.vm.suspend", _running, "suspended", _asleep),
+    Kind("vm_wake_up", "user.vm.wake_up", _after("user.vm.suspend", _running), "running", _awake),
     Kind("vm_destroy", "user.vm.destroy", _running_list, "destroyed"),
     Kind("vm_save", "user.vm.save_and_shutdown", _to_save, "saved", _image_there),
     Kind("vm_save, ignored", "user.vm.save_and_shutdown",

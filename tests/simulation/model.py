@@ -21,7 +21,8 @@ TURNED: Final = {"system": "storage", "storage": "system"}  # what an image was 
 VM_VIEWS: Final = {
     "user.vm.get_by_id": "user", "user.vm.get_console": "user", "user.vm.start": "operator",
     "user.vm.stop": "operator", "user.vm.shutdown": "operator", "user.vm.reset": "operator",
-    "user.vm.pause": "operator", "user.vm.resume": "operator", "user.vm.attach_vnc": "operator",
+    "user.vm.pause": "operator", "user.vm.resume": "operator", "user.vm.suspend": "operator",
+    "user.vm.wake_up": "operator", "user.vm.attach_vnc": "operator",
     "user.vm.detach_vnc": "operator", "user.vm.edit": "operator", "user.vm.save_and_shutdown": "owner",
     "user.vm.create_snapshot": "owner", "user.vm.save": "owner",
     "user.vm.destroy": "owner",

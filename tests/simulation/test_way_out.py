@@ -26,6 +26,8 @@ DEATHS: Final = {
     "vm_migrate": "migrate",
     "vm_pause": "pause",
     "vm_resume": "resume",
+    "vm_suspend": "save",
+    "vm_wake_up": "restore",
     "vm_destroy": "destroy",
     "vm_save": "create_copy",
     "vm_save, ignored": "shutdown",
@@ -114,6 +116,7 @@ def _nothing_left(scene: Scene, vm_id: int) -> None:
         ("vm_reset", "vm_pause", "vm_resume", "vm_vnc, attach"),
         ("vm_move",),
         ("vm_migrate",),
+        ("vm_suspend", "vm_wake_up"),
     ],
     ids=lambda names: names[0],
 )

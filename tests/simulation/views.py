@@ -19,6 +19,7 @@ from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
+from cm.interfaces.suspension import ISuspensions
 from cm.interfaces.volume import IPools, IVolumes
 from cm.rpc.view import Registry
 from cm.rules.operation import OperationKind
@@ -39,7 +40,7 @@ _SESSION: Final = "people go on showing their session until cloud.user.end_sessi
 # What asks for changes.
 SOURCES: Final = (
     "workload", "addressing", "cards", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "sites",
-    "spare", "travels",
+    "sleepers", "spare", "travels",
 )  # fmt: skip
 
 _CC1: Final = "CC1's name of what is called by ours; tests/postgres/test_public.py"
@@ -193,7 +194,7 @@ def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
     parts = (
         IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, IMigrations, INetworks, INics, IStreams, ISnapshots,
-        IManaged,
+        ISuspensions, IManaged,
     )  # fmt: skip
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 

@@ -235,7 +235,7 @@ class Run:
                     yield f"{what}: its hello is not on record"
             elif domains:
                 yield f"{what} is still defined on nodes {sorted(domains)}"
-            elif row.seen not in GONE or row.node_claimed or row.closed != (row.wanted != "stopped"):
+            elif row.seen not in GONE or row.node_claimed or row.closed != (row.wanted not in ("stopped", "suspended")):
                 yield f"{what} holds its node: {row.node_claimed}"
 
     def _books(self) -> None:

@@ -119,7 +119,7 @@ class Watch:
         for row in rows:
             running = [node.name for node in simulation.nodes if row.uuid in node.running()]
             what = f"operation {row.id} ({row.kind}) of VM {row.vm_id} is done"
-            if row.kind in ("vm_stop", "vm_shutdown", "vm_destroy", "vm_save_and_shutdown") and running:
+            if row.kind in ("vm_stop", "vm_shutdown", "vm_suspend", "vm_destroy", "vm_save_and_shutdown") and running:
                 if not simulation.excuses.holds("tampered", row.uuid):
                     simulation.break_invariant(f"{what}, and its domain runs on {running}")
             elif row.kind in ("vm_destroy", "vm_save_and_shutdown"):

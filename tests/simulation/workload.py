@@ -23,6 +23,7 @@ from simulation.moves import Moves
 from simulation.points import Chains, Images, Points
 from simulation.senders import Senders
 from simulation.sites import Sites
+from simulation.sleepers import Sleepers
 from simulation.spare import Spare
 from simulation.travels import Travels
 
@@ -87,6 +88,7 @@ class Workload(Haste):
         self.senders = Senders(self, self._end_s)
         self.keepers = Keepers(self, self._end_s)
         Travels(self, self._end_s)
+        Sleepers(self, self._end_s)
         Images(self, self._end_s)
         Chains(self, self._end_s)
         Guarding(self, self._end_s)

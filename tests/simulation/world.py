@@ -67,13 +67,15 @@ class Node:
         self.launches: dict[str, int] = {}  # by uuid: which run of a domain this is
         self.guests: dict[str, Guest] = {}
         self.expects: set[str] = set()  # uuids of guests on their way here
+        self.wakes: set[str] = set()  # of such as go on from their memory
+        self.drowsy: set[str] = set()  # of such as have it, and were not told to go on
         self.memory.world.on_arrival = self._on_arrival
 
     def running(self) -> list[str]:
-        """But for one that stands still since its guest may be at another node."""
+        """But for one that stands still since its guest may be at another node, or was not told to go on yet."""
         domains = self.memory.world.domains.items()
         on = ((u, d) for u, d in domains if d.running is not None)
-        return sorted(u for u, d in on if not (d.paused and d.reason is SeenReason.MIGRATION))
+        return sorted(u for u, d in on if not (d.paused and (d.reason is SeenReason.MIGRATION or u in self.drowsy)))
 
     def logs(self) -> list[str]:
         """The names of what consoles are logged to."""
@@ -89,17 +91,35 @@ class Node:
             if operation == "release":
                 self.expects.discard(uuid)
             return
+        if operation == "restore":
+            self.wakes.add(uuid)
+            self.drowsy.add(uuid)
+            simulation.effects.wakes(self, uuid)
         if operation == "prepare":
             self.launches[uuid] = self.launches.get(uuid, 0) + 1
             simulation.watcher.starts(self, uuid)
             simulation.effects.starts(self, uuid)
         self.agent.record(uuid, name, operation, sub_operation)
         if operation == "release":
+            self.drowsy.discard(uuid)
             simulation.runs.ends(self.name, uuid)
         if operation == "started":
             simulation.runs.begins(self.name, uuid)
+            if uuid in self.wakes:
+                self.wakes.discard(uuid)
+                self._goes_on(uuid)
+                return
             self.guests[uuid] = Guest(self, uuid, self.launches[uuid])
             self.guests[uuid].boot()
+
+    def _goes_on(self, uuid: str) -> None:
+        """It was suspended, here or elsewhere: it does not boot, and says hello if it has not."""
+        slept = max((node for node in self.simulation.nodes if uuid in node.guests), key=lambda n: n.launches[uuid])
+        self.launches[uuid] = slept.launches[uuid] + 1
+        guest = slept.guests.pop(uuid)
+        guest.node, guest.launch = self, self.launches[uuid]
+        self.guests[uuid] = guest
+        guest.goes_on()
 
     def _push(self, uuid: str) -> None:
         """A migration goes on by itself."""
@@ -383,6 +403,7 @@ class SimDriver:
         self.block_jobs = _SimPart(process, memory, "block_jobs")
         self.disks = _SimPart(process, memory, "disks")
         self.migrations = _SimPart(process, memory, "migrations")
+        self.suspensions = _SimPart(process, memory, "suspensions")
         self.networks = _SimPart(process, memory, "networks")
         self.nics = _SimPart(process, memory, "nics")
         self.snapshots = _SimPart(process, memory, "snapshots")

@@ -97,7 +97,7 @@ def change_all(
     :param many: the view takes them all at once.
     """
     found = find_all(console, "vm", which, admin=admin)
-    method = f"{'admin' if admin else 'user'}.vm.{action}"
+    method = f"{'admin' if admin else 'user'}.vm.{action.replace('-', '_')}"
     if action == "destroy":
         told = ", ".join(each.shown for each in found)
         console.confirm(f"Destroy {one_line(told)}, with {'its disks' if len(found) == 1 else 'their disks'}?")
@@ -192,6 +192,8 @@ ACTIONS = {
     "shutdown": ("Ask VMs' guests to shut down.", False),
     "pause": ("Halt VMs' CPUs; their memory stays in place.", False),
     "resume": ("Let paused VMs go on.", False),
+    "suspend": ("Write VMs' memory to their storage, and give back their share of their node.", False),
+    "wake-up": ("Have suspended VMs go on, on any node.", False),
     "reset": ("Press the reset buttons of running VMs.", True),
     "destroy": ("Destroy VMs and delete their disks.", True),
 }

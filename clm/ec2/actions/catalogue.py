@@ -195,7 +195,7 @@ def _type(template: Mapping[str, Any]) -> dict[str, Any]:
         "MemoryInfo": {"SizeInMiB": template["memory_mib"]},
         "InstanceStorageSupported": False,
         "BurstablePerformanceSupported": False,
-        "HibernationSupported": False,
+        "HibernationSupported": True,
         "DedicatedHostsSupported": False,
         "AutoRecoverySupported": False,
     }

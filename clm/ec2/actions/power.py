@@ -24,19 +24,25 @@ _CODES: Final = {
 
 
 async def start_instances(context: Context, params: dict[str, Any]) -> dict[str, Any]:
-    """One that runs is started already."""
+    """One that runs is started already; one that was hibernated goes on."""
     only(params, "InstanceIds")
     vms = await find(context, params["InstanceIds"])
     for vm in vms:
         if vm["ec2_state"] not in _ON:
-            await context.change("user.vm.start", vm_id=vm["vm_id"])
+            view = "user.vm.wake_up" if vm["state"] == "suspended" else "user.vm.start"
+            await context.change(view, vm_id=vm["vm_id"])
     return {"StartingInstances": await _changes(context, vms)}
 
 
 async def stop_instances(context: Context, params: dict[str, Any]) -> dict[str, Any]:
-    """The guest is asked to shut down; with ``Force`` or ``SkipOsShutdown`` the power is cut."""
-    only(params, "InstanceIds", "Force", "SkipOsShutdown")
+    """
+    The guest is asked to shut down; with ``Force`` or ``SkipOsShutdown`` the power is cut; with ``Hibernate`` its
+    memory is kept.
+    """
+    only(params, "InstanceIds", "Force", "SkipOsShutdown", "Hibernate")
     view = "user.vm.stop" if params.get("Force") or params.get("SkipOsShutdown") else "user.vm.shutdown"
+    if params.get("Hibernate"):
+        view = "user.vm.suspend"
     vms = await find(context, params["InstanceIds"])
     for vm in vms:
         if vm["ec2_state"] not in _OFF:

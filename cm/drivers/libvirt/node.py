@@ -15,6 +15,7 @@ from cm.drivers.libvirt.pool import LibvirtPools
 from cm.drivers.libvirt.silence import Silence
 from cm.drivers.libvirt.snapshot import LibvirtSnapshots
 from cm.drivers.libvirt.stream import LibvirtStreams
+from cm.drivers.libvirt.suspension import LibvirtSuspensions
 from cm.drivers.libvirt.volume import LibvirtVolumes
 from cm.interfaces.hypervisor import NodeInfo
 
@@ -40,6 +41,7 @@ class LibvirtNode:
         self.disks = LibvirtDisks(connections, disk_cache=disk_cache)
         self.block_jobs = LibvirtBlockJobs(connections)
         self.migrations = LibvirtMigrations(connections, disk_cache=disk_cache)
+        self.suspensions = LibvirtSuspensions(connections, self.pools, self.hypervisor)
         self.networks = LibvirtNetworks(connections)
         self.nics = LibvirtNics(connections)
         self.streams = LibvirtStreams(connections)

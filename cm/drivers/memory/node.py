@@ -23,6 +23,7 @@ from cm.drivers.memory.nic import MemoryNics, let_go_of_nics
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
 from cm.drivers.memory.snapshot import MemorySnapshots
 from cm.drivers.memory.stream import MemoryStreams
+from cm.drivers.memory.suspension import MemorySuspensions
 from cm.drivers.memory.world import Hook, World
 from cm.interfaces.hypervisor import NodeInfo, VncSpec
 from cm.rpc.errors import CloudError
@@ -48,6 +49,7 @@ class MemoryNode:
         self.disks = MemoryDisks(link)
         self.block_jobs = MemoryBlockJobs(link)
         self.migrations = MemoryMigrations(link, self._worlds.get)
+        self.suspensions = MemorySuspensions(link)
         self.networks = MemoryNetworks(link)
         self.nics = MemoryNics(link)
         self.streams = MemoryStreams(link)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from cm.interfaces.hypervisor import DomainSpec
 from cm.interfaces.source import BlockSource, DiskSource, FileSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
 from cm.rpc.errors import HypervisorError, InvalidParameter, NotSupported, ObjectNotFound, StorageFull, VolumeNotFound
@@ -33,6 +34,7 @@ class Volume:
     half_made: bool = False
     writer: str | None = None  # uuid of the domain that has it open for writing
     missing: bool = False
+    saved: DomainSpec | None = None  # of the domain whose memory this is
 
     @property
     def length(self) -> int:

@@ -171,17 +171,29 @@ class World:
         self.tell(spec.uuid, spec.name, "defined", "added" if domain is None else "updated")
 
     def start(self, uuid: str) -> None:
+        self._start(uuid, None)
+
+    def restore(self, saved: DomainSpec) -> None:
+        """A domain that is defined is as it was, and stands still."""
+        with self.lock:
+            if self.get(saved.uuid).running is not None:
+                raise HypervisorError(f"domain '{saved.name}' is already active", OPERATION_FAILED)
+        self._start(saved.uuid, saved)
+
+    def _start(self, uuid: str, saved: DomainSpec | None) -> None:
         with self.lock:
             domain = self.get(uuid)
             if domain.running is not None:
                 return
-            spec = domain.spec
-            self._claim(domain)
+            spec = saved or domain.spec
+            self._claim(domain, spec)
             domain.running, domain.paused, domain.reason, domain.vnc = spec, False, SeenReason.BOOTED, spec.vnc
+            if saved is not None:
+                domain.paused, domain.reason = True, SeenReason.USER
             self.runs += 1
             domain.number = self.runs
         try:
-            for operation in ("prepare", "start", "started"):
+            for operation in (*(["restore"] if saved is not None else []), "prepare", "start", "started"):
                 self.hook(spec, operation, "begin")
         except Exception as error:
             # A hook that fails makes the start fail, and the stopping hooks run.
@@ -190,7 +202,7 @@ class World:
         with self.lock:
             if spec.console_log is not None:
                 self.log(spec.console_log)
-        self.tell(uuid, spec.name, "started", "booted")
+        self.tell(uuid, spec.name, "started", "booted" if saved is None else "restored")
 
     def log(self, path: str, content: bytes = b"") -> None:
         """With the lock: a guest writes to its console. The log is there from its start on."""
@@ -205,13 +217,12 @@ class World:
             if spec.uuid in self.domains:
                 return
             domain = Domain(spec, defined=False)
-            self._claim(domain)
+            self._claim(domain, spec)
             domain.running, domain.paused, domain.reason = spec, True, SeenReason.USER
             self.domains[spec.uuid] = domain
 
-    def _claim(self, domain: Domain) -> None:
+    def _claim(self, domain: Domain, spec: DomainSpec) -> None:
         """What QEMU would stumble over: missing disks, disks that somebody else writes to, a VNC port in use."""
-        spec = domain.spec
         self._check(spec)
         writes = [volume for disk in spec.disks if (volume := self._openable(disk)) is not None]
         for volume in writes:
@@ -335,7 +346,7 @@ class World:
         with self.lock:
             spec = self.expected.pop(uuid)
             domain = Domain(spec)
-            self._claim(domain)
+            self._claim(domain, spec)
             domain.running, domain.vnc = spec, spec.vnc
             domain.paused, domain.reason = paused is not None, paused or SeenReason.MIGRATED
             self.domains[uuid] = domain

@@ -192,6 +192,19 @@ class MigrationFailed(Conflict):
 
 
 @dataclass(eq=False)
+class SuspensionFailed(Conflict):
+    """Its guest goes on, or has ended; nothing is kept of its memory."""
+
+    code = "suspension_failed"
+    message = "VM {vm_id} was not suspended: {reason}."
+    vm_id: int
+    reason: str
+
+    def for_user(self) -> str:
+        return f"The VM was not suspended: {without_paths(self.reason)}."
+
+
+@dataclass(eq=False)
 class DomainNotFound(NotFound):
     code = "domain_not_found"
     message = "The node has no domain {name}."

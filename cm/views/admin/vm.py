@@ -18,6 +18,7 @@ from cm.services import adopting, migrating, release, vm_policy
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import vm_loads, vm_statistics
+from cm.services.suspension import claim_memory
 from cm.store import vm as store
 from cm.views.user.vm import Moment, Resolution, VMMetrics
 
@@ -73,6 +74,18 @@ def start(caller: ClusterCall, vm_id: Id) -> VMWork:
 def stop(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Cut a VM's power; its disk, address and quota stay."""
     return _change(caller, vm_id, OperationKind.VM_STOP)
+
+
+@admin_view(changing=True)
+def suspend(caller: ClusterCall, vm_id: Id) -> VMWork:
+    """Suspend a running VM, as ``user.vm.suspend``; its account pays for the room."""
+    return service.change_state(caller, vm_id, OperationKind.VM_SUSPEND, administrator=True, before=claim_memory)
+
+
+@admin_view(changing=True)
+def wake_up(caller: ClusterCall, vm_id: Id) -> VMWork:
+    """Have a suspended VM go on, on any node that it can go on on."""
+    return _change(caller, vm_id, OperationKind.VM_WAKE_UP)
 
 
 @admin_view(changing=True)

@@ -68,6 +68,7 @@ from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import vm_loads, vm_statistics
+from cm.services.suspension import claim_memory
 from cm.services.tag import put_on_new
 from cm.store import vm as store
 from cm.store.nic import Bandwidth
@@ -493,6 +494,25 @@ def pause(caller: ClusterCall, vm_id: Id) -> VMWork:
 def resume(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Let a paused VM go on."""
     return service.change_state(caller, vm_id, OperationKind.VM_RESUME)
+
+
+@user_view(changing=True, on={"vm_id": Action.STOP})
+def suspend(caller: ClusterCall, vm_id: Id) -> VMWork:
+    """
+    Suspend a running VM: its guest's memory is written to the storage of its root disk, where it counts of its
+    account's quota, and its node's CPUs and memory are free for others, until ``wake_up``. Its disks stay as they are
+    meanwhile; should the memory not fit, the guest goes on. ``stop`` forgets the memory: the VM is stopped then.
+    """
+    return service.change_state(caller, vm_id, OperationKind.VM_SUSPEND, before=claim_memory)
+
+
+@user_view(changing=True, on={"vm_id": Action.START})
+def wake_up(caller: ClusterCall, vm_id: Id) -> VMWork:
+    """
+    Have a suspended VM go on, on any node that reaches its disks and has a CPU like that of its node. Where that fails
+    it stays suspended.
+    """
+    return service.change_state(caller, vm_id, OperationKind.VM_WAKE_UP)
 
 
 @user_view(changing=True, on={"vm_id": Action.CONSOLE})

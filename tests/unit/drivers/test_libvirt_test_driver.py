@@ -31,6 +31,7 @@ from tests.contract.networks import NetworkContract
 from tests.contract.nics import NicsContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
+from tests.contract.suspensions import SuspensionsContract
 from tests.contract.volumes import VolumesContract
 
 
@@ -75,6 +76,16 @@ class TestTestDriverMigrations(MigrationsContract):
 
     def nowhere(self) -> str:
         return "test:///nowhere"
+
+
+class TestTestDriverSuspensions(SuspensionsContract):
+    suspensions = False
+
+    def make(self) -> Any:
+        return make()
+
+    def make_other(self) -> Any:
+        return make()
 
 
 class TestTestDriverDisks(DisksContract):

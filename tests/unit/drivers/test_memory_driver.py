@@ -28,6 +28,7 @@ from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.nics import NicsContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
+from tests.contract.suspensions import SuspensionsContract
 from tests.contract.volumes import VolumesContract
 
 
@@ -82,6 +83,18 @@ class TestMemoryMigrations(MigrationsContract):
     def hold_back(self, node: Any, uuid: str) -> Callable[[], None]:
         node.world.converges_not.add(uuid)
         return node.world.converges_not.clear
+
+
+class TestMemorySuspensions(SuspensionsContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+    def make_other(self) -> Any:
+        return MemoryNode.named("contract-other")
+
+    def storage(self) -> StorageSpec:
+        name = f"contract-{uuid4().hex[:8]}"
+        return StorageSpec(name, StorageKind.NETFS, f"/srv/{name}", "filer", f"/export/{name}")
 
 
 class TestMemoryStreams(StreamsContract):

@@ -368,7 +368,7 @@ EVERY = [
     VMFacts(*facts) for facts in itertools.product(Wanted, Seen, (False, True), (False, True), (None, *OperationKind))
 ]
 NAMES = {kind: spec.call for kind, spec in SPECS.items() if spec.call}
-LAUNCHES = (OperationKind.VM_CREATE, OperationKind.VM_START)
+LAUNCHES = (OperationKind.VM_CREATE, OperationKind.VM_START, OperationKind.VM_WAKE_UP)
 ENDS = (OperationKind.VM_SAVE, OperationKind.VM_DESTROY)
 
 
@@ -421,6 +421,9 @@ def settled(facts: VMFacts, seen: Seen) -> Iterator[VMFacts]:
     """After an end that nobody asked for; a save whose image fits no quota becomes a stop."""
     for policy, reason in itertools.product(PowerOffPolicy, (SeenReason.SHUTDOWN, SeenReason.HOST_RESTARTED)):
         kind = after_power_off(facts.wanted, policy, reason)
+        if kind is None:
+            yield replace(facts, seen=seen)
+            continue
         for each in (kind, OperationKind.VM_STOP) if kind is OperationKind.VM_SAVE else (kind,):
             yield replace(facts, seen=seen, work=each, wanted=wanted_by(each))
 
@@ -454,7 +457,11 @@ def happenings(facts: VMFacts) -> Iterator[tuple[str, VMFacts]]:
 
 def evidence(facts: VMFacts) -> Iterator[tuple[str, VMFacts]]:
     for seen in {Seen.RUNNING, Seen.PAUSED} - {facts.seen}:
-        yield f"seen {seen}", replace(facts, seen=seen)
+        after = replace(facts, seen=seen)
+        forgets = facts.work is None and facts.wanted is Wanted.SUSPENDED
+        if forgets and seen is Seen.PAUSED and facts.seen is not Seen.RUNNING:
+            continue  # it has not gone on yet
+        yield f"seen {seen}", by_evidence(after) if forgets else after
     if facts.seen not in GONE:
         for seen in GONE:
             after = settled(facts, seen) if facts.work is None else [replace(facts, seen=seen)]
@@ -474,11 +481,18 @@ def endings(facts: VMFacts, kind: OperationKind) -> Iterator[tuple[str, VMFacts]
     elif kind in (OperationKind.VM_STOP, OperationKind.VM_SHUTDOWN):
         if not lives:
             yield "done", replace(rested, failed=False)
+    elif kind is OperationKind.VM_SUSPEND:
+        if facts.seen in GONE:
+            yield "done", replace(rested, failed=False)
+            yield "failed or deadline", rested  # it is written, and its node was not heard of since
     else:
         seen = Seen.PAUSED if kind is OperationKind.VM_PAUSE else Seen.RUNNING
         event = {OperationKind.VM_PAUSE: "pause done", OperationKind.VM_RESUME: "resume done"}.get(kind, "done")
         yield event, replace(rested, seen=seen if lives else facts.seen)
-    if kind is OperationKind.VM_SAVE:
+    if kind is OperationKind.VM_WAKE_UP:
+        for event in ("failed or deadline", "operation.abandon"):
+            yield event, by_evidence(facts) if lives else replace(rested, wanted=Wanted.SUSPENDED)
+    elif kind is OperationKind.VM_SAVE:
         yield "failed or deadline", replace(by_evidence(facts), failed=True)
     elif kind in (*LAUNCHES, OperationKind.VM_DESTROY):
         yield "failed or deadline", replace(rested, failed=True)
@@ -486,7 +500,7 @@ def endings(facts: VMFacts, kind: OperationKind) -> Iterator[tuple[str, VMFacts]
         yield "failed or deadline", rested if kind is OperationKind.VM_STOP else by_evidence(facts)
     if kind is OperationKind.VM_CREATE:
         yield "operation.abandon", replace(facts, work=OperationKind.VM_DESTROY, wanted=Wanted.DESTROYED)
-    elif kind is not OperationKind.VM_DESTROY:
+    elif kind not in (OperationKind.VM_DESTROY, OperationKind.VM_WAKE_UP):
         yield "operation.abandon", by_evidence(facts)
 
 

@@ -69,6 +69,8 @@ export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
   },
   simple("pause"),
   simple("resume"),
+  simple("suspend"),
+  simple("wake_up"),
   {
     key: "edit", title: "action.edit", call: "user.vm.edit", may: (machine) => may("edit", machine),
     fields: (machine) => [

@@ -3,19 +3,21 @@ import type { Machine } from "../api/cloud.ts";
 import type { VMState } from "../api/wawel.ts";
 import type { Column, Filter } from "./table.ts";
 
-export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "edit", "save", "destroy"] as const;
+export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "suspend", "wake_up", "edit", "save", "destroy"] as const;
 export type MachineAction = (typeof MACHINE_ACTIONS)[number];
 
 const NEEDS: Record<MachineAction, readonly VMState[]> = {
   start: ["stopped"],
   shutdown: ["running"],
-  stop: ["running", "paused"],
+  stop: ["running", "paused", "suspended"],
   reset: ["running"],
   pause: ["running"],
   resume: ["paused"],
-  edit: ["running", "paused", "stopped", "error", "starting", "stopping", "pending", "rebooting", "saving"],
+  suspend: ["running"],
+  wake_up: ["suspended"],
+  edit: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting", "saving"],
   save: ["running", "stopped"],
-  destroy: ["running", "paused", "stopped", "error", "starting", "stopping", "pending", "rebooting"],
+  destroy: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting"],
 };
 
 /** What operators of others' machines may not. */
@@ -30,7 +32,7 @@ export function may(action: MachineAction, machine: Pick<Machine, "state" | "acc
 export type Colour = "green" | "blue" | "grey" | "red" | "orange";
 const COLOURS: Record<VMState, Colour> = {
   running: "green", starting: "blue", rebooting: "blue", pending: "blue", stopping: "blue", saving: "blue",
-  destroying: "blue", paused: "orange", stopped: "grey", destroyed: "grey", error: "red",
+  destroying: "blue", paused: "orange", suspended: "orange", stopped: "grey", destroyed: "grey", error: "red",
 };
 /** A state that this portal does not know yet is grey. */
 export const colourOf = (state: VMState): Colour => COLOURS[state] ?? "grey";
@@ -48,7 +50,7 @@ export const MACHINE_COLUMNS = [
   { key: "memory_mib", title: "column.memory", value: (machine) => machine.memory_mib },
 ] as const satisfies readonly Column<Machine>[];
 
-const STATES = ["running", "stopped", "starting", "stopping", "paused", "error"] as const;
+const STATES = ["running", "stopped", "starting", "stopping", "paused", "suspended", "error"] as const;
 export const STATE_FILTER: Filter<{ state: VMState }> = {
   key: "state", title: "column.state", any: "list.anyState",
   options: STATES.map((state) => ({ value: state, title: `state.${state}` as const })),
