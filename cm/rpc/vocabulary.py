@@ -485,6 +485,17 @@ class DriftKind(StrEnum):
     WRONG_PUBLIC = "wrong_public"
 
 
+class Remedy(StrEnum):
+    """What is done about a finding of the drift ledger when it is applied."""
+
+    RECORD_END = "record_end"  # its VM has ended; the VM's policy follows
+    RESTORE_STATE = "restore_state"  # its VM is brought to what is wanted of it
+    TAKE_HOST = "take_host"  # the machine that answers is the node's from now on
+    DELETE_VOLUME = "delete_volume"  # by the next pass, after its own look that nothing uses it
+    GIVE_UP_VOLUME = "give_up_volume"  # what was on it is lost
+    BY_HAND = "by_hand"  # nothing: the proposal says what somebody has to do
+
+
 class TagKind(StrEnum):
     """What may have tags."""
 

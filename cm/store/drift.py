@@ -237,16 +237,25 @@ SELECT d.id AS drift_id, d.kind, d.node_id, n.name AS node, d.vm_id, d.subject, 
   FROM drift d JOIN node n ON n.id = d.node_id
  WHERE (d.closed_at IS NOT NULL) = :closed AND (CAST(:node_id AS bigint) IS NULL OR d.node_id = :node_id)
    AND (CAST(:before AS bigint) IS NULL OR d.id < :before)
+   AND (CAST(:kind AS text) IS NULL OR d.kind = :kind)
  ORDER BY d.id DESC LIMIT :limit
 """
 )
 
 
-def list_drift(session: Session, *, node_id: int | None, closed: bool, before: int | None, limit: int) -> list[Drift]:
+def list_drift(
+    session: Session,
+    *,
+    node_id: int | None,
+    limit: int,
+    closed: bool = False,
+    before: int | None = None,
+    kind: DriftKind | None = None,
+) -> list[Drift]:
     """
     Open findings, or settled ones, newest first.
 
     :param before: the last id of the page before.
     """
-    parameters = {"node_id": node_id, "closed": closed, "limit": limit, "before": before}
+    parameters = {"node_id": node_id, "closed": closed, "limit": limit, "before": before, "kind": kind}
     return [cast(Drift, dict(row._mapping)) for row in session.execute(_LIST, parameters)]

@@ -233,3 +233,42 @@ def test_add_nobody_there(bench: Bench) -> None:
     with pytest.raises(NodeUnreachable):
         bench.call("admin.node.add", name="q1", uri="qemu+tcp://127.0.0.1:1/system", address="127.0.0.1")
     assert bench.trace() == before
+
+
+def test_drift_plan(bench: Bench) -> None:
+    """What applying would do is told of each finding, and done of all but those that need a hand or are refused."""
+    node_id, other = bench.node("n1"), bench.node("n2")
+    storage_id = bench.storage(node_id)
+    vm_id = bench.vm(node_id, storage_id, _image(bench, storage_id))
+    bench.change("UPDATE vm SET seen = 'running', launches = 1, launched_at = now() WHERE id = :v", v=vm_id)
+    for kind, of, vm, subject, evidence in (
+        ("missing_domain", node_id, vm_id, f"vm-{vm_id}", "{}"),
+        ("unknown_domain", node_id, None, "x", "{}"),
+        ("leaked_volume", node_id, None, f"wawel-{storage_id}/left.qcow2", '{"plan": "delete"}'),
+        ("leaked_volume", node_id, None, f"wawel-{storage_id}/used.qcow2", '{"plan": "leave"}'),
+        ("other_host", other, None, "host", "{}"),
+    ):
+        bench.change(
+            "INSERT INTO drift (kind, node_id, vm_id, subject, evidence, proposal)"
+            " VALUES (:k, :n, :v, :s, CAST(:e AS jsonb), 'see')", k=kind, n=of, v=vm, s=subject, e=evidence,
+        )  # fmt: skip
+    planned = [(each["kind"], each["remedy"]) for each in bench.call("admin.drift.plan", node_id=node_id)]
+    assert planned == [
+        ("missing_domain", "record_end"),
+        ("unknown_domain", "by_hand"),
+        ("leaked_volume", "delete_volume"),
+        ("leaked_volume", "by_hand"),
+    ]
+    before = bench.trace()
+    steps = [step["step"] for step in bench.call("admin.drift.apply_all", dry_run=True)["plan"]]
+    assert steps.count("apply") == 3 and bench.trace() == before
+    (volume,) = bench.call("admin.drift.apply_all", kind="leaked_volume")
+    assert volume["status"] == "ok" and bench.sql("SELECT count(*) FROM drift WHERE approved_at IS NOT NULL") == 1
+    seen = "INSERT INTO unknown_domain (node_id, uuid, name, state) SELECT :n, uuid, 'vm', 'running' FROM vm"
+    bench.change(seen, n=other)
+    refused = {each["drift_id"]: each["status"] for each in bench.call("admin.drift.apply_all", node_id=node_id)}
+    assert sorted(refused.values()) == ["ok", "vm_runs_elsewhere"]
+    bench.change("DELETE FROM unknown_domain")
+    assert {each["status"] for each in bench.call("admin.drift.apply_all", kind="missing_domain")} == {"ok"}
+    assert bench.sql("SELECT seen FROM vm") == "absent"
+    assert [each["kind"] for each in bench.call("admin.drift.plan", kind="missing_domain")] == []

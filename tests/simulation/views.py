@@ -81,6 +81,7 @@ NOT_READ: Final[Mapping[str, str]] = {
         ("user.affinity_group.get_list", "user.affinity_group.get_by_id", "admin.affinity_group.get_list"),
         "there are none; tests/postgres/test_affinity.py",
     ),
+    "admin.drift.plan": "a table's answer to admin.drift.get_list, which is read; tests/postgres/test_nodes.py",
     **dict.fromkeys(_LOOKUPS, _MANAGED),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
@@ -133,6 +134,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     ),
     "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
+    "admin.drift.apply_all": "as admin.drift.apply, which is called; tests/postgres/test_nodes.py",
     "admin.vm.set_traits": "a VM whose node has to have some starts nowhere there; tests/postgres/test_traits.py",
     **dict.fromkeys(
         ("user.affinity_group.create", "user.affinity_group.edit", "user.affinity_group.delete",

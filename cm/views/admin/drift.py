@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cm.results.drift import Drift, SettledDrift
+from cm.results.drift import AppliedDrift, Drift, PlannedDrift, SettledDrift
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import admin_view
+from cm.rpc.vocabulary import DriftKind
 from cm.services import drift as service
 from cm.services.context import ClusterCall
 from cm.store.drift import list_drift
@@ -26,6 +27,21 @@ def get_list(
 def apply(caller: ClusterCall, drift_id: Id) -> SettledDrift:
     """Do what a finding proposes."""
     return service.apply(caller, drift_id)
+
+
+@admin_view
+def plan(caller: ClusterCall, node_id: Id | None = None, kind: DriftKind | None = None) -> list[PlannedDrift]:
+    """What applying the open findings would do, the oldest first; 1,000 at the most."""
+    return service.plan(caller, node_id, kind)
+
+
+@admin_view(changing=True)
+def apply_all(caller: ClusterCall, node_id: Id | None = None, kind: DriftKind | None = None) -> list[AppliedDrift]:
+    """
+    Do what the open findings propose, of one node or kind, wherever anything can be done from here; what is refused of
+    one stops no other. A dry run tells of each.
+    """
+    return service.apply_all(caller, node_id, kind)
 
 
 @admin_view(changing=True)

@@ -10,6 +10,7 @@ export type Administrator = { email: string; first_name: string; last_name: stri
 export type Affinity = "apart" | "together";
 export type AffinityGroup = { affinity: Affinity; affinity_group_id: number; created: string; name: string; strict: boolean; user_id: number; uuid: string; version: number; vm_ids: number[] };
 export type ApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; name: string; scope: string[]; used: string | null };
+export type AppliedDrift = { drift_id: number; message?: string; operation_id?: number; status: string };
 export type AppliedUsers = { applied: number; stale: string[] };
 export type Architecture = "aarch64" | "x86_64";
 export type AttachWork = { device: string; disk_id: number; operation_id: number; vm_id: number };
@@ -154,6 +155,7 @@ export type Passage = { passes: boolean; reason: string; rules: SecurityRule[]; 
 export type PermissionInfo = { default: boolean; description: string; name: string; views: string[] };
 export type PlacedObject = { cluster: string; id: number; kind: string; uuid: string };
 export type Placement = { at: string | null; node_id: number | null; others: Record<string, number>; trial: boolean; verdicts: NodeVerdict[]; vm_id: number | null };
+export type PlannedDrift = { age_s: number; drift_id: number; kind: DriftKind; node: string; node_id: number; proposal: string; remedy: Remedy; subject: string; vm_id: number | null };
 export type PointOfUse = { at: string; label: string; points: number };
 export type PointsHistory = { complete: boolean; limit: number; month: string; points: PointOfUse[]; used: number; user_id: number };
 export type PointsOfAccount = { hours: number; limit: number; login: string; used: number; user_id: number; vms: number };
@@ -170,6 +172,7 @@ export type QuotaUse = { free_cpu: number; free_memory_mib: number; free_network
 export type Reason = { fields: Record<string, unknown>; message: string; slug: string };
 export type RecoveryCodes = { recovery_codes: string[] };
 export type Registered = { state: "admin_confirmation" | "completed" | "mail_confirmation"; user_id: number | null };
+export type Remedy = "by_hand" | "delete_volume" | "give_up_volume" | "record_end" | "restore_state" | "take_host";
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
 export type RuleDirection = "in" | "out";
 export type SSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; public_key: string; tags: Record<string, string> };
@@ -381,6 +384,12 @@ export interface Methods {
     result: SettledDrift;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "vm_runs_elsewhere" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "drift_not_applicable" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "same_host" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Do what the open findings propose, of one node or kind, wherever anything can be done from here; what is refused of one stops no other. A dry run tells of each. */
+  "admin.drift.apply_all": {
+    params: { node_id?: number | string | null; kind?: DriftKind | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: AppliedDrift[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Close a finding that is all right as it is. */
   "admin.drift.dismiss": {
     params: { drift_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -391,6 +400,12 @@ export interface Methods {
   "admin.drift.get_list": {
     params: { node_id?: number | string | null; closed?: boolean; limit?: number; before?: number | null; cluster?: number | string | null };
     result: Drift[] | { items: (Drift & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What applying the open findings would do, the oldest first; 1,000 at the most. */
+  "admin.drift.plan": {
+    params: { node_id?: number | string | null; kind?: DriftKind | null; cluster?: number | string | null };
+    result: PlannedDrift[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Logins, good and refused, the newest first: who was claimed, from where, how, and the outcome. Alike ones are one row with their count. refused: only those, or only the others. before: the last login_id of the page before. */
