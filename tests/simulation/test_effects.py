@@ -56,7 +56,9 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
     with Scene(server, state_dir, 401, storages=2, spares=1, own=True) as scene:
         tour = Tour(scene)
         vm_id = tour.new(vnc=True, iso_list=[scene.iso_id], disk_list=[scene.disk_ids[0]])
-        for verb in ("pause", "resume", "attach_vnc", "detach_vnc", "stop", "start", "shutdown", "start"):
+        for verb in (
+            "pause", "resume", "suspend", "wake_up", "attach_vnc", "detach_vnc", "stop", "start", "shutdown", "start",
+        ):  # fmt: skip
             tour.ask(f"user.vm.{verb}", vm_id=vm_id)
         tour.ask("user.vm.reset", vm_ids=[vm_id])
         tour.ask("user.vm.destroy", vm_ids=[vm_id])
