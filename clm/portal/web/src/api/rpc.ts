@@ -1,10 +1,14 @@
 // Calls, by the client that is generated from the server's own description. The browser adds the session's cookie.
+import { PASSWORD_REFUSED } from "../model/refused.ts";
 import { Client, WawelError, type Given, type Method, type Methods, type Params } from "./wawel.ts";
 
 export { WawelError };
 
 /** What was refused because nobody is logged in any more is told to whoever set this, too. */
 export const listeners: { sessionLost: () => void } = { sessionLost: () => undefined };
+
+/** Calls that ask for the password once more, and are refused as if nobody were logged in where it is another. */
+const WITH_PASSWORD: ReadonlySet<string> = new Set<Method>(["user.account.set_password", "user.totp.disable"]);
 
 let client: Client | undefined;
 
@@ -14,8 +18,14 @@ export async function call<M extends Method>(method: M, ...given: Given<M>): Pro
   try {
     return await client.call(method, ...given);
   } catch (error) {
-    throw problemOf(error);
+    throw problemOf(ofPassword(method, error));
   }
+}
+
+/** The session goes on then. Where it has ended, too, the next call tells. */
+export function ofPassword(method: Method, error: unknown): unknown {
+  if (!(error instanceof WawelError) || error.slug !== "not_authenticated" || !WITH_PASSWORD.has(method)) return error;
+  return new WawelError(error.code, error.message, { slug: PASSWORD_REFUSED });
 }
 
 export function problemOf(error: unknown): WawelError {

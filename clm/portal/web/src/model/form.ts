@@ -1,5 +1,6 @@
 // Forms as pages declare them, and what a refusal says of their fields: pure.
 import type { Key } from "../texts/translate.ts";
+import { PASSWORD_REFUSED } from "./refused.ts";
 
 export interface Option {
   value: string;
@@ -80,6 +81,10 @@ const ABOUT: Readonly<Record<string, string>> = { name_taken: "name", ssh_key_fo
 export function wrongOf(
   error: { slug: string; fields: Record<string, unknown>; message: string }, fields: readonly Field[],
 ): Wrong {
+  if (error.slug === PASSWORD_REFUSED) {
+    const asked = fields.find((field) => field.as === "password");
+    return asked ? { [asked.name]: { key: "form.password" } } : {};
+  }
   const isParameter = error.slug === "invalid_parameter";
   const name = isParameter ? String(error.fields["parameter"]) : (ABOUT[error.slug] ?? "");
   // What is in a list or a struct is named after its place.

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Machine } from "../api/cloud.ts";
+import { ofPassword, WawelError } from "../api/rpc.ts";
 import "../texts/more.ts";
 import { bytes, extend, memory, translator, told } from "../texts/translate.ts";
 import { words } from "../texts/words.en.ts";
@@ -97,6 +98,11 @@ test("what is missing in a form is said at its field, and what the server refuse
   assert.deepEqual(refused("name_taken", ""), { name: { text: "m" } });
   assert.deepEqual(refused("invalid_parameter", "cluster"), {});
   assert.deepEqual(refused("quota_reached", "name"), {});
+  const asked: Field[] = [{ name: "otp", label: "login.otp" }, { name: "old_password", label: "login.password", as: "password" }, { name: "new_password", label: "login.password", as: "password" }];
+  const wrong = ofPassword("user.account.set_password", new WawelError(-32001, "m", { slug: "not_authenticated" }));
+  assert.ok(wrong instanceof WawelError);
+  assert.deepEqual(wrongOf(wrong, asked), { old_password: { key: "form.password" } });
+  assert.equal((ofPassword("user.vm.get_list", new WawelError(-32001, "m", { slug: "not_authenticated" })) as WawelError).slug, "not_authenticated");
 });
 
 test("one CPU is no CPUs, in either language", () => {

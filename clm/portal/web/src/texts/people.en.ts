@@ -73,6 +73,7 @@ export const people = {
   "account.password": "Password",
   "account.oldPassword": "Old password",
   "account.newPassword": "New password",
+  "form.password": "This is not your password.",
   "account.setPassword": "Set password",
   "factor.title": "Second factor",
   "factor.off": "Your account has no second factor: whoever has the password is let in.",

@@ -73,6 +73,7 @@ export const people: Polish<typeof english> = {
   "account.password": "Hasło",
   "account.oldPassword": "Stare hasło",
   "account.newPassword": "Nowe hasło",
+  "form.password": "To nie jest Twoje hasło.",
   "account.setPassword": "Ustaw hasło",
   "factor.title": "Drugi składnik",
   "factor.off": "Konto nie ma drugiego składnika: wystarczy hasło.",
