@@ -13,9 +13,11 @@ def furnish(cloud: Any) -> dict[str, str]:
     north = cloud.cluster("north")
     user, admin, owner = north.user, north.admin, cloud.user
     found = {"cluster": "north"}
+    admin.call("admin.template.edit", {"template_id": north.template_ids["tiny"], "points": 60})
     machine = north.create(name="web", description=HOSTILE)
     north.create(name=HOSTILE[:60])
     found["machine"] = str(machine["uuid"])
+    found["accountPoints"] = str(user.call("user.user.check_quota")["user_id"])
     disk = user.call("user.disk.create", {"name": "data", "size_mib": 64, "description": HOSTILE})
     north.wait_operation(user, disk["operation_id"])
     found["disk"] = str(user.call("user.disk.get_by_id", {"disk_id": disk["disk_id"]})["uuid"])

@@ -13,14 +13,23 @@ export function paths(values: readonly (number | null)[], top: number): string[]
       line = "";
       return;
     }
-    const share = top > 0 ? Math.min(1, Math.max(0, value / top)) : 0;
-    const point = `${round(at * step)} ${round(HEIGHT - share * HEIGHT)}`;
+    const point = `${round(at * step)} ${round(heightOf(value, top))}`;
     // A single value is a line of no length, which a round end makes a dot.
     line = line ? `${line}L${point}` : `M${point}L${point}`;
   });
   return line ? [...found, line] : found;
 }
 
+/** A line of sums in time, by milliseconds: as wide as `span`, as high as `top`. */
+export function growth(points: readonly (readonly [number, number])[], [begin, end]: readonly [number, number], top: number): string {
+  const at = points.map(([time, sum]) => `${round(((time - begin) / (end - begin)) * WIDTH)} ${round(heightOf(sum, top))}`);
+  return at.length ? `M${at.join("L")}` : "";
+}
+
+/** A line that is as high everywhere. */
+export const levelOf = (value: number, top: number): string => `M0 ${round(heightOf(value, top))}L${WIDTH} ${round(heightOf(value, top))}`;
+
+const heightOf = (value: number, top: number): number => HEIGHT - (top > 0 ? Math.min(1, Math.max(0, value / top)) : 0) * HEIGHT;
 const round = (value: number): number => Math.round(value * 10) / 10;
 
 /** What series have in common: the height of all of them. */

@@ -56,6 +56,8 @@ export const ROUTES = [
   { page: "helpAdmin", path: "/help/administration", audience: "user", below: "help" },
   { page: "clusterMachines", path: "/clusters/:cluster/machines", audience: "cluster", menu: "machines.title" },
   { page: "clusterUsers", path: "/clusters/:cluster/users", audience: "cluster", menu: "menu.clusterUsers" },
+  { page: "clusterPoints", path: "/clusters/:cluster/points", audience: "cluster", menu: "menu.points" },
+  { page: "accountPoints", path: "/clusters/:cluster/points/:id", audience: "cluster", below: "clusterPoints" },
   { page: "clusterImages", path: "/clusters/:cluster/images", audience: "cluster", menu: "menu.images" },
   { page: "sizes", path: "/clusters/:cluster/sizes", audience: "cluster", menu: "menu.sizes" },
   { page: "clusterNetworks", path: "/clusters/:cluster/networks", audience: "cluster", menu: "menu.networks" },

@@ -70,6 +70,7 @@ function SizeStep({ draft, change, offered }: StepProps): ReactNode {
         {offered.templates.filter((size) => size.cluster === draft.cluster).map((size) => (
           <Radio key={size.uuid} id={`size-${size.uuid}`} name="size" label={size.name} isChecked={draft.template === size.uuid}
             description={t("create.sizeFits", { cpu: t("count.cpu", { n: size.cpu }), memory: memory(size.memory_mib) })
+              + (size.points ? `, ${t("sizes.cost", { n: size.points })}` : "")
               + (tooLarge(size.cpu, size.memory_mib) ? ` – ${t("create.tooLarge")}` : "")}
             onChange={() => change({ template: size.uuid })} />
         ))}

@@ -66,3 +66,7 @@ export const memory = (language: Language, mib: number): string => bytes(languag
 export function time(language: Language, at: string | number): string {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
 }
+
+/** Of UTC's months, as "2026-11". */
+export const monthName = (language: Language, month: string): string =>
+  new Intl.DateTimeFormat(language, { month: "long", year: "numeric", timeZone: "UTC" }).format(new Date(`${month}-01`));

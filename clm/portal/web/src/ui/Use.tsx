@@ -9,6 +9,20 @@ const RESOURCES: readonly [Resource, Key][] = [
   ["public_addresses", "quota.addresses"], ["public_ports", "quota.ports"],
 ];
 
+/** One line of them; without a bound there is no bar. */
+export function UseRow(props: { title: string; text: string; used: number; most: number }): ReactNode {
+  const { title, text, used, most } = props;
+  return (
+    <div className="w-use-row">
+      <span>{title}</span>
+      <span>
+        {most > 0 && <progress className="w-bar" max={most} value={Math.min(used, most)} aria-label={`${title}: ${text}`} />}
+        <span className="w-quiet">{text}</span>
+      </span>
+    </div>
+  );
+}
+
 /** How much of a quota is used. */
 export function Use(props: { quota: QuotaUse }): ReactNode {
   const { t, memory, number } = useTexts();
@@ -20,15 +34,7 @@ export function Use(props: { quota: QuotaUse }): ReactNode {
         const most = quota[`quota_${resource}`];
         const shown = resource.endsWith("_mib") ? memory : number;
         const text = t("quota.usedOf", { used: shown(used), of: shown(most) });
-        return (
-          <div key={resource} className="w-use-row">
-            <span>{t(title)}</span>
-            <span>
-              <progress className="w-bar" max={Math.max(most, 1)} value={Math.min(used, most)} aria-label={`${t(title)}: ${text}`} />
-              <span className="w-quiet">{text}</span>
-            </span>
-          </div>
-        );
+        return <UseRow key={resource} title={t(title)} text={text} used={used} most={most} />;
       })}
     </div>
   );

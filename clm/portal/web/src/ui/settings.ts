@@ -1,7 +1,7 @@
 // Language and theme: kept in the browser, followed by the whole page.
 import { useMemo, useSyncExternalStore } from "react";
 import { Value } from "../api/value.ts";
-import { bytes, LANGUAGES, memory, time, translator, type Language, type Translate } from "../texts/translate.ts";
+import { bytes, LANGUAGES, memory, monthName, time, translator, type Language, type Translate } from "../texts/translate.ts";
 
 export type Theme = "auto" | "light" | "dark";
 export const THEMES: readonly Theme[] = ["auto", "light", "dark"];
@@ -64,6 +64,8 @@ export interface Texts {
   bytes: (count: number) => string;
   number: (value: number) => string;
   time: (at: string | number) => string;
+  /** Of one as "2026-11". */
+  month: (month: string) => string;
 }
 
 export function useTexts(): Texts {
@@ -76,6 +78,7 @@ export function useTexts(): Texts {
       bytes: (count: number) => bytes(now, count),
       number: (value: number) => new Intl.NumberFormat(now).format(value),
       time: (at: string | number) => time(now, at),
+      month: (month: string) => monthName(now, month),
     }),
     [now],
   );

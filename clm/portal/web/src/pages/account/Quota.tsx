@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { AtAccount } from "../../ui/AtAccount.tsx";
 import { useAnswer } from "../../ui/live.ts";
 import { Section } from "../../ui/parts.tsx";
+import { Points } from "../../ui/Points.tsx";
 import { Problem } from "../../ui/Problem.tsx";
 import { useTexts } from "../../ui/settings.ts";
 import { Use } from "../../ui/Use.tsx";
@@ -24,6 +25,15 @@ export default function Quota(): ReactNode {
           <section key={cluster.uuid} aria-label={cluster.name}>
             <h3 className="w-plan">{cluster.name}</h3>
             <OfCluster cluster={cluster.name} />
+          </section>
+        ))}
+      </Section>
+      <Section title="points.title">
+        <p>{t("points.help")}</p>
+        {value?.map((cluster) => (
+          <section key={cluster.uuid} aria-label={t("points.of", { cluster: cluster.name })}>
+            <h3 className="w-plan">{cluster.name}</h3>
+            <Points cluster={cluster.name} />
           </section>
         ))}
       </Section>

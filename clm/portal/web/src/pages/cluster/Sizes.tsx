@@ -18,20 +18,22 @@ const fields = (row?: Size): readonly Field[] => [
   { name: "cpu", label: "column.cpu", as: "number", isRequired: true, min: 1, max: 1024, initial: String(row?.cpu ?? 1) },
   { name: "memory_mib", label: "quota.memoryMib", as: "number", isRequired: true, min: 1, initial: String(row?.memory_mib ?? 1024) },
   { name: "disk_mib", label: "sizes.diskMib", help: "sizes.diskHelp", as: "number", isRequired: true, min: 0, initial: String(row?.disk_mib ?? 0) },
+  { name: "points", label: "sizes.points", help: "sizes.pointsHelp", as: "number", isRequired: true, min: 0, initial: String(row?.points ?? 0) },
   { name: "ec2name", label: "sizes.ec2", initial: row?.ec2name ?? "" },
   { name: "local_disk", label: "sizes.local", help: "sizes.localHelp", as: "check", initial: row?.local_disk ?? false },
   { ...DESCRIPTION, initial: row?.description ?? "" },
 ];
-const told = (values: Values): { name: string; description: string; cpu: number; memory_mib: number; disk_mib: number; ec2name: string; local_disk: boolean } => ({
+const told = (values: Values): { name: string; description: string; cpu: number; memory_mib: number; disk_mib: number; points: number; ec2name: string; local_disk: boolean } => ({
   name: textOf(values, "name"), description: textOf(values, "description"), cpu: numberOf(values, "cpu") ?? 1, memory_mib: numberOf(values, "memory_mib") ?? 0,
-  disk_mib: numberOf(values, "disk_mib") ?? 0, ec2name: textOf(values, "ec2name"), local_disk: isSet(values, "local_disk"),
+  disk_mib: numberOf(values, "disk_mib") ?? 0,
+  points: numberOf(values, "points") ?? 0, ec2name: textOf(values, "ec2name"), local_disk: isSet(values, "local_disk"),
 });
 
 const SPEC: ListSpec<Size> = {
   title: "menu.sizes",
   columns: [
     c.text("name", "column.name"), c.text("cpu", "column.cpu"), c.memory("memory_mib", "column.memory", { isMinor: false }),
-    c.memory("disk_mib", "sizes.disk"), c.text("ec2name", "sizes.ec2", { isMinor: true }), c.yes("local_disk", "sizes.local"),
+    c.memory("disk_mib", "sizes.disk"), c.text("points", "sizes.points", { isMinor: true }), c.text("ec2name", "sizes.ec2", { isMinor: true }), c.yes("local_disk", "sizes.local"),
     c.text("description", "column.description", { isMinor: true }),
   ],
   id: (row) => row.uuid,

@@ -11,13 +11,13 @@ import type { Key } from "../../texts/translate.ts";
 
 type Account = ItemOf<"admin.user.get_list"> & Placed;
 const c = columns<Account>();
-const QUOTAS = ["quota_vms", "quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_public_addresses", "quota_public_ports"] as const;
+const QUOTAS = ["quota_vms", "quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_public_addresses", "quota_public_ports", "quota_points"] as const;
 const TITLES: Record<(typeof QUOTAS)[number], Key> = {
   quota_vms: "quota.vms", quota_cpu: "quota.cpu", quota_memory_mib: "quota.memoryMib", quota_storage_mib: "quota.storageMib",
-  quota_public_addresses: "quota.addresses", quota_public_ports: "quota.ports",
+  quota_public_addresses: "quota.addresses", quota_public_ports: "quota.ports", quota_points: "points.limit",
 };
 const field = (row: Account, name: (typeof QUOTAS)[number]): Field =>
-  ({ name, label: TITLES[name], as: "number", isRequired: true, min: 0, initial: String(row[name]) });
+  ({ name, label: TITLES[name], as: "number", isRequired: true, min: 0, initial: String(row[name]), ...(name === "quota_points" && { help: "points.limitHelp" }) });
 
 function share(title: Key, used: keyof Account, most: keyof Account, shown: (texts: Texts) => (value: number) => string): ReturnType<typeof c.of> {
   return c.of(used, title, (row) => Number(row[used]), {
