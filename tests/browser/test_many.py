@@ -5,6 +5,7 @@ take in time is measured by ``benchmarks/portal.py``, which has the pages' drive
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +19,15 @@ HEAP_BYTES = 60 * 2**20
 ROWS = 60  # in the document
 
 
+@pytest.fixture
+def sample(cloud: Any) -> Iterator[dict[str, Any]]:
+    made = sample_of(cloud)
+    yield made
+    cluster = cloud.clusters[0]
+    cluster.user.call("user.vm.destroy", {"vm_ids": [made["vm_id"]]})
+    cluster.wait_for(made["vm_id"], "destroyed")
+
+
 def test_weight(chromium: Any, cloud: Any) -> None:
     """What comes over the wire until one can log in, and until one's machines are there."""
     watched = Watched(cloud, chromium)
@@ -26,9 +36,9 @@ def test_weight(chromium: Any, cloud: Any) -> None:
     assert 0 < login <= LOGIN_BYTES and login < machines <= LIST_BYTES
 
 
-def test_many(chromium: Any, cloud: Any) -> None:
+def test_many(chromium: Any, cloud: Any, sample: dict[str, Any]) -> None:
     """A few of twenty thousand are in the document, wherever one scrolls; they are found, and take little memory."""
-    watched, sample = Watched(cloud, chromium), sample_of(cloud)
+    watched = Watched(cloud, chromium)
     page = watched.page
     open_many(watched, sample)
     assert page.locator("tbody tr").count() < ROWS
