@@ -56,6 +56,13 @@ def reads(vm_ids: Sequence[int]) -> list[Read]:
             Target(12, "at least", unit="/s"),
             2.0,
         ),
+        # Two thirds of that.
+        Read(
+            f"user.object.get_all, {len(vm_ids):,} VMs with their disks",
+            [body("user.object.get_all")],
+            Target(8, "at least", unit="/s"),
+            2.0,
+        ),
     ]
 
 
