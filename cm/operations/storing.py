@@ -2,7 +2,8 @@
 The bytes of objects: from whoever sends them to a file on this machine, then, once they are all here and what they
 should be, by a node to a volume. A part of an object waits here for the others.
 
-A file is named by its row's uuid. What a process that died has left is nobody's once its row's time is over.
+A file is named by its row's uuid. What a process that died has left is nobody's once its row's time is over; an object
+in one piece, which nobody can go on with, as soon as nobody holds its file any more.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import IO, Any, Final, TypeVar
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from cm.drivers.images.receive import Intake
+from cm.drivers.images.receive import Intake, is_held
 from cm.interfaces.calls import NodeCalls
 from cm.rpc.caller import Call
 from cm.rpc.errors import ChecksumDiffers, StorageUnreached, UploadGone, VolumeNotFound
@@ -26,13 +27,14 @@ from cm.rules.names import object_file, pool_name
 from cm.services import bucket as service
 from cm.services.bucket import Assembling, Coming
 from cm.services.context import Services
-from cm.store.bucket import ObjectRow, wanted_files
+from cm.store.bucket import ObjectRow, coming_in_one, wanted_files
 from cm.store.storage import node_reaching
 
 log = Logger()
 T = TypeVar("T")
 POOL: Final = "uploads"
 DISK_S: Final = 60.0  # for one write or synchronisation
+LOST_S: Final = 600.0  # from when an object is announced: whoever sends it holds its file long before
 _READ_BYTES: Final = 256 * 1024
 
 
@@ -294,13 +296,13 @@ class PuttingObject(_Taking):
 
         :raises UploadGone: it was given up meanwhile.
         """
-        etag = await self._whole()
-        await self._close()
+        etag = await self._whole()  # its file is held on, until it is there
         services, coming = self._services, self._coming
         paths = [_path(services, self._uuid)]
         made: Mapping[str, Any] = await _kept(
             services, coming, paths, service.finish_object, self._call, coming, etag
         )
+        await self._close()
         await _unlink(services, self._uuid)
         return made
 
@@ -373,9 +375,16 @@ class ReadingObject:
 
 
 async def care(services: Services) -> None:
-    """End what is on its way and whose time is over, and remove files of this machine that nobody needs any more."""
+    """
+    End what is on its way and whose time is over, or that nobody sends any more, and remove files of this machine that
+    nobody needs.
+    """
     database, directory = services.database, services.policy.staging_dir
     await database.transact(service.expire)
+    for object_id, uuid in await database.read(coming_in_one, services.policy.staging_id, LOST_S):
+        if not await services.threads.run(POOL, is_held, _path(services, uuid), deadline_s=DISK_S):
+            log.info("an object is given up, for nobody sends it any more", object_id=object_id)
+            await database.transact(service.give_up_object, object_id, Cause(CauseKind.LOOK, "lost"))
     there = await services.threads.run(POOL, _files, directory, deadline_s=DISK_S)
     if there:
         kept = set(await database.read(wanted_files, there))

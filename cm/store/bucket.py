@@ -213,6 +213,23 @@ def expired_objects(session: Session, limit: int = 100) -> Sequence[int]:
     return [row.id for row in found]
 
 
+def coming_in_one(session: Session, place: str, after_s: float, limit: int = 100) -> Sequence[tuple[int, str]]:
+    """
+    Of those that are on their way to a place in one piece, ids and uuids.
+
+    :param after_s: how long ago they were announced, at least.
+    """
+    found = session.execute(
+        text(
+            "SELECT id, uuid::text AS uuid FROM stored_object WHERE state = 'coming' AND place = :place"
+            " AND multipart IS NULL AND created_at < clock_timestamp() - make_interval(secs => :s)"
+            " ORDER BY id LIMIT :limit"
+        ),
+        {"place": place, "s": after_s, "limit": limit},
+    )
+    return [(row.id, row.uuid) for row in found]
+
+
 # ------------------------------------------------------------------ parts
 
 

@@ -20,6 +20,7 @@ import pytest
 import cm.drivers.memory.parts as memory_parts
 import cm.drivers.memory.stream as memory_stream
 import cm.drivers.memory.volume as memory_volume
+from cm.drivers.images.receive import Intake
 from cm.operations import storing
 from cm.rpc.errors import InUse
 from cm.rules.bucket import HEAD
@@ -414,18 +415,7 @@ def test_collected(site: Site, s3: Any, bucket: str) -> None:
     """What a manager that dies leaves on its way is collected when its time is over: rows, claims and files."""
     before, cloud = used(site), site.cloud
     assert staged(site) == []
-    identity_id = cloud.sql("SELECT id FROM account WHERE login = 'ann'")
-    policy = replace(cloud.manager.policy, upload_s=-1.0)
-    from cm.rpc.caller import Call, Identity
-    from cm.rpc.vocabulary import Role
-    from cm.services import bucket as service
-
-    bucket_id = cloud.sql("SELECT id FROM bucket WHERE name = :n AND account_id = :a", n=bucket, a=identity_id)
-    call = Call(Identity(identity_id, "ann", frozenset({Role.USER})), "dies")
-    database = cloud.manager.services.database
-    coming = run(
-        lambda: database.transact(service.begin_object, call, policy, bucket_id, "dies", 3 * MIB, {})
-    )
+    coming = begun(site, bucket, "dies", 3 * MIB, upload_s=-1.0)
     upload = s3.create_multipart_upload(Bucket=bucket, Key="dies")["UploadId"]
     s3.upload_part(Bucket=bucket, Key="dies", UploadId=upload, PartNumber=1, Body=b"x")
     cloud.sql("UPDATE multipart SET expires_at = now() - interval '1 s' WHERE key = 'dies'")
@@ -434,6 +424,39 @@ def test_collected(site: Site, s3: Any, bucket: str) -> None:
     assert len(list(cloud.manager.policy.staging_dir.glob("object-*"))) == 2
     run(lambda: storing.care(cloud.manager.services))
     assert used(site) == before and staged(site) == [] and books(site) == []
+
+
+def test_lost(site: Site, bucket: str) -> None:
+    """An object that its sender's end has left half sent counts no more, long before its time is over."""
+    cloud, before = site.cloud, used(site)
+    coming = begun(site, bucket, "half", 3 * MIB)
+    path = cloud.manager.policy.staging_dir / f"object-{coming.uuid}"
+    sender = Intake(path)
+    sender.write([b"half of it"])
+
+    def cared() -> int:
+        run(lambda: storing.care(cloud.manager.services))
+        return used(site) - before
+
+    assert cared() == 3  # it was announced just now
+    cloud.sql("UPDATE stored_object SET created_at = now() - interval '1 hour' WHERE state = 'coming'")
+    assert cared() == 3 and path.exists()
+    sender.close()
+    assert cared() == 0 and not path.exists() and books(site) == []
+
+
+def begun(site: Site, bucket: str, key: str, size: int, **policy: Any) -> Any:
+    """An object of ann's that was announced, as a manager that dies then leaves it."""
+    from cm.rpc.caller import Call, Identity
+    from cm.rpc.vocabulary import Role
+    from cm.services import bucket as service
+
+    cloud = site.cloud
+    account_id = cloud.sql("SELECT id FROM account WHERE login = 'ann'")
+    bucket_id = cloud.sql("SELECT id FROM bucket WHERE name = :n AND account_id = :a", n=bucket, a=account_id)
+    call = Call(Identity(account_id, "ann", frozenset({Role.USER})), "dies")
+    asked = (call, replace(cloud.manager.policy, **policy), bucket_id, key, size, {})
+    return run(lambda: cloud.manager.services.database.transact(service.begin_object, *asked))
 
 
 def test_given_up_meanwhile(site: Site, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,21 @@ class Intake:
             os.close(self._fd)
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody writes to a file, in whichever process of this machine; nobody does where there is none."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def _behind(views: list[memoryview], done: int) -> list[memoryview]:
     for index, view in enumerate(views):
         if done < len(view):
