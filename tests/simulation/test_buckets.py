@@ -32,18 +32,22 @@ OURS: Final = frozenset({
 
 
 class Death:
-    """Comes over the process that is at the so many-th moment before or after a step of ours. ``at``: which it was."""
+    """
+    Comes over the process that has just done the so many-th step of ours; before the next one nothing else stays of it.
+
+    :ivar at: which it was; "": it has not come.
+    """
 
     def __init__(self, scene: Scene, fatal: int) -> None:
         self._scene, self._left, self.at = scene, fatal, ""
 
     def __call__(self, process: Process, what: str, before: bool) -> bool:
-        if what.partition(" ")[2] not in OURS or self.at:
+        if before or what.partition(" ")[2] not in OURS or self.at:
             return False
         self._left -= 1
         if self._left:
             return False
-        self.at = f"{'before' if before else 'after'} {what}"
+        self.at = what
         self._scene.kill(process, DOWN_S)
         return True
 
@@ -101,7 +105,7 @@ def test_deaths(
             there = stored(scene)[key]
             assert there == NEW or (there == OLD and not told), death.at
             scene.until(lambda: scene.some_process() is not None, "it is back")
-            scene.until(put, f"it is put, for it died {death.at}")
+            scene.until(put, f"it is put, for it died after {death.at}")
             assert stored(scene)[key] == NEW, death.at
         assert {"upload", last} <= {each.rpartition(" ")[2] for each in died}
         there = stored(scene)
