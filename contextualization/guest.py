@@ -13,8 +13,10 @@ from twisted.logger import Logger
 
 from cm.runtime.database import Database
 from cm.services.guest import hello
+from cm.services.identity import ensure_identity
 from contextualization.authenticate import Sender
 from contextualization.known import KnownGuests, Told
+from contextualization.metadata.identity import Signer
 from contextualization.metadata.imds import answer_imds
 from contextualization.metadata.nocloud import answer_nocloud
 from contextualization.settings import EndpointSettings
@@ -28,6 +30,7 @@ BODY_MAX: Final = 65_536  # bytes
 PATH_MAX: Final = 1024  # characters
 FORWARDED: Final = ("forwarded", "x-real-ip")
 FORWARDED_PREFIX: Final = "x-forwarded-"
+_DYNAMIC: Final = "/dynamic"  # in the path of whatever is signed, or lists it
 _SECRET_PATH = re.compile(r"(/nocloud/)(?!(?:meta|user|vendor)-data$|network-config$)[^/]+")
 
 
@@ -41,6 +44,7 @@ class Guests:
         self._known = known
         self._settings = settings
         self._wall = wall
+        self._signer: Signer | None = None
 
     async def answer(self, sender: Sender, exchange: Exchange) -> Answer:
         """:raises Refusal: in EC2's numbers."""
@@ -92,15 +96,21 @@ class Guests:
             except Refusal:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))
                 raise
+        signer = await self._get_signer() if _DYNAMIC in path else None
         return answer_imds(
             guest,
-            lambda: told.tree,
+            lambda: told.tree if signer is None else told.signed(signer),
             exchange,
             path,
             key=settings.token_key,
             now=self._wall(),
             v1=settings.imds_v1,
         )
+    async def _get_signer(self) -> Signer:
+        """The cluster's key is made when a guest asks for the first time: no cluster that has no such guest has one."""
+        if self._signer is None:
+            self._signer = Signer(await self._database.transact(ensure_identity, self._settings.region))
+        return self._signer
 
 
 def guest_path(path: str) -> str:

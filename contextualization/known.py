@@ -18,7 +18,8 @@ from cm.runtime.database import Database
 from cm.services.guest import Guest, find_guest
 from cm.store.node_document import ALL
 from contextualization.authenticate import Sender
-from contextualization.metadata.tree import Tree, guest_tree
+from contextualization.metadata.identity import Signer
+from contextualization.metadata.tree import Tree, dynamic, guest_tree, identity_document
 from contextualization.settings import EndpointSettings
 
 KEPT_S: Final = 2.0  # what is changed without a word to the nodes, such as a VM's name, is told after so long
@@ -31,10 +32,18 @@ class Told:
     def __init__(self, guest: Guest, settings: EndpointSettings) -> None:
         self.guest = guest
         self._settings = settings
+        self._signed: Tree | None = None
 
     @cached_property
     def tree(self) -> Tree:
         return guest_tree(self.guest, self._settings.region, self._settings.domain)
+
+    def signed(self, signer: Signer) -> Tree:
+        """With the signatures of the document, which take a few milliseconds once."""
+        if self._signed is None:
+            document = identity_document(self.guest, self._settings.region)
+            self._signed = {**self.tree, "dynamic": dynamic(document, signer.leaves(document))}
+        return self._signed
 
 
 @dataclass(frozen=True)

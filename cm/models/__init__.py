@@ -12,6 +12,7 @@ from cm.models.bucket import Bucket, Multipart, MultipartPart, StoredObject
 from cm.models.cached_image import CachedImage
 from cm.models.console import ConsoleLeftover, ConsoleTicket, ScreenCall
 from cm.models.disk import Attachment, Disk
+from cm.models.identity import IdentityKey
 from cm.models.image import Image
 from cm.models.managed import ManagedLook, ManagedObject, SavedDomain
 from cm.models.message import Message
@@ -53,6 +54,7 @@ __all__ = [
     "EnrolmentToken",
     "FreeVolume",
     "HookEvent",
+    "IdentityKey",
     "Image",
     "LeftoverVolume",
     "Login",

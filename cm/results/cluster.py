@@ -18,6 +18,14 @@ class ClusterInfo(TypedDict):
     time: Clock
 
 
+class IdentityCertificate(TypedDict):
+    """What guests' identity documents are verified by."""
+
+    certificate: Annotated[
+        str | None, Meta(examples=["-----BEGIN CERTIFICATE-----\n"], description="PEM; null: no guest has asked yet.")
+    ]
+
+
 class Leak(TypedDict):
     """A claim that is not exactly that of what lives."""
 

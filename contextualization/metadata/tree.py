@@ -88,17 +88,24 @@ def _listing(tree: Tree, name: str) -> Listing:
 
 
 def guest_tree(guest: Guest, region: str, domain: str) -> dict[str, str | bytes | Tree]:
-    """What stands below each version: ``meta-data``, ``user-data`` if there is any, and ``dynamic``."""
+    """
+    What stands below each version: ``meta-data``, ``user-data`` if there is any, and ``dynamic``, where the document is
+    not signed.
+    """
     tree: dict[str, str | bytes | Tree] = {
-        "dynamic": {
-            "fws": {"instance-monitoring": "disabled"},
-            "instance-identity": {"document": identity_document(guest, region)},
-        },
+        "dynamic": dynamic(identity_document(guest, region), {}),
         "meta-data": meta_data(guest, region, domain),
     }
     if guest.user_data:
         tree["user-data"] = user_data(guest)
     return tree
+
+
+def dynamic(document: str, signatures: Mapping[str, str]) -> Tree:
+    return {
+        "fws": {"instance-monitoring": "disabled"},
+        "instance-identity": {"document": document, **signatures},
+    }
 
 
 def meta_data(guest: Guest, region: str, domain: str) -> Tree:
@@ -187,7 +194,7 @@ def interface(guest: Guest, nic: Nic, region: str) -> Tree:
 
 
 def identity_document(guest: Guest, region: str) -> str:
-    """Unsigned: nothing is listed that would prove it, so nobody may take it for proof."""
+    """What ``identity.py`` signs: AWS's names, in their order."""
     launched = guest.launched_at
     return json.dumps(
         {

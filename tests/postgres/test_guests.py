@@ -9,6 +9,11 @@ from typing import Any, ClassVar
 
 import pytest
 from cluster_builder import Peer, add_nic, add_pool, add_vm, change, value
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
@@ -22,6 +27,7 @@ from cm.services.guest import find_guest, hello
 from cm.services.release import update_resources
 from cm.store.claim import claim_node
 from cm.store.guest import guest_changed
+from cm.store.identity import find_identity
 from cm.store.node_document import document_changed
 from cm.store.tag import write_tags
 from cm.store.vm_state import write_imds
@@ -31,6 +37,7 @@ from contextualization.wire import Answer, Exchange
 from node_hooks.signature import HOP_LIMIT_HEADER
 
 A, B = "10.128.0.5", "10.128.0.6"
+DOCUMENTS = b"document\npkcs7\nrsa2048\nsignature"
 
 
 @pytest.fixture
@@ -165,7 +172,25 @@ class TestIMDS:
 
         crawl("/2021-03-23/meta-data/")
         assert asked > 30
-        assert peer.ask("a", A, "/2021-03-23/dynamic/instance-identity", **header).body == b"document"
+        assert peer.ask("a", A, "/2021-03-23/dynamic/instance-identity", **header).body == DOCUMENTS
+
+    def test_signed(self, peer: Peer) -> None:
+        """What signs is the cluster's one key, whichever process and guest; the certificate is told to anybody."""
+        path = "/latest/dynamic/instance-identity/"
+        assert peer.database.read_now(find_identity) is None
+        assert peer.ask("a", A, "/latest/meta-data/").status == 200
+        assert peer.database.read_now(find_identity) is None
+        first = peer.ask("a", A, path + "signature").body
+        peer.start()
+        assert peer.ask("a", A, path + "signature").body == first != peer.ask("b", B, path + "signature").body
+        assert peer.ask("a", A, path).body == DOCUMENTS
+        certificate = x509.load_pem_x509_certificate(peer.database.read_now(find_identity).certificate.encode())
+        key = certificate.public_key()
+        assert isinstance(key, RSAPublicKey)
+        document = peer.ask("a", A, path + "document").body
+        key.verify(base64.b64decode(first), document, PKCS1v15(), SHA256())
+        with pytest.raises(InvalidSignature):
+            key.verify(base64.b64decode(first), document.replace(A.encode(), B.encode()), PKCS1v15(), SHA256())
 
     def test_token_of_another(self, peer: Peer) -> None:
         """A's token in B's hands is refused, though no token is needed."""

@@ -142,6 +142,7 @@ class Questions:
         for view, params in views:
             yield "admin", f"admin.{view}", params
         yield "admin", "guest.cluster.get_info", {}
+        yield "admin", "guest.cluster.get_identity_certificate", {}
 
     def _asked_of_cloud(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         assert self.simulation.cloud is not None

@@ -80,6 +80,7 @@ export type Group = { created: string; description: string; group_id: number; le
 export type GroupOfNic = { name: string; uuid: string };
 export type GroupPerson = { login: string; name: string; user_id: number };
 export type HostInfo = { cores: number; cpus: number; memory: number; mhz: number; model: string; nodes: number; sockets: number; threads: number };
+export type IdentityCertificate = { certificate: string | null };
 export type Image = { access: ImageAccess; account_number: string; agent: boolean; architecture: Architecture; claimed_bytes: number; created: string; default_user: string; description: string; disk_controller: DiskBus; error: string; family: string; family_version: string; format: DiskFormat; group_ids: number[]; image_id: number; imds_enabled: boolean; imds_hop_limit: number; imds_tokens: MetadataTokens; kind: ImageKind; least_disk_bytes: number; least_memory_mib: number; level: Level; mine: boolean; name: string; network_device: NicModel; operation_id: number | null; platform: string; progress: number; sha256: string; size_bytes: number; state: ImageState; storage_id: number; storage_name: string; system: string; user_id: number; user_login: string; uuid: string; version: number; video_device: VideoModel; vm_ids: number[]; volume_sha256: string; waiting_for: string };
 export type ImageAccess = "private" | "public";
 export type ImageFilter = "group" | "private" | "public";

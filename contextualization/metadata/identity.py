@@ -1,0 +1,48 @@
+"""
+The signatures of a guest's identity document, in AWS's three forms, so that what verifies AWS's verifies ours by
+another certificate: ``openssl``, Vault.
+"""
+
+from __future__ import annotations
+
+import base64
+import textwrap
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs7
+
+from cm.services.identity import Identity
+
+_OPTIONS = [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoCapabilities]
+
+
+class Signer:
+    """:raises ValueError: it is no RSA key."""
+
+    def __init__(self, identity: Identity) -> None:
+        key = load_pem_private_key(identity.private_key.encode(), password=None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise ValueError("identity documents are signed by RSA")
+        self._key = key
+        self._certificate = x509.load_pem_x509_certificate(identity.certificate.encode())
+
+    def leaves(self, document: str) -> dict[str, str]:
+        """
+        What stands beside the document: ``signature`` is over its bytes alone; ``pkcs7`` and ``rsa2048``, which AWS
+        makes by different keys, hold the document, as Vault wants it, and our certificate.
+        """
+        data = document.encode()
+        signed = pkcs7.PKCS7SignatureBuilder().set_data(data).add_signer(self._certificate, self._key, SHA256())
+        message = _lines(signed.sign(Encoding.DER, _OPTIONS))
+        return {
+            "pkcs7": message,
+            "rsa2048": message,
+            "signature": _lines(self._key.sign(data, padding.PKCS1v15(), SHA256())),
+        }
+
+
+def _lines(data: bytes) -> str:
+    """Base64 as PEM has it, without its first and last line."""
+    return "\n".join(textwrap.wrap(base64.b64encode(data).decode(), 64))
