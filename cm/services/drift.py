@@ -21,6 +21,7 @@ from cm.services.host import accept
 from cm.services.lost import note_lost
 from cm.store.drift import DriftRow, approve_drift, close_drift, list_drift, lock_drift
 from cm.store.host import lock_host
+from cm.store.node import get_node
 from cm.store.operation import open_operation
 from cm.store.unknown import runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
@@ -105,9 +106,17 @@ def plan(caller: ClusterCall, node_id: int | None, kind: DriftKind | None) -> li
 
 
 def apply_all(caller: ClusterCall, node_id: int | None, kind: DriftKind | None) -> list[AppliedDrift]:
-    """Do what those of the findings propose about which anything can be done; what is refused stops no other."""
+    """
+    Do what those of the findings propose about which anything can be done; what is refused stops no other.
+
+    :raises ObjectNotFound: there is no such node.
+    """
+    if node_id is not None:
+        get_node(caller.session, node_id)
     answers: list[AppliedDrift] = []
-    for each in plan(caller, node_id, kind):
+    found = plan(caller, node_id, kind)
+    caller.note("look through the ledger", node_id=node_id, kind=kind, findings=len(found))
+    for each in found:
         if each["remedy"] is Remedy.BY_HAND:
             continue
         drift_id = each["drift_id"]

@@ -208,7 +208,7 @@ def outcome(call: Callable[[], Any]) -> str:
 # Ids of what is not shared by levels.
 UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
 UNSHARED |= {"public_address_id", "public_ip_id_list", "lease_id"}
-UNSHARED |= {"security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
+UNSHARED |= {"affinity_group_id", "security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
 UNSHARED |= {"bucket_id", "multipart_id"}
 
 
@@ -312,7 +312,7 @@ class Objects:
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
         *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
-        *("security_group", "security_rule", "nic_group", "public_address", "public_port"),
+        *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("bucket", "stored_object", "multipart", "multipart_part"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
         "cached_image",
@@ -329,6 +329,10 @@ class Objects:
         self.cloud = cloud
         self.owner_id = owner_id
         image, disk, iso = (self._image(f"{kind}-kept", kind) for kind in ("system", "storage", "iso"))
+        affinity_group = cloud.sql(
+            "INSERT INTO affinity_group (account_id, name, affinity) VALUES (:a, 'kept', 'apart') RETURNING id",
+            a=owner_id,
+        )
         security_group = cloud.sql(
             "INSERT INTO security_group (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id
         )
@@ -369,6 +373,7 @@ class Objects:
             "group_ids": group_id,
             "bucket_id": bucket,
             "multipart_id": multipart,
+            "affinity_group_id": affinity_group,
             "security_group_id": security_group,
             "security_group_ids": security_group,
             "remote_group_id": security_group,
