@@ -55,6 +55,7 @@ SEE = {
     "wawel-node": ("/usr/share/doc/wawel-node/node.md",),
 }
 # Commands that take every view of the wire by name: their own help lists them, and a page of them has no end.
+BREAKABLE = "|\\:"  # a line may be broken here
 ENDLESS = ("admin", "cloud", "guest", "view")
 
 
@@ -124,12 +125,17 @@ def paragraphs(text: str) -> str:
 
 
 def listed(options: list[tuple[str, str]]) -> str:
-    return "".join(f".TP\n.B {escaped(names)}\n{escaped(' '.join(text.split()))}\n" for names, text in options)
+    """Lists of values, which have no blanks, are broken after a value."""
+    return "".join(
+        f".TP\n.B {escaped(names).replace('|', BREAKABLE)}\n{escaped(' '.join(text.split()))}\n"
+        for names, text in options
+    )
 
 
 def page(name: str, section: int, command: Command, version: str, exits: str) -> str:
     """The source of one manual page."""
-    out = [f'.TH {name.upper()} {section} "" "Wawel {version}" "Wawel"', ".SH NAME", f"{name} \\- {TITLES[name]}"]
+    out = [f'.TH {name.upper()} {section} "" "Wawel {version}" "Wawel"', ".ad l"]
+    out += [".SH NAME", f"{name} \\- {TITLES[name]}"]
     out += [".SH SYNOPSIS", f".B {escaped(command.usage)}", ".SH DESCRIPTION", paragraphs(command.about)]
     if command.options:
         out += [".SH OPTIONS", listed(command.options).rstrip()]

@@ -26,10 +26,12 @@ from cm.interfaces.calls import Call, Job, Pace
 from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
+from cm.interfaces.migration import IMigrations
 from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
+from cm.interfaces.suspension import ISuspensions
 from cm.interfaces.volume import IPools, IVolumes
 from cm.operations import engine
 from cm.rpc.errors import NodeBusy, NodeUnreachable, TooManyAtOnce
@@ -45,6 +47,8 @@ PARTS = {
     "volumes": (IVolumes, calls.VolumeCalls),
     "disks": (IDisks, calls.DiskCalls),
     "block_jobs": (IBlockJobs, calls.BlockJobCalls),
+    "migrations": (IMigrations, calls.MigrationCalls),
+    "suspensions": (ISuspensions, calls.SuspensionCalls),
     "networks": (INetworks, calls.NetworkCalls),
     "nics": (INics, calls.NicCalls),
     "streams": (IStreams, calls.StreamCalls),
