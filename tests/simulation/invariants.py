@@ -192,6 +192,8 @@ def _volumes(simulation: Simulation) -> list[str]:
     ):
         names |= {row.volume} if row.made and not simulation.excuses.holds("volume deleted", row.volume) else set()
         may |= {row.volume, row.spare}
+    memories = simulation.sql("SELECT u.name AS volume, u.made FROM suspension m JOIN volume u ON u.id = m.volume_id")
+    may |= {row.volume for row in memories}
     ledger = {
         row.subject.rpartition("/")[2]
         for row in simulation.sql("SELECT subject FROM drift WHERE closed_at IS NULL AND kind LIKE '%volume'")
@@ -199,6 +201,8 @@ def _volumes(simulation: Simulation) -> list[str]:
     there = simulation.volumes
     for name in sorted(names - set(there)):
         wrong.append(f"the volume {name} of an image is missing")
+    for name in sorted({row.volume for row in memories if row.made} - set(there)):
+        wrong.append(f"the volume {name} of a VM's memory is missing")
     for name in sorted({row.volume for row in disks if row.launches} - set(there)):
         if not simulation.excuses.holds("volume deleted", name):
             wrong.append(f"the volume {name} of a disk is missing")
