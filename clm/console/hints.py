@@ -6,10 +6,7 @@ from typing import Final
 
 _SAVE: Final = "An image of it, while it goes on: wawel vm save VM IMAGE_NAME"
 _SSH: Final = "Its address is in wawel vm ls; log in with: ssh USER@ADDRESS"
-_SIZE: Final = (
-    "A VM keeps its size. Save it (wawel vm save), and make a larger one of that image: "
-    "wawel vm create NAME --image IMAGE --template TEMPLATE"
-)
+_SIZE: Final = "wawel vm stop VM, and then: wawel vm resize VM, with another template"
 
 # By the group that was asked, "" for wawel itself.
 WORDS: Final[dict[str, dict[str, str]]] = {
@@ -24,7 +21,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "unguard": "wawel vm set-policy VM --no-guarded", "policy": "wawel vm set-policy VM",
         "snapshot": "wawel vm create-snapshot VM NAME",
         "clone": _SAVE, "hibernate": "wawel vm suspend", "sleep": "wawel vm suspend", "wake": "wawel vm wake-up",
-        "unpause": "wawel vm resume", "resize": _SIZE, "scale": _SIZE, "ssh": _SSH, "exec": _SSH, "connect": _SSH,
+        "unpause": "wawel vm resume", "scale": _SIZE, "flavor": _SIZE, "ssh": _SSH, "exec": _SSH, "connect": _SSH,
         "move": "wawel vm migrate VM, by an administrator; a whole node is emptied by: wawel node evacuate NODE",
         "log": "wawel vm console", "logs": "wawel vm console", "info": "wawel vm show", "status": "wawel vm show",
         "describe": "wawel vm show", "inspect": "wawel vm show", "screen": "wawel vm vnc",

@@ -51,6 +51,7 @@ class Action(StrEnum):
     RESUME = "resume"
     EDIT = "edit"
     SECRETS = "secrets"  # what its maker handed to the guest
+    RESIZE = "resize"
     SAVE = "save"
     SNAPSHOT = "snapshot"
     DRIVE = "drive"  # change what is in a VM's CD drives
@@ -88,6 +89,7 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.VM, Action.EDIT): Level.OPERATOR,
     (Shared.VM, Action.GRANT): Level.OPERATOR,
     (Shared.VM, Action.SECRETS): Level.OWNER,
+    (Shared.VM, Action.RESIZE): Level.OWNER,
     (Shared.VM, Action.SAVE): Level.OWNER,
     (Shared.VM, Action.SNAPSHOT): Level.OWNER,
     (Shared.VM, Action.ATTACH): Level.OWNER,

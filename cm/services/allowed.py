@@ -34,12 +34,14 @@ class Call:
     :ivar view: that asks for it.
     :ivar kind: the operation that it opens; None: it is done at once.
     :ivar states: in which a call without an operation may be made.
+    :ivar undisturbed: likewise, and only while nothing else is under way.
     """
 
     view: str
     action: Action
     kind: OperationKind | None = None
     states: frozenset[VMState] = LIVE
+    undisturbed: bool = False
 
     @property
     def allowed(self) -> frozenset[VMState]:
@@ -48,7 +50,7 @@ class Call:
     @property
     def alone(self) -> bool:
         """It waits for nobody: while the VM is busy it is refused."""
-        return self.kind is not None and ObjectKind.VM in SPECS[self.kind].holds
+        return self.undisturbed or self.kind is not None and ObjectKind.VM in SPECS[self.kind].holds
 
     def refusal(self, row: VMRow, level: Level) -> CloudError | None:
         """What the call would be refused by; None: it would be taken, as far as this can tell."""
@@ -79,6 +81,7 @@ CALLS: Final = (
     Call("user.vm.suspend", _A.STOP, _K.VM_SUSPEND),
     Call("user.vm.wake_up", _A.START, _K.VM_WAKE_UP),
     Call("user.vm.edit", _A.EDIT),
+    Call("user.vm.resize", _A.RESIZE, states=frozenset({VMState.STOPPED}), undisturbed=True),
     Call("user.vm.set_imds", _A.EDIT),
     Call("user.vm.set_policy", _A.DESTROY),
     Call("user.vm.save", _A.SAVE, _K.VM_TO_IMAGE),

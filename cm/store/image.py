@@ -113,6 +113,11 @@ class UsableImage(NamedTuple):
     storage_draining: bool
 
 
+def least_memory(session: Session, image_id: int) -> int:
+    """MiB that the guests of an image cannot do without, be it deleted since."""
+    return int(session.scalar(text("SELECT least_memory_mib FROM image WHERE id = :id"), {"id": image_id}) or 0)
+
+
 # ``more``: columns beside those of ``UsableImage``, each after a comma.
 USABLE: Final = """
 SELECT i.id, i.kind, i.state, i.account_id, i.access, u.id AS volume_id, u.storage_id, u.size_bytes, u.format,

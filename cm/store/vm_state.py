@@ -85,6 +85,17 @@ def write_imds(session: Session, ids: Sequence[int], change: ImdsChange) -> None
     )
 
 
+def write_size(session: Session, vm_id: int, template_id: int, cpu: int, memory_mib: int, points: int) -> None:
+    """What a VM has from its next start on, and what it costs an hour then; its account's quota counts it already."""
+    session.execute(
+        text(
+            "UPDATE vm SET template_id = :template_id, cpu = :cpu, memory_mib = :memory_mib, points = :points"
+            " WHERE id = :id AND NOT node_claimed"
+        ),
+        {"template_id": template_id, "cpu": cpu, "memory_mib": memory_mib, "points": points, "id": vm_id},
+    )
+
+
 def write_vnc(session: Session, vm_id: int, enabled: bool, generation: int) -> None:
     """Whether a VM's screen may be seen. :param generation: of its password."""
     session.execute(

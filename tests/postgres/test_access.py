@@ -193,7 +193,8 @@ def test_grave_views_are_owners() -> None:
     disks |= {f"user.storage_image.{verb}" for verb in ("attach", "detach")}
     cards = {"user.nic.attach", "user.nic.detach", "user.nic.edit", "user.network.release"}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
-    graves = {"user.vm.destroy", "user.vm.set_policy", "user.vm.save", "user.vm.save_and_shutdown", *images, *shared}
+    graves = {"user.vm.destroy", "user.vm.set_policy", "user.vm.resize", *images, *shared}
+    graves |= {"user.vm.save", "user.vm.save_and_shutdown"}
     assert owners == {*graves, *kinds, *points, *disks, *cards}
 
 

@@ -101,6 +101,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("cloud.cluster.lock", "cloud.cluster.unlock", "admin.trust.delete"), _CLUSTER),
     **dict.fromkeys(("user.api_key.create", "user.api_key.delete"), "people here show sessions; tests/postgres"),
     **dict.fromkeys(("user.session.delete", "user.session.logout"), _SESSION),
+    **dict.fromkeys(("user.vm.resize", "admin.vm.resize"), "it leads to no work; tests/postgres/test_resizing.py"),
     "user.vm.open_console": "its ticket is of true chance, and used over a true socket; tests/postgres/test_console.py",
     "admin.cloud.put_users": "the cloud manager itself calls it, for each change of its people",
     "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",

@@ -14,7 +14,7 @@ from cm.rpc.caller import RawList, RawObject
 from cm.rpc.types import Id, IdList, Limit, Name, Traits
 from cm.rpc.view import admin_view
 from cm.rules.operation import OperationKind
-from cm.services import adopting, migrating, release, vm_policy
+from cm.services import adopting, migrating, release, vm_policy, vm_size
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import vm_loads, vm_statistics
@@ -74,6 +74,12 @@ def start(caller: ClusterCall, vm_id: Id) -> VMWork:
 def stop(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Cut a VM's power; its disk, address and quota stay."""
     return _change(caller, vm_id, OperationKind.VM_STOP)
+
+
+@admin_view(changing=True)
+def resize(caller: ClusterCall, vm_id: Id, template_id: Id) -> RawObject[VM]:
+    """Give a stopped VM another size, as ``user.vm.resize``; its account's quota counts it."""
+    return RawObject(vm_size.resize(caller, vm_id, template_id, administrator=True))
 
 
 @admin_view(changing=True)

@@ -63,6 +63,7 @@ from cm.services import (
     snapshot,
     vm_image,
     vm_policy,
+    vm_size,
 )
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
@@ -257,6 +258,15 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
 def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawObject[VM]:
     """Change a VM's name or description; what is left out stays. Its operators may."""
     return RawObject(service.edit(caller, vm_id, name, description))
+
+
+@user_view(changing=True, on={"vm_id": Action.RESIZE})
+def resize(caller: ClusterCall, vm_id: Id, template_id: Id) -> RawObject[VM]:
+    """
+    Give a stopped VM another size, from its next start on: it is counted of the quota at once, and costs what the new
+    size does when it runs. Its disks stay as they are. Its owners may.
+    """
+    return RawObject(vm_size.resize(caller, vm_id, template_id))
 
 
 @user_view(changing=True, on={"vm_id": Action.DESTROY})

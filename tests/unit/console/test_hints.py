@@ -21,7 +21,7 @@ from .wire import Wire
         (["vm", "rename", "web", "x"], "wawel vm edit VM --name NEW_NAME"),
         (["vm", "backup", "web"], "wawel vm save VM IMAGE_NAME"),
         (["vm", "snapshot", "web"], "wawel vm create-snapshot"),
-        (["vm", "resize", "web"], "keeps its size"),
+        (["vm", "scale", "web"], "wawel vm resize"),
         (["vm", "ssh", "web"], "ssh USER@ADDRESS"),
         (["vm", "strat", "web"], "wawel vm start"),
         (["vms"], "wawel vm"),
