@@ -194,7 +194,7 @@ def test_grave_views_are_owners() -> None:
     cards = {"user.nic.attach", "user.nic.detach", "user.nic.edit", "user.network.release"}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
     graves = {"user.vm.destroy", "user.vm.set_policy", "user.vm.resize", *images, *shared}
-    graves |= {"user.vm.save", "user.vm.save_and_shutdown"}
+    graves |= {"user.vm.save", "user.vm.save_and_shutdown", "user.vm.set_affinity_group"}
     assert owners == {*graves, *kinds, *points, *disks, *cards}
 
 
