@@ -71,7 +71,8 @@ function UnderWay({ cluster, rows }: { cluster: string; rows: readonly VM[] }): 
     () => ofCluster("admin.operation.get_list", cluster, { kinds: ["", "vm"], all: true }, { only_open: true }), [cluster],
   );
   const names = useMemo(() => new Map(rows.map((row) => [row.vm_id, row.name])), [rows]);
-  return <Moves rows={useRows(source).rows} names={names} />;
+  const work = useRows(source);
+  return <Moves rows={work.rows} names={names} done={work.reload} />;
 }
 
 export default function Machines({ params }: PageProps): ReactNode {

@@ -25,31 +25,38 @@ const WORK: ListSpec<Work> = {
   none: ["work.none", "work.noneHelp"],
 };
 
+interface EvacuationProps {
+  rows: readonly Work[];
+  node: Row;
+  /** Something of it was ended, of which the stream may tell nothing. */
+  done: () => void;
+}
+
 /** Guests that leave a node and go on: each by its name, which the node's machines tell. */
-function Leaving({ rows, node }: { rows: readonly Work[]; node: Row }): ReactNode {
+function Leaving({ rows, node, done }: EvacuationProps): ReactNode {
   const { node_id, cluster } = node;
   const source = useMemo(() => ofCluster("admin.vm.get_list", cluster, { kinds: ["vm"], all: true }, { node_id }), [cluster, node_id]);
   const there = useRows(source).rows;
   const names = useMemo(() => new Map(there.map((vm) => [vm.vm_id, vm.name])), [there]);
-  return <Moves rows={rows} names={names} />;
+  return <Moves rows={rows} names={names} done={done} />;
 }
 
 /** An evacuation that is under way: how many of its moves are done, how far those are in which guests go on, and an end to it. */
-function Evacuation({ rows, node }: { rows: readonly Work[]; node: Row }): ReactNode {
+function Evacuation({ rows, node, done }: EvacuationProps): ReactNode {
   const { t } = useTexts();
   const whole = rows.find((row) => row.kind === "node_evacuate" && isOpen(row));
   const moves = rows.filter((row) => whole && row.parent_id === whole.operation_id);
-  const done = moves.filter((row) => !isOpen(row)).length;
+  const moved = moves.filter((row) => !isOpen(row)).length;
   return (
     <>
       {whole && (
         <>
-          <p role="status">{t("nodes.evacuating", { done, of: moves.length })}</p>
-          <progress className="w-bar" max={Math.max(moves.length, 1)} value={done} aria-label={t("nodes.evacuate")} />
-          <Actions rows={[whole]} name={() => node.name} actions={STOP_EVACUATION} />
+          <p role="status">{t("nodes.evacuating", { done: moved, of: moves.length })}</p>
+          <progress className="w-bar" max={Math.max(moves.length, 1)} value={moved} aria-label={t("nodes.evacuate")} />
+          <Actions rows={[whole]} name={() => node.name} actions={STOP_EVACUATION} done={done} />
         </>
       )}
-      {rows.some(isMigrating) && <Leaving rows={rows} node={node} />}
+      {rows.some(isMigrating) && <Leaving rows={rows} node={node} done={done} />}
     </>
   );
 }
@@ -81,7 +88,7 @@ function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
         reload();
         work.reload();
       }} />
-      <Evacuation rows={mine.rows} node={row} />
+      <Evacuation rows={mine.rows} node={row} done={work.reload} />
       <Section title="machine.overview">
         <Facts facts={[
           ["column.description", row.comment], ["column.address", row.address], ["nodes.uri", row.uri],
