@@ -17,6 +17,7 @@ from cm.interfaces.calls import DEADLINE_S, Pace, job
 from cm.interfaces.node import INode
 from cm.operations.anew import make_anew
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, vm_of
+from cm.operations.left_job import end_left_job
 from cm.rpc.errors import (
     CloudError,
     DomainNotRunning,
@@ -102,6 +103,8 @@ async def save(work: Work) -> None:
         raise Wait(0.0, "") from None
     except (HypervisorError, NotSupported, StorageFull) as error:
         await _let_go_on(work, row)
+        if isinstance(error, HypervisorError):
+            await _end_left_jobs(work, row)
         if isinstance(error, StorageFull):
             raise StorageFull(memory.storage_id, 0, memory.claimed_bytes) from None
         raise
@@ -115,6 +118,23 @@ async def _let_go_on(work: Work, row: VMRow) -> None:
     if (await node.hypervisor.look(row.uuid)).state is Seen.PAUSED:
         try:
             await node.hypervisor.resume(row.uuid)
+        except DomainNotRunning:
+            raise Wait(0.0, "") from None
+
+
+async def _end_left_jobs(work: Work, row: VMRow) -> None:
+    """
+    Nobody's memory is written while a job is on one of its disks, and whoever has a VM to itself has the jobs that are
+    still there, too: they are of work that was given up.
+
+    :raises Wait: there was one, so that its node is to be asked again.
+    """
+    assert row.node_id is not None
+    node = work.node(row.node_id)
+    domain = await node.hypervisor.describe(row.uuid)
+    for disk in () if domain is None else domain.disks:
+        try:
+            await end_left_job(node, row.uuid, disk.device)
         except DomainNotRunning:
             raise Wait(0.0, "") from None
 

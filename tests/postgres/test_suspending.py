@@ -18,7 +18,7 @@ from cm.rpc.errors import (
     VMBusy,
     WrongVMState,
 )
-from cm.rpc.vocabulary import SeenReason
+from cm.rpc.vocabulary import DiskFormat, SeenReason
 from cm.rules.suspension import memory_bytes
 from support.cloud import MemoryCloud
 from support.guest import Guest, check_balance, done, rows, used
@@ -141,6 +141,19 @@ def test_full_after_all(cloud: MemoryCloud) -> None:
     guest.settled()
     assert guest.memories() == []
     guest.suspend()
+
+
+def test_left_job(cloud: MemoryCloud) -> None:
+    """A job that work which was given up has left on its disk is ended: libvirt writes no memory beside one."""
+    guest = Sleeper(cloud)
+    pool, node = f"wawel-{cloud.storage_id}", guest.node
+    size_bytes = cloud.sql("SELECT u.size_bytes FROM disk k JOIN volume u ON u.id = k.volume_id WHERE k.id = :d",
+                           d=guest.disk_id())  # fmt: skip
+    node.volumes.create_empty(pool, "left.qcow2", DiskFormat.QCOW2, size_bytes)
+    node.block_jobs.copy(guest.uuid, "vda", node.volumes.source(pool, "left.qcow2"), DiskFormat.QCOW2)
+    guest.suspend()
+    assert node.calls.count("save") == 2 and len(guest.memories()) == 1
+    guest.wake_up()
 
 
 def test_ends_meanwhile(cloud: MemoryCloud) -> None:
