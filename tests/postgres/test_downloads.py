@@ -258,9 +258,9 @@ def test_cut_short(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_slow_reader(desk: Desk) -> None:
     """What its reader does not take stays where it is."""
     with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as reader:
-        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
         reader.sendall(f"GET {desk.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        desk.cloud.until(lambda: len(desk.cloud.manager.downloads) == 1, "it is read")
+        desk.cloud.until(lambda: len(desk.cloud.manager.downloads) == 1, "it is read", 60)
         heard = b""
         while len(heard) < len(CONTENT):
             heard += reader.recv(65_536)
