@@ -35,11 +35,11 @@ def resize(caller: ClusterCall, vm_id: int, template_id: int, *, administrator: 
     who = None if administrator else person_of(caller.identity)
     action = Action.SEE if who is None else caller.action("vm_id")
     row = authorized_vm(session, who, vm_id, action, lock=True, version=caller.if_version)
+    size, least_mib = get_template(session, template_id), least_memory(session, row.image_id)
     if row.operation_id is not None:
         raise VMBusy(vm_id, row.operation_id, row.operation_kind or "")
     if row.closed_at is not None or row.state is not VMState.STOPPED:
         raise WrongVMState(vm_id, row.state, VMState.STOPPED)
-    size, least_mib = get_template(session, template_id), least_memory(session, row.image_id)
     memory_mib = size["memory_mib"]
     check_least(row.image_id, least_memory_mib=least_mib, least_disk_bytes=0, memory_mib=memory_mib, disk_bytes=0)
     request = needs_of(session, vm_id).request(size["cpu"], memory_mib, peers_of(session, vm_id))

@@ -92,7 +92,7 @@ def session(engine: Engine) -> Iterator[Session]:
 def test_books_balance(session: Session) -> None:
     """What was counted is counted, of as many images and disks."""
     assert leaks(session) == []
-    assert (content(session, 1), content(session, 2)) == ((7, 7, 0, 0), (1, 0, 0, 0))
+    assert (content(session, 1), content(session, 2)) == ((7, 7, 0, 0, 0), (1, 0, 0, 0, 0))
 
 
 def test_domains_stay(session: Session) -> None:
