@@ -22,9 +22,10 @@ from clm.console.scope import all_clusters as all_clusters_option
 from clm.console.scope import scope
 from clm.console.values import NamedType, Real, Whole
 from clm.console.waiting import Deadline, Watch, check_ended, wait_operation
-from cm.rpc.errors import Unavailable
+from cm.rpc.errors import Unavailable, VolumeNotFound
 
 POLL_S = 1.0  # of a console that is followed
+FIRST_S = 60.0  # within which a VM that is followed begins to write: it may have been made just now
 
 
 @click.group(cls=NounGroup, no_args_is_help=True)
@@ -244,11 +245,13 @@ def serial_console(
         speak(console, found, force=force, linger_s=linger)
         return
     shown = ""
+    first_until = time.monotonic() + FIRST_S
     while True:
         try:
             text = console.call("user.vm.get_console", {"vm_id": found.id, "limit": limit}, cluster=found.cluster)
-        except Unavailable:
-            if not follow or not shown:
+        except (Unavailable, VolumeNotFound) as error:
+            begins = not shown and time.monotonic() < first_until
+            if not follow or not (begins or (shown and isinstance(error, Unavailable))):
                 raise
             text = shown
         added = added_since(shown, str(text))

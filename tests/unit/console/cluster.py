@@ -34,7 +34,7 @@ class Cluster:
         self.keys: dict[str, str] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.default: str | None = None
-        self.console = "Welcome to the guest\r\n"
+        self.console: str | None = "Welcome to the guest\r\n"
         self.full = False
         self.hostile = False  # its answers may be of no type
         self.messages: list[dict[str, Any]] = []

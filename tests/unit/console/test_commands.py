@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
+from clm.console.commands import vm
 from clm.console.commands.vm import added_since
 
 from .conftest import Ran, Wawel, log_in
@@ -183,6 +185,27 @@ def test_console(anna: Wawel, lone: Wire) -> None:
     lone.cluster.console = "\x1b]0;owned\x07hello\r\n\x1b[31mred"
     assert anna("vm", "console", "web").out == "hello\nred\n"
     assert "\x1b[31m" in anna("vm", "console", "web", "--raw").out
+
+
+def test_console_followed(anna: Wawel, lone: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A VM that was made just now has no console yet: who follows it waits for that, but not for ever."""
+    lone.cluster.add_vm("web")
+    lone.cluster.console = None
+    naps = iter([None, "hello\n", "hello\nthere\n"])
+
+    def nap(seconds: float) -> None:
+        try:
+            lone.cluster.console = next(naps)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(vm, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=nap))
+    done = anna("vm", "console", "web", "--follow")
+    assert (done.code, done.out) == (130, "hello\nthere\n")
+    lone.cluster.console = None
+    assert anna("vm", "console", "web").code == 1
+    monkeypatch.setattr(vm, "FIRST_S", 0.0)
+    assert anna("vm", "console", "web", "--follow").code == 1
 
 
 def test_added_since() -> None:

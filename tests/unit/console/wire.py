@@ -22,6 +22,7 @@ from cm.rpc.errors import (
     NotAuthenticated,
     NotPermitted,
     ObjectNotFound,
+    VolumeNotFound,
     WrongVMState,
 )
 from cm.rpc.http.request import WireSite
@@ -183,6 +184,8 @@ def views(find: Find, cloud: bool) -> Registry:
     @user_view(name="user.vm.get_console")
     def get_console(caller: Call, vm_id: Id, limit: int = 65_536, *, cluster: ClusterName = None) -> str:
         """What a VM wrote."""
+        if one(cluster).console is None:
+            raise VolumeNotFound("", "console.log")
         return one(cluster).console[-limit:]
 
     @user_view(name="user.operation.wait")
@@ -418,6 +421,7 @@ class Wire:
     def __init__(self, cloud: bool = False, events: bool = False) -> None:
         self.cloud = cloud
         self.reset()
+        examples(cloud)  # a second's work, for which the first who asks would be made to wait
         self.thread = Reactor()
         registry = views(self._find, cloud)
         dispatcher = Dispatcher(
