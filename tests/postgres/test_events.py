@@ -169,7 +169,7 @@ def test_whose(wire: Wire) -> None:
     assert [kind for kind in told if kind != "node"] == ["user", "image", "image", "template"] and "node" in told
     assert all(data["object"] is not None for _, data in everything)
     assert all(data["uuid"] for _, data in everything)
-    shown = everything[1][1]["object"]
+    shown = next(data["object"] for _, data in everything if data["kind"] == "user")
     assert shown["login"] == "user" and [name for name in shown if "password" in name] == ["has_password"]
 
 
