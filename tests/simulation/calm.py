@@ -51,6 +51,7 @@ MAY_BE_TOLD: Final = frozenset(
         # A storage that was taken from a node is back within 90 s; till then no VM that runs there is given a disk of
         # it, or has one moved there, and a disk on the node's own storage is copied and saved nowhere.
         "disk_out_of_reach", "storage_out_of_reach", "storages_apart", "storage_not_on_node",
+        "no_storage",  # so it is where a disk is to be had of any
         "storage_of_node",  # what is copied goes where it lies, and images lie on no node's own storage
     }
 )  # fmt: skip
