@@ -8,26 +8,22 @@ from dataclasses import replace
 
 import pytest
 
-from cm.interfaces.hypervisor import DiskSpec, VncSpec
+from cm.interfaces.hypervisor import VncSpec
 from cm.interfaces.migration import MigrationSeen, MigrationSpec, MigrationState
 from cm.interfaces.node import INode
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import DomainNotRunning, HypervisorError, NotSupported
-from cm.rpc.vocabulary import DiskFormat, Seen
+from cm.rpc.vocabulary import Seen
 from tests.contract.hypervisor import domain_spec, eventually
-from tests.contract.on_storage import OnStorage
+from tests.contract.two_nodes import TwoNodes
 
-SIZE = 4 * 2**20
 SCREEN = VncSpec("127.0.0.1", 5917, "secret12", True)
 
 
-class MigrationsContract(OnStorage):
-    """As ``OnStorage``, for the node that guests leave; ``make_other`` gives the one that they go to."""
+class MigrationsContract(TwoNodes):
+    """As ``TwoNodes``, for the node that guests leave; ``make_other`` gives the one that they go to."""
 
     migrations = True  # whether this hypervisor has any
-
-    @abstractmethod
-    def make_other(self) -> INode: ...
 
     @abstractmethod
     def way(self) -> str:
@@ -38,26 +34,11 @@ class MigrationsContract(OnStorage):
         return lambda: None
 
     @pytest.fixture()
-    def other(self, spec: StorageSpec) -> Iterator[INode]:
-        made = self.make_other()
-        made.pools.attach(spec)
-        yield made
-        made.pools.detach(spec.name)
-        made.close()
-
-    @pytest.fixture()
     def guest(self, holder: INode, other: INode, spec: StorageSpec) -> Iterator[str]:
         if not self.migrations:
             pytest.skip("needs a hypervisor with migrations; test_no_migrations shows that this one has none")
-        holder.volumes.create_empty(spec.name, "disk.qcow2", DiskFormat.QCOW2, SIZE)
-        disk = DiskSpec(holder.volumes.source(spec.name, "disk.qcow2"), DiskFormat.QCOW2, "vda")
-        domain = domain_spec(disks=(disk,), vnc=replace(SCREEN, port=5913))
-        holder.hypervisor.define(domain)
-        holder.hypervisor.start(domain.uuid)
-        yield domain.uuid
-        for node in (other, holder):
-            node.hypervisor.destroy(domain.uuid)
-            node.hypervisor.undefine(domain.uuid)
+        for domain in self.running(holder, other, spec, SCREEN, 5913):
+            yield domain.uuid
 
     def spec_of(self, uuid: str, **more: int | bool) -> MigrationSpec:
         return MigrationSpec(uuid, self.way(), vnc=SCREEN, **more)  # type: ignore[arg-type]  # of a test's own keywords

@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from cm.interfaces.hypervisor import DiskSpec, DomainSpec, VncSpec
+from cm.interfaces.hypervisor import DomainSpec, VncSpec
 from cm.interfaces.node import INode
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import DomainNotRunning, HypervisorError, NotSupported
-from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
+from cm.rpc.vocabulary import Seen, SeenReason
 from tests.contract.hypervisor import domain_spec
-from tests.contract.on_storage import OnStorage
+from tests.contract.two_nodes import TwoNodes
 
-SIZE = 4 * 2**20
 MEMORY = "memory.raw"
 SCREEN = VncSpec("127.0.0.1", 5927, "secret12", True)
 SAVED = (Seen.OFF, SeenReason.SAVED)
 
 
-class SuspensionsContract(OnStorage):
-    """As ``OnStorage``, for the node that guests are suspended on; ``make_other`` gives one where they go on."""
+class SuspensionsContract(TwoNodes):
+    """As ``TwoNodes``, for the node that guests are suspended on; ``make_other`` gives one where they go on."""
 
     suspensions = True  # whether this hypervisor has any
-
-    @abstractmethod
-    def make_other(self) -> INode: ...
-
-    @pytest.fixture()
-    def other(self, spec: StorageSpec) -> Iterator[INode]:
-        made = self.make_other()
-        made.pools.attach(spec)
-        yield made
-        made.pools.detach(spec.name)
-        made.close()
 
     @pytest.fixture()
     def guest(self, holder: INode, other: INode, spec: StorageSpec) -> Iterator[DomainSpec]:
         if not self.suspensions:
             pytest.skip("needs a hypervisor that saves memory; test_none shows that this one does not")
-        holder.volumes.create_empty(spec.name, "disk.qcow2", DiskFormat.QCOW2, SIZE)
-        disk = DiskSpec(holder.volumes.source(spec.name, "disk.qcow2"), DiskFormat.QCOW2, "vda")
-        domain = domain_spec(disks=(disk,), vnc=replace(SCREEN, port=5923))
-        holder.hypervisor.define(domain)
-        holder.hypervisor.start(domain.uuid)
-        yield domain
-        for node in (other, holder):
-            node.hypervisor.destroy(domain.uuid)
-            node.hypervisor.undefine(domain.uuid)
+        yield from self.running(holder, other, spec, SCREEN, 5923)
 
     def looks(self, node: INode, guest: DomainSpec) -> tuple[Seen, SeenReason]:
         seen = node.hypervisor.look(guest.uuid)

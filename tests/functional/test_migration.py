@@ -18,32 +18,18 @@ from lab.hosts import Host, Lab
 from lab.nodes import RealNode
 from tests.contract.hypervisor import eventually
 from tests.contract.migrations import MigrationsContract
-from tests.support.qemu import OnQemu, answers
+from tests.support.qemu import OnTwoQemu, answers
 
 pytestmark = pytest.mark.skipif(bool(Lab.missing()), reason="; ".join(Lab.missing()))
 
 
-class TestQemuMigrations(OnQemu, MigrationsContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def hosts(cls, lab: Lab) -> list[Host]:
-        return lab.up(2, tcp=True)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def host(cls, hosts: list[Host]) -> Host:
-        return hosts[0]
-
+class TestQemuMigrations(OnTwoQemu, MigrationsContract):
     @pytest.fixture(autouse=True)
     def _target(self, hosts: list[Host]) -> Iterator[None]:
-        self._hosts = hosts
         yield
         if hosts[1].libvirtd_pid() is not None:
             hosts[1].resume_libvirtd()
         hosts[1].start_libvirtd()
-
-    def make_other(self) -> INode:
-        return LibvirtNode(self._hosts[1].tcp_uri, name="node2", disk_cache="unsafe")
 
     def way(self) -> str:
         return self._hosts[1].tcp_uri

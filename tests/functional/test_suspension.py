@@ -8,35 +8,17 @@ pytest.importorskip("libvirt")
 
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.hypervisor import DomainSpec
-from cm.interfaces.node import INode
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import StorageFull
 from cm.rpc.vocabulary import Seen, StorageKind
-from lab.hosts import Host, Lab
+from lab.hosts import Lab
 from tests.contract.suspensions import MEMORY, SuspensionsContract
-from tests.support.qemu import OnQemu
+from tests.support.qemu import OnTwoQemu
 
 pytestmark = pytest.mark.skipif(bool(Lab.missing()), reason="; ".join(Lab.missing()))
 
 
-class TestQemuSuspensions(OnQemu, SuspensionsContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def hosts(cls, lab: Lab) -> list[Host]:
-        return lab.up(2, tcp=True)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def host(cls, hosts: list[Host]) -> Host:
-        return hosts[0]
-
-    @pytest.fixture(autouse=True)
-    def _target(self, hosts: list[Host]) -> None:
-        self._hosts = hosts
-
-    def make_other(self) -> INode:
-        return LibvirtNode(self._hosts[1].tcp_uri, name="node2", disk_cache="unsafe")
-
+class TestQemuSuspensions(OnTwoQemu, SuspensionsContract):
     def test_full(self, holder: LibvirtNode, spec: StorageSpec, guest: DomainSpec) -> None:
         """Where its memory does not fit the guest goes on, and can be written elsewhere."""
         small = StorageSpec(f"{spec.name}-small", StorageKind.DIR, f"{spec.path}-small")

@@ -37,8 +37,11 @@ def feed(cloud: MemoryCloud) -> list[FeedRow]:
 
 def told(cloud: MemoryCloud, code: str, account: str = "user") -> dict[str, Any]:
     """The one message of this code, once it is there."""
-    (message,) = until(lambda: [each for each in messages(cloud, account) if each["code"] == code], code)
-    return message  # type: ignore[no-any-return]
+    found: list[dict[str, Any]] = until(
+        lambda: [each for each in messages(cloud, account) if each["code"] == code], code
+    )
+    (message,) = found
+    return message
 
 
 def refuse_starts(cloud: MemoryCloud) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.hypervisor import DomainSpec
+from cm.interfaces.node import INode
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import NodeUnreachable
 from cm.rpc.vocabulary import StorageKind
@@ -105,3 +106,24 @@ class OnQemu(QemuTests):
             return name in connection.listNetworks()
         finally:
             connection.close()
+
+
+class OnTwoQemu(OnQemu):
+    """As ``OnQemu``, on the first of two hosts, for contracts of which the second is the other node."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def hosts(cls, lab: Lab) -> list[Host]:
+        return lab.up(2, tcp=True)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def host(cls, hosts: list[Host]) -> Host:
+        return hosts[0]
+
+    @pytest.fixture(autouse=True)
+    def _both(self, hosts: list[Host]) -> None:
+        self._hosts = hosts
+
+    def make_other(self) -> INode:
+        return LibvirtNode(self._hosts[1].tcp_uri, name="node2", disk_cache="unsafe")

@@ -48,7 +48,7 @@ async def add(
     memory_overcommit: Overcommit | None = None,
     priority: Priority = 0,
     comment: Text = "",
-    traits: Traits = [],  # noqa: B006
+    traits: Traits = [],  # noqa: B006  nobody changes it
 ) -> Node:
     """
     Add a node that answers at a libvirt URI.

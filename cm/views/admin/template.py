@@ -32,7 +32,7 @@ def add(
     ec2name: Ec2Name = "",
     disk_mib: Disk = 0,
     local_disk: bool = False,
-    traits: Traits = [],  # noqa: B006
+    traits: Traits = [],  # noqa: B006  nobody changes it
 ) -> Template:
     """
     Add a template.
