@@ -321,7 +321,7 @@ class Events(Resource):
             raise
         try:
             await stream.load()
-        except BaseException:
+        except BaseException:  # also cancelled: what it took of the account's share is given back; raised again
             stream.give_back()
             raise
         return stream, arguments.get("cursor")

@@ -165,6 +165,7 @@ class Graph:
                     self._tied.setdefault(place.vm_id, own[place.storage_id] or 0)
         pool, tied = facts.pool.uuid, self._tied.get
         self.container = {
+            # None, of a VM that was placed nowhere or needs no host's storage, is no host's id.
             vm.id: self._hosts.get(vm.host_id if vm.power_state in ON else tied(vm.id), pool)  # type: ignore[arg-type]
             for vm in facts.machines
         }

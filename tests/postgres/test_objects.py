@@ -81,7 +81,7 @@ def cloud(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -
         made.call("user.acl.set", grant, account="other")
         made.sql("UPDATE volume SET allocated_bytes = 4096")
         made.manager.database.transact_now(_measure, web["vm_id"], made.node_ids)
-        made.vms = {"web": web, "off": off, "shared": shared, "hidden": hidden}  # type: ignore[attr-defined]
+        made.vms = {"web": web, "off": off, "shared": shared, "hidden": hidden}  # type: ignore[attr-defined]  # this module's own
         yield made
 
 
@@ -140,7 +140,7 @@ def test_values(cloud: MemoryCloud) -> None:
     """In bytes and per cent, by the names that other views tell."""
     told = by_type(everything(cloud))
     web, off = (next(vm for vm in told["VM"] if vm["UUID"] == uuid_of(cloud, name)) for name in ("web", "off"))
-    vm = cloud.vm(cloud.vms["web"]["vm_id"])  # type: ignore[attr-defined]
+    vm = cloud.vm(cloud.vms["web"]["vm_id"])  # type: ignore[attr-defined]  # this module's own
     assert (web["name_label"], web["name_description"], web["tags"]) == ("Web", "with Apache", ["old", "team=red"])
     assert web["address"] == vm["leases"][0]["address"] and web["power_state"] == vm["power_state"] == "Running"
     assert web["memory"] == {"size": 128 * 2**20, "usage": 100 * 2**20}
@@ -179,7 +179,7 @@ def test_who_sees_what(cloud: MemoryCloud) -> None:
 def test_revoked(cloud: MemoryCloud) -> None:
     """Who loses a right on a VM finds neither it, nor its disk, nor its place."""
     before = everything(cloud, "user")
-    shared = cloud.vms["shared"]["vm_id"]  # type: ignore[attr-defined]
+    shared = cloud.vms["shared"]["vm_id"]  # type: ignore[attr-defined]  # this module's own
     grant = {"kind": "vm", "object_id": shared, "login": "user"}
     cloud.call("user.acl.set", {**grant, "level": None}, account="other")
     after = everything(cloud, "user")
