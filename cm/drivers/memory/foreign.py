@@ -9,7 +9,7 @@ from cm.interfaces.hypervisor import DomainSpec
 
 @dataclass
 class Pool:
-    """:ivar volumes: their definitions, by name."""
+    """:ivar volumes: their definitions, by name; empty: as we made it."""
 
     uuid: str
     name: str

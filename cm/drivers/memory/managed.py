@@ -258,7 +258,7 @@ class MemoryManaged:
             pool = self._active(world, pool_uuid)
             if name not in pool.volumes:
                 raise LibvirtError(f"no storage vol with matching name '{name}'", NO_STORAGE_VOL, FROM_STORAGE)
-            return pool.volumes[name]
+            return pool.volumes[name] or _volume_xml(name)
 
 
 def _invalid(reason: str, domain: int = FROM_QEMU) -> LibvirtError:
@@ -280,7 +280,8 @@ def _ours(world: World) -> list[Pool]:
         Pool(
             str(uuid5(NAMESPACE_OID, f"{world.name}/{spec.name}")), spec.name, str(spec.kind), spec.path,
             serialized(element("pool", element("name", text=spec.name), type_=str(spec.kind))), True, True,
-            {name: _volume_xml(name) for name in world.storages.share(spec.name).volumes},
+            # Described when asked: a look at a node lists its pools, and a shared one has a large cluster's volumes.
+            dict.fromkeys(world.storages.share(spec.name).volumes, ""),
         )
         for spec in world.storages.specs()
     ]  # fmt: skip
