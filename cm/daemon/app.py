@@ -383,8 +383,8 @@ class ClusterManager:
         from cm.drivers.libvirt import events
 
         loops = (
-            self.care, self.care.reservations, self.reconciler.turns, self.reconciler.storages, self.measuring.rounds,
-            self.measuring.blocks, self.engine.leases,
+            self.care, self.care.reservations, self.care.expiry, self.reconciler.turns, self.reconciler.storages,
+            self.measuring.rounds, self.measuring.blocks, self.engine.leases,
             self.mirror.turns,
         )  # fmt: skip
         pulses = [self.engine.pulse, *(loop.pulse for loop in loops)]

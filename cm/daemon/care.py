@@ -9,6 +9,7 @@ from cm.runtime.loop import Loop
 from cm.services.cached_image import evict_spare
 from cm.services.context import Services
 from cm.services.disk import purge_overdue
+from cm.services.expiring import collect
 from cm.services.flattening import flatten_long
 from cm.services.free_volume import sweep
 from cm.services.image import close_failed
@@ -18,6 +19,7 @@ from cm.store.prune import BATCH, TABLES, Retention, prune_table
 
 CARE_S: Final = 300.0  # between rounds, when all that was old is gone
 SWEEP_S: Final = 15.0  # between looks at reservations that nobody came back for, and at long chains
+EXPIRY_S: Final = 30.0  # between looks at VMs whose leases end
 MORE_S: Final = 1.0  # between batches: the database has others to serve
 
 
@@ -32,14 +34,20 @@ class Care:
         self._loop = Loop(reactor, "deleting old records", CARE_S, self.round)
         self.pulse = self._loop.pulse
         self.reservations = Loop(reactor, "expired reservations, long chains", SWEEP_S, self._sweep)
+        self.expiry = Loop(reactor, "VMs whose leases end", EXPIRY_S, self._expire)
 
     def start(self) -> None:
         self._loop.start()
         self.reservations.start()
+        self.expiry.start()
 
     def stop(self) -> None:
         self._loop.stop()
         self.reservations.stop()
+        self.expiry.stop()
+
+    async def _expire(self) -> float | None:
+        return MORE_S if await collect(self._services) else None
 
     async def _sweep(self) -> None:
         await sweep(self._services)

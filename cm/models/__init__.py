@@ -12,6 +12,7 @@ from cm.models.bucket import Bucket, Multipart, MultipartPart, StoredObject
 from cm.models.cached_image import CachedImage
 from cm.models.console import ConsoleLeftover, ConsoleTicket, ScreenCall
 from cm.models.disk import Attachment, Disk
+from cm.models.expiry import Expiry, VmExpiry
 from cm.models.identity import IdentityKey
 from cm.models.image import Image
 from cm.models.managed import ManagedLook, ManagedObject, SavedDomain
@@ -52,6 +53,7 @@ __all__ = [
     "DownloadTicket",
     "Drift",
     "EnrolmentToken",
+    "Expiry",
     "FreeVolume",
     "HookEvent",
     "IdentityKey",
@@ -96,6 +98,7 @@ __all__ = [
     "UnknownDomain",
     "Upload",
     "VM",
+    "VmExpiry",
     "VmRun",
     "VncPort",
     "Volume",

@@ -48,7 +48,7 @@ class Operation(Base):
         Index("ix_operation_account", "account_id", "id"),
         # An operation that was given up keeps its worker's mark until that worker has stopped.
         CheckConstraint("state <> 'running' OR worker_id IS NOT NULL", "running_has_worker"),
-        CheckConstraint("cause_kind IN ('call', 'hook', 'look', 'drift', 'operation')", "cause_kind"),
+        CheckConstraint("cause_kind IN ('call', 'hook', 'look', 'drift', 'operation', 'expiry')", "cause_kind"),
     )
     id: Mapped[Key]
     kind: Mapped[str]

@@ -128,6 +128,7 @@ class CauseKind(StrEnum):
     LOOK = "look"
     DRIFT = "drift"
     OPERATION = "operation"
+    EXPIRY = "expiry"  # a VM's lease has ended
 
 
 class PowerOffPolicy(StrEnum):

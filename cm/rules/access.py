@@ -1,5 +1,6 @@
 """
-Who may do what with a VM, an image or a network: levels, what each action needs, and the level that somebody has.
+Who may do what with a VM, an image, a network or an expiry lease: levels, what each action needs, and the level that
+somebody has.
 
 An object's own account is always its owner. Others have the highest level that they, or a group that their cloud
 manager says they are in, were granted; of a public image everybody is a user.
@@ -25,11 +26,12 @@ class Level(StrEnum):
 
 
 class Shared(StrEnum):
-    """What can be shared. Images of all kinds are one; a network is a user's."""
+    """What can be shared. Images of all kinds are one; a network is a user's, an expiry lease an administrator's."""
 
     VM = "vm"
     IMAGE = "image"
     NETWORK = "network"
+    EXPIRY = "expiry"
 
 
 class ImageFilter(StrEnum):
@@ -57,7 +59,8 @@ class Action(StrEnum):
     DRIVE = "drive"  # change what is in a VM's CD drives
     ATTACH = "attach"  # give disks to a VM, and take them from it
     DESTROY = "destroy"
-    USE = "use"  # make VMs of an image, or attach it; have VMs on a network
+    RENEW = "renew"  # have the expiry lease of a VM begin anew, or give it another
+    USE = "use"  # make VMs of an image, or attach it; have VMs on a network, or give them an expiry lease
     DELETE = "delete"
     GRANT = "grant"  # at least this; ``needed_to_grant`` says what for which level
     SHARE = "share"  # with groups and with all, at once
@@ -94,6 +97,7 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.VM, Action.SNAPSHOT): Level.OWNER,
     (Shared.VM, Action.ATTACH): Level.OWNER,
     (Shared.VM, Action.DRIVE): Level.OPERATOR,
+    (Shared.VM, Action.RENEW): Level.OPERATOR,
     (Shared.VM, Action.DESTROY): Level.OWNER,
     (Shared.IMAGE, Action.SEE): Level.USER,
     (Shared.IMAGE, Action.USE): Level.USER,
@@ -107,6 +111,10 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.NETWORK, Action.EDIT): Level.OPERATOR,
     (Shared.NETWORK, Action.GRANT): Level.OPERATOR,
     (Shared.NETWORK, Action.DELETE): Level.OWNER,
+    (Shared.EXPIRY, Action.SEE): Level.USER,
+    (Shared.EXPIRY, Action.USE): Level.USER,
+    (Shared.EXPIRY, Action.GRANT): Level.OPERATOR,
+    (Shared.EXPIRY, Action.EDIT): Level.OWNER,
 }
 
 

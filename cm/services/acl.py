@@ -1,4 +1,7 @@
-"""Use cases of sharing VMs, images and networks: who has which level, changing it; and what it is that a uuid names."""
+"""
+Use cases of sharing VMs, images, networks and expiry leases: who has which level, changing it; and what it is that a
+uuid names.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,17 @@ from cm.services.access import (
     require,
 )
 from cm.services.context import ClusterCall
+from cm.services.expiry import authorized_expiry, level_on_expiry
 from cm.store import access as store
 from cm.store.account import LOCAL, login_of
 from cm.store.change import record_change
+from cm.store.expiry import ExpiryPolicy
 from cm.store.image import ImageRow, write_access
 from cm.store.network import NetworkRow
 from cm.store.vm import VMRow
 
-Row = VMRow | ImageRow | NetworkRow
+Row = VMRow | ImageRow | NetworkRow | ExpiryPolicy
+
 
 @dataclass(eq=False)
 class OwnerStays(Conflict):
@@ -70,6 +76,8 @@ def _object(caller: ClusterCall, who: Who, kind: Shared, object_id: int, *, lock
         return row
     if kind is Shared.NETWORK:
         return authorized_network(caller.session, who, object_id, action, lock=lock, version=version)
+    if kind is Shared.EXPIRY:
+        return authorized_expiry(caller.session, who, object_id, action, lock=lock, version=version)
     image = authorized_image(caller.session, who, object_id, action, lock=lock, version=version)
     refuse(sharing(image))
     return image
@@ -83,6 +91,8 @@ def _owner(row: Row) -> int:
 def _level(session: Session, who: Who, kind: Shared, row: Row) -> Level:
     if isinstance(row, ImageRow):
         level = level_on_image(session, who, row)
+    elif isinstance(row, ExpiryPolicy):
+        level = level_on_expiry(session, who, row)
     else:
         live = isinstance(row, NetworkRow) or row.closed_at is None
         level = level_on(session, who, kind, row.id, _owner(row), live=live)
@@ -163,6 +173,7 @@ def set_level(
     else:
         store.delete_grant(session, kind, object_id, subject)
         public = isinstance(row, ImageRow) and row.access == ImageAccess.PUBLIC
+        public |= isinstance(row, ExpiryPolicy) and row.open
         if subject.account_id is not None and not public:
             # Before the change itself: should they see it by a group as well, that brings it back. Who was in a group
             # is not known here; they find out when they ask.

@@ -96,6 +96,8 @@ CALLS: Final = (
     Call("user.disk.detach", _A.ATTACH, _K.DISK_DETACH),
     Call("user.nic.attach", _A.ATTACH, _K.NIC_ATTACH),
     Call("user.nic.detach", _A.ATTACH, _K.NIC_DETACH),
+    Call("user.expiry.renew", _A.RENEW),
+    Call("user.expiry.set", _A.RENEW),
     Call("user.acl.set", _A.GRANT),
     Call("user.vm.destroy", _A.DESTROY, _K.VM_DESTROY),
 )

@@ -21,6 +21,7 @@ from cm.rpc.errors import (
     VolumeNotFound,
 )
 from cm.rpc.fields import MessageLevel
+from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import BY_ITSELF
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.context import ClusterCall
@@ -46,6 +47,8 @@ THEN: Final = {
     OperationKind.VM_DESTROY: "destroyed",
     OperationKind.VM_START: "restarted",
 }
+# And by what its expiry lease had opened.
+EXPIRED: Final = {OperationKind.VM_SUSPEND: "suspended", OperationKind.VM_DESTROY: "deleted"}
 
 
 def tell(
@@ -126,6 +129,10 @@ def tell_done(session: Session, op: OperationRow) -> None:
     elif op.kind is OperationKind.VM_RESUME and op.vm_id is not None and cause_of(session, op.id) in BY_ITSELF:
         vm = about_vm(session, op.vm_id)
         tell(session, (vm.account_id,), "info", "vm_storage_resumed", {"vm_id": op.vm_id, "name": vm.name})
+    elif op.kind in EXPIRED and op.vm_id is not None and cause_of(session, op.id) is CauseKind.EXPIRY:
+        vm = about_vm(session, op.vm_id)
+        params = {"vm_id": op.vm_id, "name": vm.name, "then": EXPIRED[op.kind]}
+        tell(session, (vm.account_id,), "warn", "vm_expired", params)
     elif op.kind in THEN and op.vm_id is not None and cause_of(session, op.id) in BY_ITSELF:
         vm = about_vm(session, op.vm_id)
         params = {"vm_id": op.vm_id, "name": vm.name, "then": THEN[op.kind]}

@@ -37,6 +37,7 @@ from cm.services.acl import own_groups, share_with_groups
 from cm.services.attach_or_create import Asked, Asker, encoded, likely, reserve_all
 from cm.services.cached_image import CACHE_S, bring
 from cm.services.context import ClusterCall, vnc_password
+from cm.services.expiry import give_new
 from cm.services.joining import check_free, networks_for
 from cm.services.kind import ENDS, look_at_holder
 from cm.services.placement import Placing, explained
@@ -50,6 +51,7 @@ from cm.store.attachment import attach_image
 from cm.store.booking import Booking, Share, book
 from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
+from cm.store.expiry import restart_suspension
 from cm.store.image import UsableImage
 from cm.store.link import links_changed
 from cm.store.nic import AS_IT_IS, Bandwidth, limit_nics
@@ -96,6 +98,7 @@ class NewVM:
     bandwidth: Bandwidth = AS_IT_IS  # of each NIC
     imds: ImdsChange = NO_CHANGE  # against what the image says
     affinity_group_id: int | None = None
+    expiry_id: int | None = None
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -247,6 +250,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         join(session, account_id, ids, new.security_groups)
     if new.guarded:
         write_policy(session, ids, None, True)
+    give_new(caller, ids, new.expiry_id)
     if new.imds:
         write_imds(session, ids, new.imds)
     if new.groups:
@@ -400,6 +404,8 @@ def change_state(
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
     if kind in (OperationKind.VM_START, OperationKind.VM_WAKE_UP) and who is not None:
         refuse_points(session, row.account_id, caller.policy)
+    if kind in (OperationKind.VM_START, OperationKind.VM_WAKE_UP):
+        restart_suspension(session, vm_id)
     if kind is OperationKind.VM_DESTROY:
         for yielding_id in find_yielding(session, ObjectKind.VM, vm_id):
             interrupt(session, yielding_id)

@@ -13,6 +13,7 @@ from cm.rpc.vocabulary import PowerOffPolicy
 from cm.rules.imds import ImdsChange
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
+from cm.store.expiry import look_soon
 from cm.store.guest import guest_changed
 from cm.store.placement import write_traits
 from cm.store.vm import get_vm, render_vm
@@ -26,6 +27,8 @@ def set_policy(caller: ClusterCall, vm_id: int, on_poweroff: PowerOffPolicy | No
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
     write_policy(caller.session, [vm_id], on_poweroff, guarded)
+    if guarded is not None:
+        look_soon(caller.session, vm_id)  # its deletion may have waited for that
     caller.note("set policy", vm_id=vm_id, on_poweroff=on_poweroff, guarded=guarded)
     return render_vm(caller.session, vm_id)
 

@@ -194,6 +194,8 @@ WITH attached AS (
     DELETE FROM nic WHERE vm_id = :id
 ), ports AS (
     UPDATE vnc_port SET vm_id = NULL WHERE vm_id = :id
+), expired AS (
+    DELETE FROM vm_expiry WHERE vm_id = :id
 ), kept AS (
     UPDATE vnc_port SET reserved_for = NULL WHERE reserved_for = :id
 ), drifted AS (

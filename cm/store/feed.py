@@ -18,6 +18,7 @@ from cm.runtime.prepared import Prepared
 from cm.store.access import Audience, audience
 from cm.store.account import render_accounts
 from cm.store.disk import render_disks
+from cm.store.expiry import render_expiries
 from cm.store.image import render_images
 from cm.store.managed import render_managed
 from cm.store.message import render_messages
@@ -40,6 +41,7 @@ _READ: Final[Mapping[str, Render]] = {
     "image": render_images,
     "disk": render_disks,
     "template": render_templates,
+    "expiry": render_expiries,
     "user": render_accounts,
     "message": render_messages,
     "node": render_nodes,
@@ -56,7 +58,7 @@ _EXTERNAL: Final = Prepared(
 
 
 _PUBLIC: Final = frozenset({"template"})
-_SHARED: Final = frozenset({"vm", "image", "disk", "network"})
+_SHARED: Final = frozenset({"vm", "image", "disk", "network", "expiry"})
 _NOBODY: Final = Audience(None, frozenset(), {}, False)
 
 

@@ -53,7 +53,9 @@ _OLD: Final = {
         " OR kind = 'image' AND EXISTS"
         " (SELECT 1 FROM image i WHERE i.id = object_id AND i.deleted_at < now() - make_interval(days => :days))"
         " OR kind = 'network' AND EXISTS"
-        " (SELECT 1 FROM network w WHERE w.id = object_id AND w.deleted_at < now() - make_interval(days => :days))",
+        " (SELECT 1 FROM network w WHERE w.id = object_id AND w.deleted_at < now() - make_interval(days => :days))"
+        " OR kind = 'expiry' AND EXISTS"
+        " (SELECT 1 FROM expiry e WHERE e.id = object_id AND e.deleted_at < now() - make_interval(days => :days))",
     ),
     "message": ("message_days", "created_at < now() - make_interval(days => :days)"),
     # Of a VM that lives, all is kept: it tells how it came to be what it is. A parent goes after its children.

@@ -26,6 +26,7 @@ from support.matrix import (
     Case,
     arguments,
     cases,
+    insert_expiry,
     insert_network,
     insert_public,
     insert_snapshot,
@@ -88,6 +89,7 @@ class World:
             "network_id": insert_network(cloud, "lab", "10.66.0.0/28", self.people["owner"].account_id),
             "pool_id": cloud.sql("SELECT min(id) FROM network WHERE account_id IS NULL"),
             "public_address_id": insert_public(cloud, self.vm_id, self.people["owner"].account_id),
+            "expiry_id": insert_expiry(cloud, self.vm_id, self.people["owner"].account_id),
         }
         self.of_ids = {"disk_id": self.images["storage"], "snapshot_id": snapped, "iso_image_id": self.images["iso"]}
         self.settle(self.vm_id)
@@ -124,6 +126,8 @@ class World:
             return "vm", self.vm_id
         if name in ("network_id", "networks"):
             return "network", self.ids["network_id"]
+        if name == "expiry_id":
+            return "expiry", self.ids["expiry_id"]
         kinds = {"iso_list": "iso", "disk_list": "storage", "iso_image": "iso", "storage_image": "storage"}
         return "image", self.of_ids.get(name) or self.images[kinds.get(name) or kinds.get(noun, "system")]
 
@@ -193,6 +197,7 @@ def test_grave_views_are_owners() -> None:
     disks |= {f"user.storage_image.{verb}" for verb in ("attach", "detach")}
     cards = {"user.nic.attach", "user.nic.detach", "user.nic.edit", "user.network.release"}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
+    cards |= {"user.expiry.edit"}
     graves = {"user.vm.destroy", "user.vm.set_policy", "user.vm.resize", *images, *shared}
     graves |= {"user.vm.save", "user.vm.save_and_shutdown", "user.vm.set_affinity_group"}
     assert owners == {*graves, *kinds, *points, *disks, *cards}

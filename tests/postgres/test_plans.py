@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from cm.daemon import reconciler
 from cm.rpc.errors import CloudError
 from cm.rpc.view import View
+from cm.services import expiring
 from cm.services import volume as service
 from cm.store import prune, worker
 from cm.store.leak import leaks
@@ -119,6 +120,7 @@ def test_reading_views(years: Filled) -> None:
         "vm_id": years.live, "image_id": cloud.image_id, "node_id": cloud.node_ids[0], "storage_id": cloud.storage_id,
         "template_id": cloud.template_id, "user_id": cloud.user_id, "object_id": years.live,
         "operation_id": cloud.sql("SELECT max(id) FROM operation WHERE vm_id IS NOT NULL"),
+        "expiry_id": cloud.call("admin.expiry.add", {"name": "kept", "delete_s": 6000}, account="admin")["expiry_id"],
     }  # fmt: skip
     seen = 0
     for view in reading(cloud):
@@ -164,6 +166,12 @@ WORK: dict[str, Callable[[MemoryCloud], Any]] = {
     "pass over a storage": lambda cloud: run(
         lambda: service.run_storage_pass(cloud.manager.services, cloud.storage_id, cloud.node_ids[0])
     ),
+    "give all a lease": lambda cloud: cloud.call(
+        "admin.expiry.apply",
+        {"expiry_id": cloud.call("admin.expiry.add", {"name": "all", "suspend_s": 600}, account="admin")["expiry_id"]},
+        account="admin",
+    ),
+    "leases that end": lambda cloud: run(lambda: expiring.collect(cloud.manager.services)),
     "create": lambda cloud: cloud.create(name="new"),
     "destroy": lambda cloud: cloud.call(
         "user.vm.destroy", {"vm_ids": [cloud.sql("SELECT max(id) FROM vm WHERE closed_at IS NULL")]}

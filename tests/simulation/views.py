@@ -62,6 +62,8 @@ _ACTS: Final = (
 _S3: Final = "files come to buckets in its own tests, tests/simulation/test_buckets.py; tests/postgres/test_s3.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
+_EXPIRY: Final = "no VM there has an expiry lease; tests/postgres/test_expiry.py"
+
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
     "guest.session.login": _PASSWORD,
@@ -83,6 +85,10 @@ NOT_READ: Final[Mapping[str, str]] = {
     ),
     "admin.drift.plan": "a table's answer to admin.drift.get_list, which is read; tests/postgres/test_nodes.py",
     **dict.fromkeys(_LOOKUPS, _MANAGED),
+    **dict.fromkeys(
+        (*(f"admin.expiry.{view}" for view in ("get_list", "get_by_id", "list_vms", "simulate")),
+         *(f"user.expiry.{view}" for view in ("get_list", "get_vms", "list_vms"))), _EXPIRY,
+    ),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
 _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
@@ -132,6 +138,10 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("user.bucket.create", "user.bucket.delete", "user.stored_object.delete", "user.multipart.begin",
          "user.multipart.abort", "user.system_image.import_object"), _S3,
+    ),
+    **dict.fromkeys(
+        (*(f"admin.expiry.{view}" for view in ("add", "edit", "delete", "set_default", "set", "renew", "apply")),
+         *(f"user.expiry.{view}" for view in ("set", "renew", "edit"))), _EXPIRY,
     ),
     "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",

@@ -218,6 +218,7 @@ _OF_IMAGES: Final = (
     "snapshot_id", "snapshot_ids",
 )  # fmt: skip
 _OF_NETWORKS: Final = ("network_id", "networks")
+_OF_EXPIRY: Final = ("expiry_id",)
 CLUSTERS: Final = Registry.collect("cm.views")
 
 
@@ -225,6 +226,8 @@ def shared_kind(name: str) -> Shared:
     """What a parameter's object is shared as."""
     if name in _OF_NETWORKS:
         return Shared.NETWORK
+    if name in _OF_EXPIRY:
+        return Shared.EXPIRY
     return Shared.IMAGE if name in _OF_IMAGES else Shared.VM
 
 
@@ -267,6 +270,19 @@ def insert_public(cloud: MemoryCloud, vm_id: int, account_id: int) -> int:
         " SELECT shared.id, 'tcp', 20001, (SELECT min(id) FROM nic WHERE vm_id = :v), 1 FROM shared",
         v=vm_id,
     )
+    return made
+
+
+def insert_expiry(cloud: MemoryCloud, vm_id: int, account_id: int) -> int:
+    """An account's expiry lease, which a VM has."""
+    made: int = cloud.sql(
+        "INSERT INTO expiry (name, account_id, suspend_s) VALUES ('kept', :a, 864000) RETURNING id", a=account_id
+    )
+    cloud.sql(
+        "INSERT INTO vm_expiry (vm_id, expiry_id, suspend_s, suspend_at)"
+        " VALUES (:v, :e, 864000, now() + interval '10 days')",
+        v=vm_id, e=made,
+    )  # fmt: skip
     return made
 
 
@@ -313,7 +329,7 @@ class Objects:
     KEPT = (
         *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
-        *("bucket", "stored_object", "multipart", "multipart_part"),
+        *("bucket", "stored_object", "multipart", "multipart_part", "expiry", "vm_expiry"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
         "cached_image",
     )
@@ -374,6 +390,7 @@ class Objects:
             "bucket_id": bucket,
             "multipart_id": multipart,
             "affinity_group_id": affinity_group,
+            "expiry_id": insert_expiry(cloud, vm_id, owner_id),
             "security_group_id": security_group,
             "security_group_ids": security_group,
             "remote_group_id": security_group,
@@ -411,7 +428,7 @@ class Objects:
 
     def shared(self) -> list[tuple[Shared, int]]:
         """What can be granted levels on: the VM, an image of each kind, and networks."""
-        names = ("vm_id", "image_id", "disk_list", "iso_list", *_OF_NETWORKS)
+        names = ("vm_id", "image_id", "disk_list", "iso_list", *_OF_NETWORKS, *_OF_EXPIRY)
         return [(shared_kind(name), self.ids[name]) for name in names]
 
     def _object(self, bucket_id: int) -> int:

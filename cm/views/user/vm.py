@@ -117,7 +117,7 @@ Username = Annotated[
 
 
 @user_view(changing=True, on={"image_id": Action.USE, "iso_list": Action.USE, "disk_list": Action.USE,
-                          "networks": Action.USE})  # fmt: skip
+                          "networks": Action.USE, "expiry_id": Action.USE})  # fmt: skip
 def create(
     caller: ClusterCall,
     name: Name,
@@ -153,6 +153,7 @@ def create(
     imds_ipv6: bool | None = None,
     imds_tags: bool | None = None,
     affinity_group_id: Id | None = None,
+    expiry_id: Id | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -184,6 +185,7 @@ def create(
     :param imds_tokens: as of ``set_imds``, and so are ``imds_hop_limit`` and those after it; without them as the image
         says.
     :param affinity_group_id: of the caller's; each VM is in it, and starts where the others want it.
+    :param expiry_id: the VMs' expiry lease (``user.expiry.get_list``); without it the default one, where there is one.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -220,6 +222,7 @@ def create(
             bandwidth=Bandwidth(kbit_in, kbit_out),
             imds=ImdsChange(imds_tokens, imds_hop_limit, imds_enabled, imds_ipv6, imds_tags),
             affinity_group_id=affinity_group_id,
+            expiry_id=expiry_id,
         ),
     )
     if tags:
