@@ -69,5 +69,13 @@ test("a reason is said in the reader's words", () => {
   assert.equal(of("vm_wrong_state", { state: "stopped" }), "This machine is stopped.");
   assert.equal(of("vm_busy", { kind: "vm_stop" }), "Under way: stop machine. It has to end first.");
   assert.equal(of("access_needed", { needs: "owner" }), "This is for whoever owns it.");
+  assert.equal(
+    of("quota_reached", { resource: "memory_mib", limit: 1024, used: 768, asked: 384 }),
+    "The quota of memory in MiB is 1,024; 768 are in use, and 384 more are needed.",
+  );
+  assert.equal(of("quota_reached", { resource: "buckets", limit: 1, used: 1, asked: 1 }), "The quota of buckets is 1; 1 are in use, and 1 more are needed.");
+  assert.equal(of("no_capacity", { reason: "1 node: not enough memory" }), "No node can take this machine now: 1 node: not enough memory.");
+  const needs = { resource: "disk_bytes", least: 2 ** 30, given: 2 ** 29 };
+  assert.equal(of("image_needs_more", needs), "Its image needs at least 1,024 MiB of disk; this would be 512.");
   assert.equal(of("something_new", {}), "as told");
 });
