@@ -111,6 +111,46 @@ def test_upload(browser: Any, tmp_path: Path) -> None:
     browser.check()
 
 
+def test_work(browser: Any, open_browser: Callable[..., Any], tmp_path: Path) -> None:
+    """How an ISO image came is told on its page, to administrators too; of a storage its page tells what was done."""
+    page = browser.page
+    file = tmp_path / "tools.iso"
+    file.write_bytes(b"\0" * 32768 + b"\1CD001\1" + b"\0" * 2**20)
+    browser.log_in("/ui/images/new")
+    page.get_by_label("Where it comes from").select_option("file")
+    page.get_by_label("Kind").select_option("iso")
+    page.get_by_label("Name").fill("tools")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    button(page, "Add image").click()
+    expect(page.get_by_role("row", name=re.compile("tools"))).to_contain_text("ready")
+    page.get_by_role("link", name="tools", exact=True).click()
+    done = re.compile("bring image.*done")
+    work = page.get_by_role("region", name="What is done on it")
+    expect(work.get_by_role("row", name=done)).to_be_visible()
+    browser.check()
+
+    admin = open_browser(who="admin")
+    there = admin.page
+    admin.log_in("/ui/clusters/north/images")
+    there.get_by_role("link", name="tools", exact=True).click()
+    shown = there.get_by_role("region", name="What is done on it")
+    expect(shown.get_by_role("row", name=done)).to_be_visible()
+    admin.check()
+    there.get_by_role("link", name="Storages", exact=True).click()
+    there.locator("tbody a").first.click()
+    expect(shown.get_by_role("row", name=re.compile("attach storage.*done"))).to_be_visible()
+    expect(there.get_by_text("Kept free")).to_be_visible()
+    button(there, "Lock").click()
+    expect(there.get_by_role("dialog")).to_contain_text("What would be done")
+    button(there.get_by_role("dialog"), "Lock").click()
+    button(there, "Unlock").click()
+    expect(button(there, "Lock")).to_be_enabled()
+    admin.check()
+    button(page, "Delete").click()
+    button(page.get_by_role("dialog"), "Delete").click()
+    expect(heading(page, "This is gone")).to_be_visible()
+
+
 def test_registration(browser: Any, open_browser: Callable[..., Any]) -> None:
     """Who asks for an account is told what comes next; an administrator activates it, and then it logs in."""
     page = browser.page

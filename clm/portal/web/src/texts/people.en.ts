@@ -139,6 +139,7 @@ export const people = {
   "reset.title": "New password",
   "reset.send": "Set password",
   "reset.done": "The password is set. Log in by it.",
+  "work.title": "What is done on it",
   "work.kind": "What",
   "work.progress": "Progress",
   "work.finished": "Ended",

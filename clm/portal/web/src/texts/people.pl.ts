@@ -139,6 +139,7 @@ export const people: Polish<typeof english> = {
   "reset.title": "Nowe hasło",
   "reset.send": "Ustaw hasło",
   "reset.done": "Hasło ustawione. Zaloguj się nim.",
+  "work.title": "Co się na nim dzieje",
   "work.kind": "Co",
   "work.progress": "Postęp",
   "work.finished": "Zakończono",

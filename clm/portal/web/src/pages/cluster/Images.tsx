@@ -1,43 +1,27 @@
 import { useMemo, type ReactNode } from "react";
-import { ofCluster } from "../../api/list.ts";
 import { ask } from "../../api/request.ts";
 import { call } from "../../api/rpc.ts";
 import type { ImageAccess, ImageKind } from "../../api/wawel.ts";
+import { CLUSTER_IMAGE_ACTIONS, clusterImagesOf } from "../../kinds/clusterImages.ts";
 import { IMAGE_COLUMNS, IMAGE_FILTERS, KINDS, type Image } from "../../kinds/images.ts";
-import { DESCRIPTION, NAME, named } from "../../model/fields.ts";
+import { DESCRIPTION, NAME } from "../../model/fields.ts";
 import { given, numberOf, textOf, type Field } from "../../model/form.ts";
+import { addressTo } from "../../model/routes.ts";
+import { columns } from "../../ui/columns.tsx";
 import type { ListSpec } from "../../ui/List.tsx";
 import type { PageProps } from "../../ui/Opened.tsx";
 import { ListPage } from "../../ui/lists.tsx";
 import type { Making } from "../../ui/parts.tsx";
 
-const of = ({ image_id, cluster }: Image): { image_id: number; cluster: string } => ({ image_id, cluster });
-
+const c = columns<Image>();
 const SPEC: ListSpec<Image> = {
   title: "menu.images",
-  columns: IMAGE_COLUMNS.map((column) => (column.key === "name" ? { ...column, show: (row: Image) => row.name } : column)).filter((column) => column.key !== "cluster"),
+  columns: [c.link("name", "column.name", (row) => addressTo("clusterImage", { cluster: row.cluster, uuid: row.uuid })), ...IMAGE_COLUMNS.slice(1)]
+    .filter((column) => column.key !== "cluster"),
   filters: IMAGE_FILTERS,
   id: (row) => row.uuid,
   name: (row) => row.name,
-  actions: [
-    {
-      key: "edit", title: "action.edit", fields: named,
-      request: (row, values) => ask("admin.system_image.edit", { ...of(row), name: textOf(values, "name"), description: textOf(values, "description") }),
-    },
-    {
-      key: "publish", title: "admin.publish", may: (row) => row.access === "private" && row.state === "ok", confirm: { title: "admin.publishAsk", help: "admin.publishHelp" },
-      request: (row) => ask("admin.system_image.set_access", { ...of(row), access: "public" }),
-    },
-    {
-      key: "hide", title: "images.setPrivate", may: (row) => row.access === "public", confirm: { title: "images.setPrivateAsk", help: "admin.hideHelp" },
-      request: (row) => ask("admin.system_image.set_access", { ...of(row), access: "private" }),
-    },
-    { key: "prefetch", title: "admin.prefetch", may: (row) => row.kind === "system" && row.state === "ok", request: (row) => ask("admin.system_image.prefetch", of(row)) },
-    {
-      key: "delete", title: "action.delete", isDanger: true, confirm: { title: "confirm.delete", help: "images.deleteHelp" },
-      request: (row) => ask("admin.system_image.delete", of(row)),
-    },
-  ],
+  actions: CLUSTER_IMAGE_ACTIONS,
   none: ["admin.noImages", "admin.noImagesHelp"],
 };
 
@@ -81,8 +65,5 @@ function makings(cluster: string): Making[] {
 export default function Images({ params }: PageProps): ReactNode {
   const cluster = params["cluster"] ?? "";
   const making = useMemo(() => makings(cluster), [cluster]);
-  return (
-    <ListPage spec={SPEC} making={making}
-      source={ofCluster("admin.system_image.get_list", cluster, { page: ["before", "image_id"], kinds: ["image"], all: true }, { failed: true })} />
-  );
+  return <ListPage spec={SPEC} making={making} source={clusterImagesOf(cluster)} />;
 }

@@ -2,28 +2,19 @@ import { Alert } from "@patternfly/react-core/dist/esm/components/Alert/index.js
 import { useMemo, type ReactNode } from "react";
 import { ofCluster } from "../../api/list.ts";
 import { NODE_ACTIONS, type Node as Row } from "../../kinds/nodes.ts";
-import { isMigrating, isOpen, STOP_EVACUATION, WORK_COLUMNS, workActions, type Work } from "../../kinds/operations.ts";
+import { isMigrating, isOpen, STOP_EVACUATION, type Work } from "../../kinds/operations.ts";
 import { word } from "../../texts/translate.ts";
 import { Actions } from "../../ui/Actions.tsx";
 import { AtOne } from "../../ui/AtOne.tsx";
 import { Status } from "../../ui/columns.tsx";
 import { Facts } from "../../ui/Facts.tsx";
-import { List, type ListSpec } from "../../ui/List.tsx";
 import { useRows } from "../../ui/live.ts";
 import { OfNode } from "../../ui/Measured.tsx";
 import { Moves } from "../../ui/Moves.tsx";
 import type { PageProps } from "../../ui/Opened.tsx";
 import { Section } from "../../ui/parts.tsx";
 import { useTexts } from "../../ui/settings.ts";
-
-const WORK: ListSpec<Work> = {
-  title: "nodes.work",
-  columns: WORK_COLUMNS,
-  id: (row) => String(row.operation_id),
-  name: (row) => String(row.operation_id),
-  actions: workActions("admin"),
-  none: ["work.none", "work.noneHelp"],
-};
+import { useWork, WorkSection } from "../../ui/Work.tsx";
 
 interface EvacuationProps {
   rows: readonly Work[];
@@ -64,15 +55,7 @@ function Evacuation({ rows, node, done }: EvacuationProps): ReactNode {
 function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
   const { t, memory, time } = useTexts();
   const { node_id, cluster } = row;
-  const source = useMemo(
-    () => ofCluster("admin.operation.get_list", cluster, { kinds: ["", "vm", "node"], all: true }, { limit: 200 }),
-    [cluster],
-  );
-  const work = useRows(source);
-  const mine = useMemo(() => {
-    const own = new Set(work.rows.filter((each) => each.node_id === node_id).map((each) => each.operation_id));
-    return { ...work, rows: work.rows.filter((each) => own.has(each.operation_id) || own.has(each.parent_id ?? 0)) };
-  }, [work, node_id]);
+  const work = useWork("admin", cluster, "node_id", node_id);
   return (
     <>
       <div className="w-heading">
@@ -88,7 +71,7 @@ function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
         reload();
         work.reload();
       }} />
-      <Evacuation rows={mine.rows} node={row} done={work.reload} />
+      <Evacuation rows={work.rows} node={row} done={work.reload} />
       <Section title="machine.overview">
         <Facts facts={[
           ["column.description", row.comment], ["column.address", row.address], ["nodes.uri", row.uri],
@@ -102,7 +85,7 @@ function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
         ]} />
       </Section>
       <OfNode node_id={node_id} cluster={cluster} />
-      <Section title="nodes.work"><List spec={WORK} data={mine} isPart /></Section>
+      <WorkSection front="admin" data={work} />
     </>
   );
 }
