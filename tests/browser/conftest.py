@@ -63,6 +63,15 @@ def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A cloud of two nodes, by hosts in memory, whose machines do what libvirt's test driver cannot."""
+    from lab.federation import Federation
+
+    with Federation(tmp_path_factory.mktemp("pair"), 1, 2, "memory", durable=False) as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import expect, sync_playwright

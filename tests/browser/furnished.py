@@ -33,6 +33,7 @@ def furnish(cloud: Any) -> dict[str, str]:
     found["image"] = str(user.call("user.system_image.get_list")[0]["uuid"])
     found["clusterImage"] = found["image"]
     found["storage"] = str(admin.call("admin.storage.get_list")[0]["uuid"])
+    user.call("user.affinity_group.create", {"name": HOSTILE[:60], "affinity": "apart"})
     found["node"] = str(admin.call("admin.node.get_list")[0]["uuid"])
     admin.call("admin.pool.add", {"name": "own", "network": "10.200.0.0/16"})
     admin.call("admin.public_address.add", {"addresses": ["192.0.2.7", "192.0.2.8"]})

@@ -15,15 +15,6 @@ expect = playwright.expect
 
 
 @pytest.fixture
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A cloud of two nodes."""
-    from lab.federation import Federation
-
-    with Federation(tmp_path_factory.mktemp("pair"), 1, 2, "memory", durable=False) as made:
-        yield made
-
-
-@pytest.fixture
 def admin(chromium: Any, pair: Any) -> Iterator[Browser]:
     made = Browser(chromium, pair, "admin")
     yield made

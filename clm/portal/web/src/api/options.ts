@@ -1,5 +1,6 @@
 // What forms let people choose from.
 import type { Field, Option } from "../model/form.ts";
+import { sizeOf } from "../model/machines.ts";
 import { machines, type Machine } from "./cloud.ts";
 import { call } from "./rpc.ts";
 
@@ -23,6 +24,12 @@ export const machineOptions = (cluster: string, fits: (machine: Machine) => bool
 export const storageOptions = (cluster?: string) => async (): Promise<Option[]> => {
   const rows = await call("user.storage.get_list", { cluster: cluster ?? null });
   return Array.isArray(rows) ? named(rows, (row) => row.storage_id, (row) => row.name) : [];
+};
+
+export const sizeOptions = (cluster: string) => async (): Promise<Option[]> => {
+  const rows = await call("user.template.get_list", { cluster });
+  if (!Array.isArray(rows)) return [];
+  return rows.map((row) => ({ value: String(row.template_id), said: (words) => `${row.name}: ${sizeOf(row, words)}` }));
 };
 
 export const nodeOptions = (cluster: string) => async (): Promise<Option[]> => {

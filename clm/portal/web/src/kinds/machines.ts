@@ -1,8 +1,9 @@
 // What is done to machines. Those of one cluster go in one call, where a call takes many; each outcome is told by its machine.
+import { sizeOptions } from "../api/options.ts";
 import type { Action, Outcome } from "../model/action.ts";
 import type { Offers } from "../ui/offers.ts";
 import { may, type MachineAction } from "../model/machines.ts";
-import { given, textOf } from "../model/form.ts";
+import { given, numberOf, textOf, type Field } from "../model/form.ts";
 import type { Machine } from "../api/cloud.ts";
 import { ask } from "../api/request.ts";
 import { call, plan, problemOf, type PlanStep } from "../api/rpc.ts";
@@ -49,7 +50,7 @@ export const MACHINE_OFFERS: Offers<Machine> = {
     refusals(machines, MACHINE_OFFERS.key, (cluster, all) => call("user.vm.operations", { cluster, vm_ids: all.map((machine) => machine.vm_id) })),
 };
 
-type Simple = Exclude<MachineAction, "destroy" | "reset" | "edit" | "save">;
+type Simple = Exclude<MachineAction, "destroy" | "reset" | "edit" | "resize" | "save">;
 const simple = (key: Simple, more: Partial<Action<Machine>> = {}): Action<Machine> => ({
   key,
   title: `action.${key}`,
@@ -58,6 +59,10 @@ const simple = (key: Simple, more: Partial<Action<Machine>> = {}): Action<Machin
   request: ({ vm_id, cluster }) => ask(`user.vm.${key}`, { vm_id, cluster }),
   ...more,
 });
+
+/** Another size; of the one that it has only its name is known here. */
+export const sizeField = ({ cluster }: { cluster: string }): Field =>
+  ({ name: "template_id", label: "column.size", as: "select", isRequired: true, options: sizeOptions(cluster), help: "machine.resizeHelp" });
 
 export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
   simple("start"),
@@ -79,6 +84,10 @@ export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
     ],
     request: ({ vm_id, cluster }, values) =>
       ask("user.vm.edit", { vm_id, cluster, name: textOf(values, "name"), description: textOf(values, "description") }),
+  },
+  {
+    key: "resize", title: "action.resize", call: "user.vm.resize", may: (machine) => may("resize", machine), fields: (machine) => [sizeField(machine)],
+    request: ({ vm_id, cluster }, values) => ask("user.vm.resize", { vm_id, cluster, template_id: numberOf(values, "template_id") ?? 0 }),
   },
   {
     key: "save", title: "action.save", call: "user.vm.save", may: (machine) => may("save", machine),

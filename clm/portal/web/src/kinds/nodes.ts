@@ -3,26 +3,30 @@ import type { ItemOf, Placed } from "../api/list.ts";
 import { ask } from "../api/request.ts";
 import type { Enrolment } from "../api/wawel.ts";
 import type { Action } from "../model/action.ts";
-import { numberOf, textOf } from "../model/form.ts";
+import { traitsField, traitsOf } from "../model/fields.ts";
+import { given, numberOf, textOf, type Field } from "../model/form.ts";
 import { locks } from "./locks.ts";
 
 export type Node = ItemOf<"admin.node.get_list"> & Placed;
 const of = ({ node_id, cluster }: Node): { node_id: number; cluster: string } => ({ node_id, cluster });
 
+/** Why it is taken out of use, for whoever sees it so. */
+const REASON: readonly Field[] = [{ name: "reason", label: "nodes.reason", help: "nodes.reasonHelp", maxLength: 4096 }];
+
 export const NODE_ACTIONS: readonly Action<Node>[] = [
   { key: "check", title: "nodes.check", request: (row) => ask("admin.node.check", of(row)) },
-  ...locks<Node>("node", ({ node_id }) => ({ node_id }), "nodes.lockHelp"),
+  ...locks<Node>("node", ({ node_id }) => ({ node_id }), "nodes.lockHelp", REASON),
   {
-    key: "evacuate", title: "nodes.evacuate", isDanger: true, confirm: { title: "nodes.evacuateAsk", help: "nodes.evacuateHelp" },
-    request: (row) => ask("admin.node.evacuate", of(row)),
+    key: "evacuate", title: "nodes.evacuate", isDanger: true, confirm: { title: "nodes.evacuateAsk", help: "nodes.evacuateHelp", beside: REASON },
+    request: (row, values) => ask("admin.node.evacuate", { ...of(row), ...given(values, "reason") }),
   },
   {
-    key: "maintain", title: "nodes.maintain", isDanger: true, may: (row) => row.mode !== "maintenance", confirm: { title: "nodes.maintainAsk", help: "nodes.maintainHelp" },
-    request: (row) => ask("admin.node.maintain", of(row)),
+    key: "maintain", title: "nodes.maintain", isDanger: true, may: (row) => row.mode !== "maintenance", confirm: { title: "nodes.maintainAsk", help: "nodes.maintainHelp", beside: REASON },
+    request: (row, values) => ask("admin.node.maintain", { ...of(row), ...given(values, "reason") }),
   },
   {
-    key: "disable", title: "nodes.disable", isDanger: true, may: (row) => row.locked && row.mode !== "disabled", confirm: { title: "nodes.disableAsk", help: "nodes.disableHelp" },
-    request: (row) => ask("admin.node.disable", of(row)),
+    key: "disable", title: "nodes.disable", isDanger: true, may: (row) => row.locked && row.mode !== "disabled", confirm: { title: "nodes.disableAsk", help: "nodes.disableHelp", beside: REASON },
+    request: (row, values) => ask("admin.node.disable", { ...of(row), ...given(values, "reason") }),
   },
   {
     key: "edit", title: "action.edit",
@@ -31,11 +35,12 @@ export const NODE_ACTIONS: readonly Action<Node>[] = [
       { name: "priority", label: "nodes.priority", as: "number", isRequired: true, initial: String(row.priority) },
       { name: "cpu_total", label: "column.cpu", as: "number", isRequired: true, min: 1, initial: String(row.cpu_total) },
       { name: "memory_mib_total", label: "quota.memoryMib", as: "number", isRequired: true, min: 1, initial: String(row.memory_mib_total) },
+      traitsField(row.traits, "nodes.traitsHelp"),
     ],
     request: (row, values) =>
       ask("admin.node.edit", {
         ...of(row), comment: textOf(values, "comment"), priority: numberOf(values, "priority") ?? null,
-        cpu_total: numberOf(values, "cpu_total") ?? null, memory_mib_total: numberOf(values, "memory_mib_total") ?? null,
+        cpu_total: numberOf(values, "cpu_total") ?? null, memory_mib_total: numberOf(values, "memory_mib_total") ?? null, traits: traitsOf(values),
       }),
   },
   {

@@ -8,7 +8,7 @@ import type { Field, Values } from "./form.ts";
 /** What became of one row; without `error` it was done. */
 export interface Outcome {
   name: string;
-  error?: { slug: string; message: string };
+  error?: { slug: string; message: string; fields?: Record<string, unknown> };
 }
 
 export interface Action<T> {
@@ -24,8 +24,8 @@ export interface Action<T> {
   batch?: { plan: (rows: readonly T[]) => Promise<PlanStep[]>; run: (rows: readonly T[]) => Promise<Outcome[]> };
   /** What is asked for before; of one row, so that it may begin as that row is. */
   fields?: (row: T) => readonly Field[];
-  /** Asked twice, with what it would do. `count` is for questions about many. */
-  confirm?: { title: Key; help: Key };
+  /** Asked twice, with what it would do. `count` is for questions about many. `beside`: what may be said with it, of all rows. */
+  confirm?: { title: Key; help: Key; beside?: readonly Field[] };
   isDanger?: boolean;
   /** A place that it leads to, in place of a call. */
   to?: (row: T) => string;

@@ -1,5 +1,6 @@
 // Fields that many forms ask for.
-import type { Field, Option } from "./form.ts";
+import type { Key } from "../texts/translate.ts";
+import { textOf, type Field, type Option, type Values } from "./form.ts";
 
 export const NAME: Field = { name: "name", label: "column.name", isRequired: true, maxLength: 128 };
 export const DESCRIPTION: Field = { name: "description", label: "column.description", as: "area", maxLength: 4096 };
@@ -18,3 +19,8 @@ export const plainly = (values: readonly string[]): Option[] => values.map((valu
 
 export const PLATFORMS = plainly(["linux", "windows", "other"]);
 export const BUSES = plainly(["virtio", "scsi", "sata", "ide"]);
+
+/** What nodes have, and sizes and machines ask for: words beside each other. */
+export const traitsField = (now: readonly string[], help: Key): Field =>
+  ({ name: "traits", label: "column.traits", help, initial: now.join(" ") });
+export const traitsOf = (values: Values): string[] => textOf(values, "traits").split(/[\s,]+/).filter(Boolean);

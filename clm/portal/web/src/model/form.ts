@@ -1,5 +1,6 @@
 // Forms as pages declare them, and what a refusal says of their fields: pure.
 import type { Key } from "../texts/translate.ts";
+import type { Said } from "./plan.ts";
 import { PASSWORD_REFUSED } from "./refused.ts";
 
 export interface Option {
@@ -7,6 +8,8 @@ export interface Option {
   /** Ours, or what somebody called it. */
   title?: Key;
   text?: string;
+  /** Put into the reader's words. */
+  said?: (words: Said) => string;
 }
 
 export type Value = string | boolean | readonly string[];

@@ -1,9 +1,10 @@
 // What may be done with machines and how they are shown: pure.
 import type { Machine } from "../api/cloud.ts";
 import type { VMState } from "../api/wawel.ts";
+import type { Said } from "./plan.ts";
 import type { Column, Filter } from "./table.ts";
 
-export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "suspend", "wake_up", "edit", "save", "destroy"] as const;
+export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "suspend", "wake_up", "edit", "resize", "save", "destroy"] as const;
 export type MachineAction = (typeof MACHINE_ACTIONS)[number];
 
 const NEEDS: Record<MachineAction, readonly VMState[]> = {
@@ -16,12 +17,13 @@ const NEEDS: Record<MachineAction, readonly VMState[]> = {
   suspend: ["running"],
   wake_up: ["suspended"],
   edit: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting", "saving"],
+  resize: ["stopped"],
   save: ["running", "stopped"],
   destroy: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting"],
 };
 
 /** What operators of others' machines may not. */
-const OWNERS: readonly MachineAction[] = ["edit", "save", "destroy"];
+const OWNERS: readonly MachineAction[] = ["edit", "resize", "save", "destroy"];
 
 /** Whether the server would take it as things are: of one's own, what fits the state; of others', what the level lets. */
 export function may(action: MachineAction, machine: Pick<Machine, "state" | "access">): boolean {
@@ -36,6 +38,11 @@ const COLOURS: Record<VMState, Colour> = {
 };
 /** A state that this portal does not know yet is grey. */
 export const colourOf = (state: VMState): Colour => COLOURS[state] ?? "grey";
+
+/** What a size is, and costs. */
+export const sizeOf = (size: { cpu: number; memory_mib: number; points: number }, { t, memory }: Said): string =>
+  t("create.sizeFits", { cpu: t("count.cpu", { n: size.cpu }), memory: memory(size.memory_mib) })
+  + (size.points ? `, ${t("sizes.cost", { n: size.points })}` : "");
 
 export const addressOf = (machine: Pick<Machine, "leases">): string => machine.leases[0]?.address ?? "";
 

@@ -7,7 +7,7 @@ import { bytes, extend, memory, translator, told } from "../texts/translate.ts";
 import { words } from "../texts/words.en.ts";
 import { configOf } from "./ec2.ts";
 import { initialOf, lacking, wrongOf, type Field } from "./form.ts";
-import { MACHINE_ACTIONS, MACHINE_COLUMNS, may, STATE_FILTER, wordsOf } from "./machines.ts";
+import { MACHINE_ACTIONS, MACHINE_COLUMNS, may, sizeOf, STATE_FILTER, wordsOf } from "./machines.ts";
 import { sentence } from "./messages.ts";
 import { addressTo, isFor, menuOf, routeOf, ROUTES } from "./routes.ts";
 import { chosen, queryOf, viewOf, type Chooser } from "./table.ts";
@@ -37,12 +37,18 @@ test("names are sorted as people count, and found by part or address", () => {
 
 test("what fits the state may be done, of others' machines what the level lets", () => {
   const can = (more: Partial<Machine>): string[] => MACHINE_ACTIONS.filter((action) => may(action, machine("a", more)));
-  assert.deepEqual(can({ state: "stopped" }), ["start", "edit", "save", "destroy"]);
+  assert.deepEqual(can({ state: "stopped" }), ["start", "edit", "resize", "save", "destroy"]);
   assert.deepEqual(can({ state: "running" }), ["shutdown", "stop", "reset", "pause", "suspend", "edit", "save", "destroy"]);
   assert.deepEqual(can({ state: "suspended" }), ["stop", "wake_up", "edit", "destroy"]);
   assert.deepEqual(can({ state: "destroyed" }), []);
   assert.deepEqual(can({ state: "stopped", access: "operator" }), ["start"]);
   assert.deepEqual(can({ state: "stopped", access: "user" }), []);
+});
+
+test("a size is said with what it costs", () => {
+  const said = { t: translator("en"), memory: (mib: number) => memory("en", mib), bytes: (count: number) => bytes("en", count) };
+  assert.equal(sizeOf({ cpu: 2, memory_mib: 512, points: 0 }, said), "2 CPUs, 512 MiB");
+  assert.equal(sizeOf({ cpu: 1, memory_mib: 1024, points: 3 }, said), "1 CPU, 1 GiB, 3 points an hour");
 });
 
 test("Polish has its forms, and what has no text of ours is said as the server says it", () => {

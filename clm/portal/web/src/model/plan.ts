@@ -1,7 +1,7 @@
 import type { PlanStep } from "../api/rpc.ts";
 import { word, type Translate } from "../texts/translate.ts";
 
-interface Said {
+export interface Said {
   t: Translate;
   memory: (mib: number) => string;
   bytes: (count: number) => string;

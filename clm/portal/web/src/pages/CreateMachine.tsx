@@ -13,6 +13,7 @@ import { isoOptions, networkOptions, securityOptions } from "../api/options.ts";
 import { call, plan, problemOf, type PlanStep, type WawelError } from "../api/rpc.ts";
 import type { QuotaUse } from "../api/wawel.ts";
 import type { Field } from "../model/form.ts";
+import { sizeOf } from "../model/machines.ts";
 import { COUNT_MAX, filled, forget, keep, kept, NO_DEVICES, type Draft, type Step } from "../model/wizard.ts";
 import { FieldRow } from "../ui/Ask.tsx";
 import { Heading } from "../ui/Heading.tsx";
@@ -47,7 +48,8 @@ function ImageStep({ draft, change, offered }: StepProps): ReactNode {
 }
 
 function SizeStep({ draft, change, offered }: StepProps): ReactNode {
-  const { t, memory } = useTexts();
+  const texts = useTexts();
+  const { t, memory } = texts;
   const [quota, setQuota] = useState<QuotaUse>();
   const [error, setError] = useState<WawelError>();
   useEffect(() => {
@@ -69,8 +71,7 @@ function SizeStep({ draft, change, offered }: StepProps): ReactNode {
       <div className="w-radios">
         {offered.templates.filter((size) => size.cluster === draft.cluster).map((size) => (
           <Radio key={size.uuid} id={`size-${size.uuid}`} name="size" label={size.name} isChecked={draft.template === size.uuid}
-            description={t("create.sizeFits", { cpu: t("count.cpu", { n: size.cpu }), memory: memory(size.memory_mib) })
-              + (size.points ? `, ${t("sizes.cost", { n: size.points })}` : "")
+            description={sizeOf(size, texts)
               + (tooLarge(size.cpu, size.memory_mib) ? ` – ${t("create.tooLarge")}` : "")}
             onChange={() => change({ template: size.uuid })} />
         ))}

@@ -106,6 +106,7 @@ export const en = {
   "action.suspend": "Suspend to disk",
   "action.wake_up": "Wake up",
   "action.edit": "Edit",
+  "action.resize": "Change size",
   "action.save": "Save as image",
   "action.all": "Actions",
   "machine.saveHelp": "A new image is made of its first disk as it is now; the machine goes on.",

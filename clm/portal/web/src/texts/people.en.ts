@@ -1,4 +1,4 @@
-// Texts of groups, messages and accounts.
+// Texts of groups, of people and of machines, messages and accounts.
 import type { Plural } from "./en.ts";
 
 export const people = {
@@ -34,6 +34,19 @@ export const people = {
   "groupStatus.member": "member",
   "groupStatus.waiting": "waiting",
   "groupStatus.none": "not in it",
+  "affinity.create": "Create group",
+  "affinity.createHelp": "Says which of your machines run on one node, and which each on another. None that runs is moved for it.",
+  "affinity.none": "You have no affinity group",
+  "affinity.noneHelp": "With one, machines that stand in for each other do not fall with the same node; or those that talk much share one.",
+  "affinity.where": "Its machines run",
+  "affinity.apart": "each on another node",
+  "affinity.together": "on one node",
+  "affinity.strict": "Strict",
+  "affinity.strictHelp": "Rather does a machine not start than in another place. Else it is a wish.",
+  "affinity.put": "Put a machine in",
+  "affinity.putHelp": "It leaves the group that it was in. It counts from its next start or move.",
+  "affinity.take": "Take a machine out",
+  "affinity.deleteHelp": "No machine may be in it.",
   "messages.text": "Message",
   "messages.level": "Level",
   "messages.unread": "Unread messages",

@@ -114,6 +114,7 @@ export const pl: Polish<typeof en> = {
   "action.suspend": "Uśpij na dysk",
   "action.wake_up": "Obudź",
   "action.edit": "Edytuj",
+  "action.resize": "Zmień rozmiar",
   "action.save": "Zapisz jako obraz",
   "action.all": "Działania",
   "machine.saveHelp": "Z pierwszego dysku w obecnym stanie powstanie nowy obraz; maszyna działa dalej.",

@@ -6,7 +6,7 @@ import { problemOf, type PlanStep } from "../api/rpc.ts";
 import type { Action, Outcome } from "../model/action.ts";
 import type { Values } from "../model/form.ts";
 import { why } from "../model/reasons.ts";
-import { told, type Key } from "../texts/translate.ts";
+import { told, type Key, type Translate } from "../texts/translate.ts";
 import { Ask } from "./Ask.tsx";
 import { Confirm } from "./Confirm.tsx";
 import { Dialog } from "./Dialog.tsx";
@@ -34,11 +34,11 @@ async function each<T, R>(rows: readonly T[], act: (row: T) => Promise<R>): Prom
   return made;
 }
 
-async function run<T>(action: Action<T>, rows: readonly T[], name: (row: T) => string): Promise<Outcome[]> {
+async function run<T>(action: Action<T>, rows: readonly T[], name: (row: T) => string, values: Values): Promise<Outcome[]> {
   if (action.batch) return action.batch.run(rows);
   return each(rows, async (row) => {
     try {
-      if (action.request) await send(action.request(row, {}));
+      if (action.request) await send(action.request(row, values));
       return { name: name(row) };
     } catch (problem) {
       return { name: name(row), error: problemOf(problem) };
@@ -50,6 +50,9 @@ async function planFor<T>(action: Action<T>, rows: readonly T[]): Promise<PlanSt
   if (action.batch) return action.batch.plan(rows);
   return (await each(rows, async (row) => (action.request ? planOf(action.request(row, {})) : []))).flat();
 }
+
+/** Of many at once no more than a sentence is told. */
+const said = (t: Translate, { fields, ...error }: NonNullable<Outcome["error"]>): string => (fields ? why(t, { ...error, fields }) : told(t, error));
 
 /** What became of each that something was done to; nothing where all went well with one. */
 function Outcomes(props: { outcomes: readonly Outcome[] }): ReactNode {
@@ -63,7 +66,7 @@ function Outcomes(props: { outcomes: readonly Outcome[] }): ReactNode {
         {refused.length > 0 && (
           <ul>
             {refused.map((outcome, index) => (
-              <li key={index}><strong>{outcome.name}</strong>: {outcome.error && told(t, outcome.error)}</li>
+              <li key={index}><strong>{outcome.name}</strong>: {outcome.error && said(t, outcome.error)}</li>
             ))}
           </ul>
         )}
@@ -103,8 +106,8 @@ export function Actions<T>(props: Props<T>): ReactNode {
     if (rows.length === 0 || (rows.length > 1 && (action.fields || action.to || action.secret))) return false;
     return action.call && offered.known ? refused(action) === undefined : rows.every((row) => action.may?.(row) ?? true);
   };
-  const act = async (action: Action<T>, meant: readonly T[]): Promise<void> => {
-    const made = await run(action, meant, name);
+  const act = async (action: Action<T>, meant: readonly T[], values: Values = {}): Promise<void> => {
+    const made = await run(action, meant, name, values);
     const [only] = made;
     // Of one alone what is refused is said where it was asked for.
     if (made.length === 1 && only?.error && action.confirm) throw only.error;
@@ -149,7 +152,8 @@ export function Actions<T>(props: Props<T>): ReactNode {
       <Outcomes outcomes={outcomes} />
       {asking?.action.confirm && !asking.action.fields && plan && (
         <Confirm title={t(asking.action.confirm.title, called)} help={t(asking.action.confirm.help)} button={t(asking.action.title)}
-          count={meant.length} plan={plan} close={close} act={() => act(asking.action, asking.rows)} />
+          count={meant.length} plan={plan} close={close} act={(values) => act(asking.action, asking.rows, values)}
+          {...(asking.action.confirm.beside && { beside: asking.action.confirm.beside })} />
       )}
       {asking && fields && (
         <Dialog title={`${t(asking.action.title)}: ${called.name}`} close={close}>

@@ -47,9 +47,10 @@ interface InputProps {
 }
 
 function Choice({ id, field, value, set, isWrong, described }: InputProps): ReactNode {
-  const { t } = useTexts();
+  const texts = useTexts();
+  const { t } = texts;
   const options = useOptions(field) ?? [];
-  const label = (option: Option): string => option.text ?? (option.title ? t(option.title) : option.value);
+  const label = (option: Option): string => option.said?.(texts) ?? option.text ?? (option.title ? t(option.title) : option.value);
   const valid = isWrong ? "error" : "default";
   if (field.as === "several") {
     const now = Array.isArray(value) ? (value as readonly string[]) : [];

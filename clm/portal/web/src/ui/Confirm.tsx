@@ -3,12 +3,15 @@ import { Modal, ModalBody, ModalFooter, ModalHeader } from "@patternfly/react-co
 import { TextInput } from "@patternfly/react-core/dist/esm/components/TextInput/index.js";
 import { useEffect, useState, type ReactNode } from "react";
 import { problemOf, type PlanStep, type WawelError } from "../api/rpc.ts";
+import { initialOf, type Field, type Values } from "../model/form.ts";
+import { FieldRow } from "./Ask.tsx";
 import { Plan } from "./Plan.tsx";
 import { useTexts } from "./settings.ts";
 import { Problem } from "./Problem.tsx";
 
 /** Of more machines than so many the number is typed. */
 const TYPED_ABOVE = 10;
+const NONE: readonly Field[] = [];
 
 interface Props {
   title: string;
@@ -17,7 +20,9 @@ interface Props {
   count: number;
   plan: () => Promise<PlanStep[]>;
   /** It closes by itself once this is done; what is refused is said in it. */
-  act: () => Promise<void>;
+  act: (values: Values) => Promise<void>;
+  /** What may be said with it. */
+  beside?: readonly Field[];
   close: () => void;
 }
 
@@ -28,7 +33,8 @@ export function Confirm(props: Props): ReactNode {
   const [error, setError] = useState<WawelError>();
   const [busy, setBusy] = useState(false);
   const [typed, setTyped] = useState("");
-  const { plan } = props;
+  const { plan, beside = NONE } = props;
+  const [values, setValues] = useState<Values>(() => initialOf(beside));
   useEffect(() => {
     let here = true;
     plan().then((found) => here && setSteps(found), (problem: unknown) => here && setError(problemOf(problem)));
@@ -39,7 +45,7 @@ export function Confirm(props: Props): ReactNode {
   const act = (): void => {
     setBusy(true);
     setError(undefined);
-    props.act().then(props.close, (problem: unknown) => {
+    props.act(values).then(props.close, (problem: unknown) => {
       setError(problemOf(problem));
       setBusy(false);
     });
@@ -53,6 +59,10 @@ export function Confirm(props: Props): ReactNode {
         {error && <Problem error={error} />}
         {!error && <h2 className="w-plan">{steps ? t("confirm.plan") : t("confirm.planning")}</h2>}
         {steps && <Plan steps={steps} />}
+        {beside.map((field) => (
+          <FieldRow key={field.name} form="confirm" field={field} value={values[field.name] ?? ""}
+            set={(value) => setValues((was) => ({ ...was, [field.name]: value }))} />
+        ))}
         {asked && (
           <label className="w-typed">
             {t("confirm.type", { n: props.count })}

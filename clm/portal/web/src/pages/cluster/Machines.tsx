@@ -2,10 +2,12 @@ import { useMemo, type ReactNode } from "react";
 import { nodeOptions } from "../../api/options.ts";
 import { ofCluster, type ItemOf, type Placed } from "../../api/list.ts";
 import { ask } from "../../api/request.ts";
-import { batchOf } from "../../kinds/machines.ts";
+import { batchOf, sizeField } from "../../kinds/machines.ts";
+import { traitsField, traitsOf } from "../../model/fields.ts";
 import { isSet, numberOf } from "../../model/form.ts";
 import { limitFields, limits } from "../../kinds/nics.ts";
 import { addressOf, STATE_FILTER, wordsOf } from "../../model/machines.ts";
+import { addressTo } from "../../model/routes.ts";
 import { columns } from "../../ui/columns.tsx";
 import type { ListSpec } from "../../ui/List.tsx";
 import type { PageProps } from "../../ui/Opened.tsx";
@@ -37,8 +39,18 @@ const SPEC: ListSpec<VM> = {
   actions: [
     { key: "start", title: "action.start", may: (row) => row.state === "stopped", request: (row) => ask("admin.vm.start", of(row)) },
     {
-      key: "stop", title: "action.stop", may: (row) => ["running", "paused"].includes(row.state), confirm: { title: "confirm.stop", help: "confirm.stopHelp" },
+      key: "stop", title: "action.stop", may: (row) => ["running", "paused", "suspended"].includes(row.state), confirm: { title: "confirm.stop", help: "confirm.stopHelp" },
       request: (row) => ask("admin.vm.stop", of(row)),
+    },
+    { key: "suspend", title: "action.suspend", may: (row) => row.state === "running", request: (row) => ask("admin.vm.suspend", of(row)) },
+    { key: "wake_up", title: "action.wake_up", may: (row) => row.state === "suspended", request: (row) => ask("admin.vm.wake_up", of(row)) },
+    {
+      key: "resize", title: "action.resize", may: (row) => row.state === "stopped", fields: (row) => [sizeField(row)],
+      request: (row, values) => ask("admin.vm.resize", { ...of(row), template_id: numberOf(values, "template_id") ?? 0 }),
+    },
+    {
+      key: "traits", title: "admin.setTraits", fields: () => [traitsField([], "admin.setTraitsHelp")],
+      request: (row, values) => ask("admin.vm.set_traits", { ...of(row), traits: traitsOf(values) }),
     },
     {
       key: "move", title: "admin.move", may: (row) => ["running", "paused"].includes(row.state) && row.operation === null,
@@ -57,6 +69,7 @@ const SPEC: ListSpec<VM> = {
       fields: () => [{ name: "nic", label: "nics.number", as: "number", isRequired: true, initial: "0", min: 0, max: 31 }, ...limitFields()],
       request: (row, values) => ask("admin.nic.edit", { ...of(row), nic: numberOf(values, "nic") ?? 0, ...limits(values) }),
     },
+    { key: "why", title: "placement.why", to: (row) => addressTo("placement", { cluster: row.cluster }, `?vm=${row.vm_id}`) },
     { key: "destroy", title: "action.destroy", isDanger: true, batch: batchOf("admin.vm.destroy"), confirm: { title: "confirm.destroy", help: "confirm.destroyHelp" } },
     {
       key: "erase", title: "admin.erase", isDanger: true, may: (row) => row.state === "error", confirm: { title: "admin.eraseAsk", help: "admin.eraseHelp" },

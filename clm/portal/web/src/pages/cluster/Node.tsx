@@ -80,6 +80,8 @@ function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
           ["machines.title", String(row.vms_used)],
           ["nodes.hypervisor", [row.info.hypervisor, row.info.hypervisor_version].filter(Boolean).join(" ")],
           ["nodes.cpuModel", row.info.cpu_model],
+          ["column.traits", row.traits.join(", ")],
+          ["nodes.modeSince", row.locked && row.mode_since && [time(row.mode_since), row.mode_by].filter(Boolean).join(", ")],
           ["menu.storages", row.storages.map((each) => `${each.name} (${word(t, "attachState", each.state)})`).join(", ")],
           ["nodes.seen", row.seen_at && time(row.seen_at)], ["nodes.agentSeen", row.agent_seen_at && time(row.agent_seen_at)], ["column.uuid", row.uuid],
         ]} />

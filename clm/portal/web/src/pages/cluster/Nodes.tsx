@@ -2,7 +2,7 @@ import { useMemo, type ReactNode } from "react";
 import { ofCluster } from "../../api/list.ts";
 import { ask } from "../../api/request.ts";
 import { NODE_ACTIONS, type Node } from "../../kinds/nodes.ts";
-import { NAME } from "../../model/fields.ts";
+import { NAME, traitsField, traitsOf } from "../../model/fields.ts";
 import { textOf } from "../../model/form.ts";
 import { addressTo } from "../../model/routes.ts";
 import { columns } from "../../ui/columns.tsx";
@@ -16,12 +16,13 @@ const SPEC: ListSpec<Node> = {
   title: "menu.nodes",
   columns: [
     c.link("name", "column.name", (row) => addressTo("node", { cluster: row.cluster, uuid: row.uuid })),
-    c.status("state", "column.state", "nodeState"), c.status("health", "nodes.health", "nodeHealth", { isMinor: true }), c.yes("locked", "admin.locked", { isMinor: false }),
+    c.status("state", "column.state", "nodeState"), c.status("health", "nodes.health", "nodeHealth", { isMinor: true }), c.status("mode", "nodes.mode", "nodeMode"),
     c.text("vms_used", "machines.title", { isMinor: true }),
     c.of("cpu", "column.cpu", (row) => row.cpu_used, { show: (row, { t }) => t("quota.usedOf", { used: row.cpu_used, of: row.cpu_total }), isMinor: true }),
     c.of("memory", "column.memory", (row) => row.memory_mib_used, {
       show: (row, { t, memory }) => t("quota.usedOf", { used: memory(row.memory_mib_used), of: memory(row.memory_mib_total) }), isMinor: true,
     }),
+    c.of("traits", "column.traits", (row) => row.traits.join(", "), { isMinor: true }),
     c.text("address", "column.address", { isMinor: true }),
   ],
   id: (row) => row.uuid,
@@ -35,8 +36,8 @@ export default function Nodes({ params }: PageProps): ReactNode {
   const making = useMemo<Making[]>(
     () => [{
       key: "add-node", title: "nodes.add", help: "nodes.addHelp",
-      fields: [NAME, { name: "uri", label: "nodes.uri", isRequired: true, initial: "qemu+tls://" }, { name: "address", label: "column.address", isRequired: true }],
-      request: (values) => ask("admin.node.add", { cluster, name: textOf(values, "name"), uri: textOf(values, "uri"), address: textOf(values, "address") }),
+      fields: [NAME, { name: "uri", label: "nodes.uri", isRequired: true, initial: "qemu+tls://" }, { name: "address", label: "column.address", isRequired: true }, traitsField([], "nodes.traitsHelp")],
+      request: (values) => ask("admin.node.add", { cluster, name: textOf(values, "name"), uri: textOf(values, "uri"), address: textOf(values, "address"), traits: traitsOf(values) }),
     }],
     [cluster],
   );

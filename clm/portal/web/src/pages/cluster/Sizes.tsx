@@ -1,7 +1,7 @@
 import { useMemo, type ReactNode } from "react";
 import { ofCluster, type ItemOf, type Placed } from "../../api/list.ts";
 import { ask } from "../../api/request.ts";
-import { DESCRIPTION, NAME } from "../../model/fields.ts";
+import { DESCRIPTION, NAME, traitsField, traitsOf } from "../../model/fields.ts";
 import { isSet, numberOf, textOf, type Field, type Values } from "../../model/form.ts";
 import { columns } from "../../ui/columns.tsx";
 import type { ListSpec } from "../../ui/List.tsx";
@@ -21,12 +21,15 @@ const fields = (row?: Size): readonly Field[] => [
   { name: "points", label: "sizes.points", help: "sizes.pointsHelp", as: "number", isRequired: true, min: 0, initial: String(row?.points ?? 0) },
   { name: "ec2name", label: "sizes.ec2", initial: row?.ec2name ?? "" },
   { name: "local_disk", label: "sizes.local", help: "sizes.localHelp", as: "check", initial: row?.local_disk ?? false },
+  traitsField(row?.traits ?? [], "sizes.traitsHelp"),
   { ...DESCRIPTION, initial: row?.description ?? "" },
 ];
-const told = (values: Values): { name: string; description: string; cpu: number; memory_mib: number; disk_mib: number; points: number; ec2name: string; local_disk: boolean } => ({
+type Told = Pick<Size, "name" | "description" | "cpu" | "memory_mib" | "disk_mib" | "points" | "ec2name" | "local_disk" | "traits">;
+const told = (values: Values): Told => ({
   name: textOf(values, "name"), description: textOf(values, "description"), cpu: numberOf(values, "cpu") ?? 1, memory_mib: numberOf(values, "memory_mib") ?? 0,
   disk_mib: numberOf(values, "disk_mib") ?? 0,
   points: numberOf(values, "points") ?? 0, ec2name: textOf(values, "ec2name"), local_disk: isSet(values, "local_disk"),
+  traits: traitsOf(values),
 });
 
 const SPEC: ListSpec<Size> = {
@@ -34,6 +37,7 @@ const SPEC: ListSpec<Size> = {
   columns: [
     c.text("name", "column.name"), c.text("cpu", "column.cpu"), c.memory("memory_mib", "column.memory", { isMinor: false }),
     c.memory("disk_mib", "sizes.disk"), c.text("points", "sizes.points", { isMinor: true }), c.text("ec2name", "sizes.ec2", { isMinor: true }), c.yes("local_disk", "sizes.local"),
+    c.of("traits", "column.traits", (row) => row.traits.join(", "), { isMinor: true }),
     c.text("description", "column.description", { isMinor: true }),
   ],
   id: (row) => row.uuid,
