@@ -173,6 +173,9 @@ BOUNDS: Final = (
     # ---- work
     Bound(CM, "operations worked on at once", "cm.operations.engine:PARALLEL", "6 of one node", "waits as `queued`"),
     Bound(CM, "of them at one node", "cm.operations.engine:PER_NODE", _NODES_OWN, "waits as `queued`"),
+    Bound(CM, "VM templates", "cm.services.vm_template:VM_TEMPLATES_MAX", "of each account", "`quota_reached`"),
+    Bound(CM, "VM templates that are made of each other", "cm.rules.vm_template:DEPTH_MAX", "of each",
+          "`invalid_parameter`"),
     Bound(CM, "affinity groups", "cm.services.affinity_group:AFFINITY_GROUPS_MAX", "of each account",
           "`quota_reached`"),
     Bound(CM, "security groups", "cm.services.security_group:GROUPS_MAX", "of each account", "`quota_reached`"),

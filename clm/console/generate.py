@@ -27,6 +27,7 @@ _OTHER_NAMES: Final = {
     "iso_list": "iso", "iso_image_id": "iso", "disk_list": "disk-image", "api_key_id": "apikey",
     **dict.fromkeys(("security_group_id", "security_group_ids", "remote_group_id"), "security-group"),
     **dict.fromkeys(("public_address_id", "public_ip_id"), "public-address"),
+    **dict.fromkeys(("vm_template_id", "parent_template_id"), "vm-template"),
 }  # fmt: skip
 # Optional ones with a place of their own, after the required ones.
 POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {

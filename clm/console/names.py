@@ -30,6 +30,7 @@ KINDS: Final[dict[str, Named]] = {
     "vm": Named("vm_id", "user.vm.get_list", "admin.vm.get_list"),
     "image": Named("image_id", "user.system_image.get_list", "admin.system_image.get_list"),
     "template": Named("template_id", "user.template.get_list", "user.template.get_list"),
+    "vm-template": Named("vm_template_id", "user.vm_template.get_list", "admin.vm_template.get_list"),
     "node": Named("node_id", "", "admin.node.get_list"),
     "storage": Named("storage_id", "", "admin.storage.get_list"),
     "pool": Named("network_id", "", "admin.network.get_list"),

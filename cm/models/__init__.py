@@ -34,6 +34,7 @@ from cm.models.trust import TrustedKey
 from cm.models.upload import DownloadTicket, Upload
 from cm.models.usage import VmRun
 from cm.models.vm import VM
+from cm.models.vm_template import VMTemplate
 from cm.models.volume import LeftoverVolume, Volume
 
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "Upload",
     "VM",
     "VmExpiry",
+    "VMTemplate",
     "VmRun",
     "VncPort",
     "Volume",

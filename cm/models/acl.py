@@ -10,7 +10,8 @@ from cm.models.base import Base, Key, Now
 
 class Acl(Base):
     """
-    A level on a VM, an image, a network or an expiry lease, for an account or for a group of a cloud manager.
+    A level on a VM, an image, a network, an expiry lease or a VM template, for an account or for a group of a cloud
+    manager.
 
     With the end of its object a row gives nothing any more. It stays as long as the feed's rows do, so that those who
     saw the object are told of its end.
@@ -26,7 +27,7 @@ class Acl(Base):
             "num_nonnulls(account_id, group_id) = 1 AND (group_id IS NULL) = (issuer IS NULL) AND issuer <> ''",
             "subject",
         ),
-        CheckConstraint("kind IN ('vm', 'image', 'network', 'expiry')", "kind"),
+        CheckConstraint("kind IN ('vm', 'image', 'network', 'expiry', 'vm_template')", "kind"),
         CheckConstraint("level IN ('user', 'operator', 'owner')", "level"),
     )
     id: Mapped[Key]

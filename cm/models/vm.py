@@ -50,6 +50,7 @@ class VM(Base):
     memory_mib: Mapped[int]
     traits: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # that its node must have
     affinity_group_id: Mapped[int | None] = mapped_column(ForeignKey("affinity_group.id"))
+    vm_template_id: Mapped[int | None] = mapped_column(ForeignKey("vm_template.id"))  # that it was made by
     user_data: Mapped[Empty]
     user_data_encoding: Mapped[str] = mapped_column(server_default=text("'auto'"))
     imds_tokens: Mapped[str] = mapped_column(server_default=text("'optional'"))

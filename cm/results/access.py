@@ -9,7 +9,9 @@ from msgspec import Meta
 from cm.rpc.fields import AccountNumber, LoginName, Number, Uuid
 from cm.rules.access import Level
 
-ObjectKind = Literal["vm", "image", "disk", "template", "node", "storage", "network", "user", "public_address"]
+ObjectKind = Literal[
+    "vm", "image", "disk", "template", "node", "storage", "network", "user", "public_address", "vm_template"
+]
 
 
 class Subject(TypedDict):

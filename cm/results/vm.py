@@ -195,6 +195,7 @@ class VMDetail(VM):
     imds: ImdsOptions
     traits: Annotated[list[str], Meta(examples=[["ssd"]], description="That its node must have where it starts next.")]
     affinity_group_id: Number | None
+    vm_template_id: Annotated[Number | None, Meta(description="The VM template that it was made by.")]
     user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]
     user_data_encoding: UserDataEncoding
     user_login: LoginName

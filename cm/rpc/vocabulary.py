@@ -400,6 +400,28 @@ class FreedPolicy(StrEnum):
     WIPE = "wipe"  # it is overwritten
 
 
+class AccessMethod(StrEnum):
+    """How people reach a guest first."""
+
+    SSH = "ssh"
+    RDP = "rdp"
+    NX = "nx"
+
+
+class TemplateField(StrEnum):
+    """What a VM template says, or has of its parent."""
+
+    SYSTEM = "system"
+    IMAGE_ID = "image_id"
+    ISO_LIST = "iso_list"
+    NEW_DISKS = "new_disks"
+    NETWORKS = "networks"
+    ACCESS_METHOD = "access_method"
+    HAS_AGENT = "has_agent"
+    TRAITS = "traits"
+    TAGS = "tags"
+
+
 class Affinity(StrEnum):
     """Where VMs of one group are to run."""
 

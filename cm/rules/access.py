@@ -1,6 +1,6 @@
 """
-Who may do what with a VM, an image, a network or an expiry lease: levels, what each action needs, and the level that
-somebody has.
+Who may do what with a VM, an image, a network, an expiry lease or a VM template: levels, what each action needs, and
+the level that somebody has.
 
 An object's own account is always its owner. Others have the highest level that they, or a group that their cloud
 manager says they are in, were granted; of a public image everybody is a user.
@@ -32,6 +32,7 @@ class Shared(StrEnum):
     IMAGE = "image"
     NETWORK = "network"
     EXPIRY = "expiry"
+    VM_TEMPLATE = "vm_template"
 
 
 class ImageFilter(StrEnum):
@@ -60,7 +61,7 @@ class Action(StrEnum):
     ATTACH = "attach"  # give disks to a VM, and take them from it
     DESTROY = "destroy"
     RENEW = "renew"  # have the expiry lease of a VM begin anew, or give it another
-    USE = "use"  # make VMs of an image, or attach it; have VMs on a network, or give them an expiry lease
+    USE = "use"  # make VMs of an image or by a template, attach an image; have VMs on a network, give them a lease
     DELETE = "delete"
     GRANT = "grant"  # at least this; ``needed_to_grant`` says what for which level
     SHARE = "share"  # with groups and with all, at once
@@ -115,6 +116,11 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.EXPIRY, Action.USE): Level.USER,
     (Shared.EXPIRY, Action.GRANT): Level.OPERATOR,
     (Shared.EXPIRY, Action.EDIT): Level.OWNER,
+    (Shared.VM_TEMPLATE, Action.SEE): Level.USER,
+    (Shared.VM_TEMPLATE, Action.USE): Level.USER,
+    (Shared.VM_TEMPLATE, Action.GRANT): Level.OPERATOR,
+    (Shared.VM_TEMPLATE, Action.EDIT): Level.OWNER,  # as in CIRCLE
+    (Shared.VM_TEMPLATE, Action.DELETE): Level.OWNER,
 }
 
 

@@ -1,5 +1,5 @@
 """
-Authorization on VMs, images, networks and their operations. Sharing them is ``acl.py``'s.
+Authorization on VMs, images, networks, VM templates and their operations. Sharing them is ``acl.py``'s.
 
 What is absent, has ended or is not shared with the caller is not found, all three alike; what they see and may not do
 is ``AccessNeeded``. An object's own account costs no query of grants. A VM or image that has ended is its account's
@@ -24,6 +24,7 @@ from cm.store.image import ImageRow, UsableImage, find_image, find_usable
 from cm.store.network import NetworkRow, get_network
 from cm.store.operation import OperationRow
 from cm.store.vm import VMRow, find_vm
+from cm.store.vm_template import VMTemplateRow, find_vm_template
 
 # Who asks: None is an administrator, for whom access is no question.
 Who = Person | None
@@ -189,6 +190,26 @@ def authorized_network(
     require(level, Shared.NETWORK, network_id, NEEDS[Shared.NETWORK, action])
     if version is not None and row.version != version:
         raise VersionChanged("network", network_id, row.version, version)
+    return row
+
+
+def authorized_vm_template(
+    session: Session, who: Who, template_id: int, action: Action, *, lock: bool = False, version: int | None = None
+) -> VMTemplateRow:
+    """
+    A VM template that somebody may do this with.
+
+    :param lock: hold its row until the transaction ends.
+    :raises ObjectNotFound: AccessNeeded: as ``require``.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    row = find_vm_template(session, template_id, lock=lock)
+    if row is None:
+        raise ObjectNotFound("vm_template", template_id)
+    level = level_on(session, who, Shared.VM_TEMPLATE, template_id, row.account_id, live=True)
+    require(level, Shared.VM_TEMPLATE, template_id, NEEDS[Shared.VM_TEMPLATE, action])
+    if version is not None and row.version != version:
+        raise VersionChanged("vm_template", template_id, row.version, version)
     return row
 
 

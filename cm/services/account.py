@@ -37,6 +37,7 @@ from cm.store.account import (
 from cm.store.bucket import count_buckets
 from cm.store.change import record_change
 from cm.store.public_address import give_back_all
+from cm.store.vm_template import close_vm_templates_of
 
 TOPIC: Final = "account"
 PASSWORD_MIN: Final = 8  # characters: NIST SP 800-63B, 5.1.1.2
@@ -198,6 +199,8 @@ def delete(caller: ClusterCall, account_id: int) -> None:
     _keep_an_admin(session, was)
     give_back_all(session, account_id)
     release_all(session, account_id)
+    for template_id in close_vm_templates_of(session, account_id):
+        record_change(session, "vm_template", template_id, account_id, "exit")
     close_account(session, account_id)
     notify(session, TOPIC, account_id)
     record_change(session, "user", account_id, account_id, "exit")

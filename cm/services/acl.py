@@ -1,6 +1,6 @@
 """
-Use cases of sharing VMs, images, networks and expiry leases: who has which level, changing it; and what it is that a
-uuid names.
+Use cases of sharing VMs, images, networks, expiry leases and VM templates: who has which level, changing it; and what
+it is that a uuid names.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from cm.services.access import (
     authorized_image,
     authorized_network,
     authorized_vm,
+    authorized_vm_template,
     level_on,
     level_on_image,
     person_of,
@@ -36,8 +37,9 @@ from cm.store.expiry import ExpiryPolicy
 from cm.store.image import ImageRow, write_access
 from cm.store.network import NetworkRow
 from cm.store.vm import VMRow
+from cm.store.vm_template import VMTemplateRow
 
-Row = VMRow | ImageRow | NetworkRow | ExpiryPolicy
+Row = VMRow | ImageRow | NetworkRow | ExpiryPolicy | VMTemplateRow
 
 
 @dataclass(eq=False)
@@ -78,6 +80,8 @@ def _object(caller: ClusterCall, who: Who, kind: Shared, object_id: int, *, lock
         return authorized_network(caller.session, who, object_id, action, lock=lock, version=version)
     if kind is Shared.EXPIRY:
         return authorized_expiry(caller.session, who, object_id, action, lock=lock, version=version)
+    if kind is Shared.VM_TEMPLATE:
+        return authorized_vm_template(caller.session, who, object_id, action, lock=lock, version=version)
     image = authorized_image(caller.session, who, object_id, action, lock=lock, version=version)
     refuse(sharing(image))
     return image
@@ -94,7 +98,7 @@ def _level(session: Session, who: Who, kind: Shared, row: Row) -> Level:
     elif isinstance(row, ExpiryPolicy):
         level = level_on_expiry(session, who, row)
     else:
-        live = isinstance(row, NetworkRow) or row.closed_at is None
+        live = not isinstance(row, VMRow) or row.closed_at is None
         level = level_on(session, who, kind, row.id, _owner(row), live=live)
     assert level is not None
     return level

@@ -63,6 +63,7 @@ from cm.store.reservation import Seat
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_request import look_up
 from cm.store.vm_state import rename_vm, screen_of, want, write_imds, write_policy, write_vnc
+from cm.store.vm_template import note_made_by
 from cm.store.waking import wake_parent
 
 # What a guarded VM is kept from.
@@ -99,6 +100,8 @@ class NewVM:
     imds: ImdsChange = NO_CHANGE  # against what the image says
     affinity_group_id: int | None = None
     expiry_id: int | None = None
+    vm_template_id: int | None = None  # that has said what the caller did not
+    traits: frozenset[str] = frozenset()  # that their nodes must have, beside those of their size
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -146,7 +149,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
     wanted = frozenset({StorageId(image.storage_id)})
-    request = VMRequest(template.cpu, template.memory_mib, wanted, traits=frozenset(template.traits))
+    request = VMRequest(template.cpu, template.memory_mib, wanted, traits=new.traits.union(template.traits))
     placed_on = networks_for(caller, new.networks, requested.found.network_id, requested.found.has_pools)
     links = any(place.links for place in placed_on)
     nics = _nics(session, image.nic_model, [place.network_id for place in placed_on], new)
@@ -248,6 +251,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         limit_nics(session, ids, None, new.bandwidth)
     if new.security_groups is not None or any(nic.network_id is not None for nic in nics):
         join(session, account_id, ids, new.security_groups)
+    if new.vm_template_id is not None:
+        note_made_by(session, ids, new.vm_template_id, new.traits)
     if new.guarded:
         write_policy(session, ids, None, True)
     give_new(caller, ids, new.expiry_id)

@@ -200,11 +200,12 @@ def drop_groups(session: Session, issuer: str, groups: Collection[int]) -> Seque
             "WITH gone AS (DELETE FROM acl WHERE issuer = :issuer AND group_id = ANY(CAST(:groups AS bigint[]))"
             " RETURNING kind, object_id)"
             " SELECT DISTINCT g.kind, g.object_id,"
-            " coalesce(v.account_id, i.account_id, w.account_id, e.account_id) AS account_id"
+            " coalesce(v.account_id, i.account_id, w.account_id, e.account_id, t.account_id) AS account_id"
             " FROM gone g LEFT JOIN vm v ON g.kind = 'vm' AND v.id = g.object_id"
             " LEFT JOIN image i ON g.kind = 'image' AND i.id = g.object_id"
             " LEFT JOIN network w ON g.kind = 'network' AND w.id = g.object_id"
-            " LEFT JOIN expiry e ON g.kind = 'expiry' AND e.id = g.object_id ORDER BY g.kind, g.object_id"
+            " LEFT JOIN expiry e ON g.kind = 'expiry' AND e.id = g.object_id"
+            " LEFT JOIN vm_template t ON g.kind = 'vm_template' AND t.id = g.object_id ORDER BY g.kind, g.object_id"
         ),
         {"issuer": issuer, "groups": list(groups)},
     )
@@ -293,7 +294,8 @@ class Audience:
 _AUDIENCE = Prepared(
     "acl_audience",
     """
-SELECT p.kind, p.object_id, coalesce(v.account_id, k.account_id, i.account_id, w.account_id, e.account_id) AS owner,
+SELECT p.kind, p.object_id,
+       coalesce(v.account_id, k.account_id, i.account_id, w.account_id, e.account_id, t.account_id) AS owner,
        coalesce(i.access = 'public' AND i.state IN ('ok', 'deleted'), e.for_all OR e.is_default, false) AS public,
        g.account_id, g.issuer, g.group_id
   FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS bigint[])) AS p(kind, object_id)
@@ -301,6 +303,7 @@ SELECT p.kind, p.object_id, coalesce(v.account_id, k.account_id, i.account_id, w
   LEFT JOIN disk k ON p.kind = 'disk' AND k.id = p.object_id
   LEFT JOIN network w ON p.kind = 'network' AND w.id = p.object_id
   LEFT JOIN expiry e ON p.kind = 'expiry' AND e.id = p.object_id
+  LEFT JOIN vm_template t ON p.kind = 'vm_template' AND t.id = p.object_id
   LEFT JOIN image i ON i.id = CASE p.kind WHEN 'image' THEN p.object_id WHEN 'disk' THEN k.image_id END
   LEFT JOIN acl g ON g.kind = CASE p.kind WHEN 'disk' THEN 'image' ELSE p.kind END
                  AND g.object_id = CASE p.kind WHEN 'disk' THEN k.image_id ELSE p.object_id END
@@ -310,8 +313,8 @@ SELECT p.kind, p.object_id, coalesce(v.account_id, k.account_id, i.account_id, w
 
 def audience(session: Session, pairs: Sequence[Pair]) -> dict[Pair, Audience]:
     """
-    Who is to hear of changes of VMs, images, networks, disks and expiry leases, in one query; of one that has ended,
-    who saw it last. A disk concerns those whom its entry does. Pairs of other kinds have nobody.
+    Who is to hear of changes of VMs, images, networks, disks, expiry leases and VM templates, in one query; of one that
+    has ended, who saw it last. A disk concerns those whom its entry does. Pairs of other kinds have nobody.
     """
     wanted = list(dict.fromkeys(pairs))
     found = _AUDIENCE(session, kinds=[kind for kind, _ in wanted], ids=[object_id for _, object_id in wanted])
@@ -359,6 +362,7 @@ SELECT uuid::text, '{kind}', id FROM {table} WHERE uuid = ANY(CAST(:uuids AS uui
         ("network", "network"),
         ("user", "account"),
         ("public_address", "public_address"),
+        ("vm_template", "vm_template"),
     )
 )
 _FIND_ALL = text(_FIND.format(vm="", image="", disk="") + _MORE)
@@ -379,6 +383,10 @@ SELECT uuid::text, 'network', id FROM network w
 UNION ALL
 SELECT uuid::text, 'public_address', id FROM public_address
  WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND account_id = :account_id
+UNION ALL
+SELECT uuid::text, 'vm_template', id FROM vm_template t
+ WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND ready AND (account_id = :account_id OR EXISTS (
+       SELECT 1 FROM acl g WHERE g.kind = 'vm_template' AND g.object_id = t.id AND {FOR_CALLER}))
 """
 )
 

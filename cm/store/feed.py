@@ -30,6 +30,7 @@ from cm.store.security_group import render_security_groups
 from cm.store.storage import render_storages
 from cm.store.template import render_templates
 from cm.store.vm import feed_vms
+from cm.store.vm_template import render_vm_templates
 
 _PAGE = Prepared(
     "read_changes",
@@ -49,6 +50,7 @@ _READ: Final[Mapping[str, Render]] = {
     "network": render_networks,
     "security_group": render_security_groups,
     "public_address": render_public_addresses,
+    "vm_template": render_vm_templates,
     **dict.fromkeys(("managed_node", "managed_domain", "managed_pool", "managed_volume"), render_managed),
 }
 _EXTERNAL: Final = Prepared(
@@ -58,7 +60,7 @@ _EXTERNAL: Final = Prepared(
 
 
 _PUBLIC: Final = frozenset({"template"})
-_SHARED: Final = frozenset({"vm", "image", "disk", "network", "expiry"})
+_SHARED: Final = frozenset({"vm", "image", "disk", "network", "expiry", "vm_template"})
 _NOBODY: Final = Audience(None, frozenset(), {}, False)
 
 

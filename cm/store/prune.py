@@ -55,7 +55,9 @@ _OLD: Final = {
         " OR kind = 'network' AND EXISTS"
         " (SELECT 1 FROM network w WHERE w.id = object_id AND w.deleted_at < now() - make_interval(days => :days))"
         " OR kind = 'expiry' AND EXISTS"
-        " (SELECT 1 FROM expiry e WHERE e.id = object_id AND e.deleted_at < now() - make_interval(days => :days))",
+        " (SELECT 1 FROM expiry e WHERE e.id = object_id AND e.deleted_at < now() - make_interval(days => :days))"
+        " OR kind = 'vm_template' AND EXISTS"
+        " (SELECT 1 FROM vm_template t WHERE t.id = object_id AND t.deleted_at < now() - make_interval(days => :days))",
     ),
     "message": ("message_days", "created_at < now() - make_interval(days => :days)"),
     # Of a VM that lives, all is kept: it tells how it came to be what it is. A parent goes after its children.

@@ -88,6 +88,7 @@ class World:
             "storage_id": cloud.storage_id,
             "network_id": insert_network(cloud, "lab", "10.66.0.0/28", self.people["owner"].account_id),
             "pool_id": cloud.sql("SELECT min(id) FROM network WHERE account_id IS NULL"),
+            **dict.fromkeys(("vm_template_id", "parent_template_id"), self.template()),
             "public_address_id": insert_public(cloud, self.vm_id, self.people["owner"].account_id),
             "expiry_id": insert_expiry(cloud, self.vm_id, self.people["owner"].account_id),
         }
@@ -115,6 +116,13 @@ class World:
             name, account_id=owner_id, kind=kind, name=name, format=str(form), size_bytes=2**20, access=access
         )
 
+    def template(self) -> int:
+        made: int = self.cloud.sql(
+            "INSERT INTO vm_template (account_id, name) VALUES (:a, 'kept') RETURNING id",
+            a=self.people["owner"].account_id,
+        )
+        return made
+
     def disk(self, image_id: int) -> int:
         found: int = self.cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=image_id)
         return found
@@ -128,6 +136,8 @@ class World:
             return "network", self.ids["network_id"]
         if name == "expiry_id":
             return "expiry", self.ids["expiry_id"]
+        if name in ("vm_template_id", "parent_template_id"):
+            return "vm_template", self.ids["vm_template_id"]
         kinds = {"iso_list": "iso", "disk_list": "storage", "iso_image": "iso", "storage_image": "storage"}
         return "image", self.of_ids.get(name) or self.images[kinds.get(name) or kinds.get(noun, "system")]
 
@@ -188,7 +198,8 @@ def test_grave_views_are_owners() -> None:
     """Whatever is declared: to change an object takes more than to see it; to end it or give it away, an owner."""
     seen = {case.view.name for case in CASES if case.view.changing and needed(case) == USER}
     downloads = {f"user.{noun}_image.create_download" for noun in ("system", "storage", "iso")}
-    assert seen == {"user.vm.create", "user.system_image.copy", *downloads}  # which use images, and read them
+    uses = {"user.vm.create", "user.vm_template.create", "user.system_image.copy"}
+    assert seen == {*uses, *downloads}  # which use images, and read them
     images = {f"user.{noun}_image.delete" for noun in ("system", "storage", "iso")}
     shared = {"user.system_image.set_group", "user.system_image.set_private"}
     kinds = {"user.storage_image.convert_to_system_image", "user.system_image.convert_to_storage_image"}
@@ -196,11 +207,12 @@ def test_grave_views_are_owners() -> None:
     disks = {f"user.disk.{verb}" for verb in ("attach", "detach", "delete", "restore", "purge", "create_download")}
     disks |= {f"user.storage_image.{verb}" for verb in ("attach", "detach")}
     cards = {"user.nic.attach", "user.nic.detach", "user.nic.edit", "user.network.release"}
+    templates = {"user.vm_template.edit", "user.vm_template.delete"}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
     cards |= {"user.expiry.edit"}
     graves = {"user.vm.destroy", "user.vm.set_policy", "user.vm.resize", *images, *shared}
     graves |= {"user.vm.save", "user.vm.save_and_shutdown", "user.vm.set_affinity_group"}
-    assert owners == {*graves, *kinds, *points, *disks, *cards}
+    assert owners == {*graves, *kinds, *points, *disks, *cards, *templates}
 
 
 def _targets(world: World, case: Case) -> list[tuple[str, int]]:
@@ -268,7 +280,7 @@ def test_public(world: World, case: Case) -> None:
         assert _as_expected(_told(world, who, case, image_id), USER, needs)
     world.grant("image", image_id, "operator", login="friend")
     assert _as_expected(_told(world, "friend", case, image_id), OPERATOR, needs)
-    if case.view.name.startswith("user.vm."):
+    if case.view.name.startswith("user.vm"):
         return
     world.cloud.sql("UPDATE image SET state = 'failed' WHERE id = :i", i=image_id)
     try:

@@ -80,6 +80,10 @@ NOT_READ: Final[Mapping[str, str]] = {
     **dict.fromkeys(("user.public_ip.get_list", "admin.public_ip.get_list"), _CC1),
     **dict.fromkeys(("user.monia.vm_stats", "admin.monia.vm_stats"), "CC1's name; tests/postgres/test_monitoring.py"),
     **dict.fromkeys(
+        ("user.vm_template.get_list", "user.vm_template.get_by_id", "admin.vm_template.get_list"),
+        "there are none; tests/postgres/test_vm_templates.py",
+    ),
+    **dict.fromkeys(
         ("user.affinity_group.get_list", "user.affinity_group.get_by_id", "admin.affinity_group.get_list"),
         "there are none; tests/postgres/test_affinity.py",
     ),
@@ -147,6 +151,10 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
     "admin.drift.apply_all": "as admin.drift.apply, which is called; tests/postgres/test_nodes.py",
     "admin.vm.set_traits": "a VM whose node has to have some starts nowhere there; tests/postgres/test_traits.py",
+    **dict.fromkeys(
+        ("user.vm_template.create", "user.vm_template.edit", "user.vm_template.delete"),
+        "they say what the caller of user.vm.create did not, which is called; tests/postgres/test_vm_templates.py",
+    ),
     **dict.fromkeys(
         ("user.affinity_group.create", "user.affinity_group.edit", "user.affinity_group.delete",
          "admin.affinity_group.edit", "user.vm.set_affinity_group"),

@@ -219,6 +219,7 @@ _OF_IMAGES: Final = (
 )  # fmt: skip
 _OF_NETWORKS: Final = ("network_id", "networks")
 _OF_EXPIRY: Final = ("expiry_id",)
+_OF_TEMPLATES: Final = ("vm_template_id", "parent_template_id")
 CLUSTERS: Final = Registry.collect("cm.views")
 
 
@@ -228,6 +229,8 @@ def shared_kind(name: str) -> Shared:
         return Shared.NETWORK
     if name in _OF_EXPIRY:
         return Shared.EXPIRY
+    if name in _OF_TEMPLATES:
+        return Shared.VM_TEMPLATE
     return Shared.IMAGE if name in _OF_IMAGES else Shared.VM
 
 
@@ -327,7 +330,7 @@ class Objects:
 
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
-        *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
+        *("vm", "image", "account", "template", "vm_template", "storage", "node", "network", "operation", "attachment"),
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("bucket", "stored_object", "multipart", "multipart_part", "expiry", "vm_expiry"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
@@ -352,6 +355,10 @@ class Objects:
         security_group = cloud.sql(
             "INSERT INTO security_group (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id
         )
+        templates = [
+            cloud.sql("INSERT INTO vm_template (account_id, name) VALUES (:a, :n) RETURNING id", a=owner_id, n=name)
+            for name in ("kept", "parent")
+        ]
         bucket = cloud.sql("INSERT INTO bucket (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id)
         multipart = self._object(bucket)
         public = insert_public(cloud, vm_id, owner_id)
@@ -391,6 +398,7 @@ class Objects:
             "multipart_id": multipart,
             "affinity_group_id": affinity_group,
             "expiry_id": insert_expiry(cloud, vm_id, owner_id),
+            **dict(zip(_OF_TEMPLATES, templates, strict=True)),
             "security_group_id": security_group,
             "security_group_ids": security_group,
             "remote_group_id": security_group,
@@ -428,7 +436,7 @@ class Objects:
 
     def shared(self) -> list[tuple[Shared, int]]:
         """What can be granted levels on: the VM, an image of each kind, and networks."""
-        names = ("vm_id", "image_id", "disk_list", "iso_list", *_OF_NETWORKS, *_OF_EXPIRY)
+        names = ("vm_id", "image_id", "disk_list", "iso_list", *_OF_NETWORKS, *_OF_EXPIRY, *_OF_TEMPLATES)
         return [(shared_kind(name), self.ids[name]) for name in names]
 
     def _object(self, bucket_id: int) -> int:

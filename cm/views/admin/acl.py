@@ -1,4 +1,4 @@
-"""Who has access to everybody's VMs, images and networks."""
+"""Who has access to everybody's VMs, images, networks and VM templates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Issuer = Annotated[str, Meta(min_length=1, max_length=200)]
 
 @admin_view
 def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEntry]:
-    """Who has which level on a VM, an image or a network, its own account first."""
+    """Who has which level on an object of these kinds, its own account first."""
     return service.get_list(caller, kind, object_id, administrator=True)
 
 
@@ -33,7 +33,7 @@ def set(
     issuer: Issuer | None = None,
 ) -> None:
     """
-    Change what an account or a group may do with a VM, an image or a network; null takes it back.
+    Change what an account or a group may do with an object of these kinds; null takes it back.
 
     :param issuer: the cloud manager whose login or group it is; without it the caller's own, or this cluster's logins.
     """

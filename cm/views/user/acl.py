@@ -1,8 +1,9 @@
 """
-Sharing VMs, images (of every kind) and networks with other accounts and with groups.
+Sharing VMs, images (of every kind), networks and VM templates with other accounts and with groups.
 
-Levels: a *user* sees an object and may use an image or a network; an *operator* also has a VM's screen and power, and
-edits; an *owner* does everything. To change somebody's level one needs the level above both the old and the new.
+Levels: a *user* sees an object and may use an image, a network or a VM template; an *operator* also has a VM's screen
+and power, and edits; an *owner* does everything. To change somebody's level one needs the level above both the old and
+the new.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cm.services.context import ClusterCall
 @user_view(on={"object_id": Action.SEE})
 def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEntry]:
     """
-    Who has which level on a VM, an image or a network, its own account first; whoever is only a user sees what concerns
+    Who has which level on an object of these kinds, its own account first; whoever is only a user sees what concerns
     them.
 
     :return: ``level`` and ``subject``: ``user_id``, ``login`` and ``account_number``, or ``group_id`` and ``issuer``.
@@ -37,7 +38,7 @@ def set(
     account_number: AccountNumber | None = None,
 ) -> None:
     """
-    Change what an account or a group of the caller's may do with a VM, an image or a network; null takes it back.
+    Change what an account or a group of the caller's may do with an object of these kinds; null takes it back.
 
     :param login: of an account of the caller's own cloud manager that has been here before.
     :param account_number: likewise, by what that one counts it as.

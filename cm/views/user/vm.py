@@ -64,6 +64,7 @@ from cm.services import (
     vm_image,
     vm_policy,
     vm_size,
+    vm_template,
 )
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
@@ -117,12 +118,12 @@ Username = Annotated[
 
 
 @user_view(changing=True, on={"image_id": Action.USE, "iso_list": Action.USE, "disk_list": Action.USE,
-                          "networks": Action.USE, "expiry_id": Action.USE})  # fmt: skip
+                          "networks": Action.USE, "expiry_id": Action.USE, "vm_template_id": Action.USE})  # fmt: skip
 def create(
     caller: ClusterCall,
     name: Name,
     description: Text,
-    image_id: Id | image.Family,
+    image_id: Id | image.Family | None,
     template_id: Id,
     public_ip_id: Id | None = None,
     iso_list: MaybeIds | None = None,
@@ -154,6 +155,7 @@ def create(
     imds_tags: bool | None = None,
     affinity_group_id: Id | None = None,
     expiry_id: Id | None = None,
+    vm_template_id: Id | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -164,7 +166,7 @@ def create(
     :param public_ip_id: of the caller's public addresses; the first VM's first card is reached by it.
     :param image_id: an image's id, or the name of a family, of which the newest image is taken. An ISO image's is in a
         drive of each VM, whose root disk is empty, of ``disk_mib``: the VM boots from the ISO until something is
-        installed on the disk.
+        installed on the disk. null: as ``vm_template_id`` says.
     :param disk_mib: size of each root disk, if it is to be larger than the image: cloud images grow into it.
     :param local_disk: whether root disks lie on the own storage of the VM's node, where they are fast and stay with it;
         without it, as the template says.
@@ -186,6 +188,8 @@ def create(
         says.
     :param affinity_group_id: of the caller's; each VM is in it, and starts where the others want it.
     :param expiry_id: the VMs' expiry lease (``user.expiry.get_list``); without it the default one, where there is one.
+    :param vm_template_id: a VM template, which says what is not given of ``image_id``, ``iso_list``, ``new_disks`` and
+        ``networks``; its tags are the VMs' beside ``tags``, and its traits their nodes' beside those of their size.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -194,14 +198,20 @@ def create(
         raise InvalidParameter("ssh_username", "a key needs the name of the user who gets it")
     if user_data_encoding is UserDataEncoding.BASE64:
         check_base64(user_data or "")
+    by = vm_template.given(caller, vm_template_id)
+    meant = by.image_id if image_id is None else image.newest_of(caller, image_id)
+    if meant is None:
+        raise InvalidParameter("image_id", "give an image, or a VM template that has one")
+    if new_disks is None:
+        new_disks = by.new_disks
     made = service.create(
         caller,
         service.NewVM(
             name=name,
             description=description,
-            image_id=image.newest_of(caller, image_id),
+            image_id=meant,
             template_id=template_id,
-            iso_list=_distinct("iso_list", iso_list),
+            iso_list=by.iso_list if iso_list is None else _distinct("iso_list", iso_list),
             disk_list=_distinct("disk_list", disk_list),
             vnc=vnc,
             count=count,
@@ -215,16 +225,19 @@ def create(
             disk_mib=disk_mib,
             local_disk=local_disk,
             groups=groups or (),
-            new_disks=[Asked(size_mib * 2**20, new_disks_match) for size_mib in new_disks or ()],
-            networks=networks or (),
+            new_disks=[Asked(size_mib * 2**20, new_disks_match) for size_mib in new_disks],
+            networks=by.networks if networks is None else networks,
             addresses=addresses or (),
             security_groups=security_group_ids,
             bandwidth=Bandwidth(kbit_in, kbit_out),
             imds=ImdsChange(imds_tokens, imds_hop_limit, imds_enabled, imds_ipv6, imds_tags),
             affinity_group_id=affinity_group_id,
             expiry_id=expiry_id,
+            vm_template_id=vm_template_id,
+            traits=by.traits,
         ),
     )
+    tags = {**by.tags, **(tags or {})}
     if tags:
         put_on_new(caller, TagKind.VM, [msgspec.json.decode(each)["vm_id"] for each in made], tags)
     if public_ip_id is not None:

@@ -1,6 +1,7 @@
 // Made by `python -m cm.rpc.typescript` from rpc.discover: make it anew instead of editing it.
 
 export type AccessEntry = { level: Level; subject: Subject };
+export type AccessMethod = "nx" | "rdp" | "ssh";
 export type Account = { active: boolean; created: string; external_id: string | null; has_password: boolean; is_admin: boolean; login: string; name: string; origin: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_points: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number; uuid: string; version: number };
 export type AccountMessage = { code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown> };
 export type AccountStatistics = { login: string; quota_storage_mib: number; used_storage_mib: number; user_id: number; uses: VolumeCount[] };
@@ -72,7 +73,7 @@ export type Evacuation = { left: LeftVM[]; moving: MovingVM[]; node: string; nod
 export type ExpiryEnd = { at: string; due: string | null; end: End; told: string; waits: Waits };
 export type ExpiryLease = { created: string; delete_s: number | null; description: string; expiry_id: number; for_all: boolean; is_default: boolean; name: string; suspend_s: number | null; user_id: number; uuid: string; version: number };
 export type Filesystem = "ext4" | "ntfs" | "vfat" | "xfs";
-export type FoundObject = { id: number; kind: "disk" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm"; uuid: string };
+export type FoundObject = { id: number; kind: "disk" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm" | "vm_template"; uuid: string };
 export type FreeMemory = { result: number };
 export type FreeVolume = { account_id: number | null; clean: boolean; deleting: boolean; format: DiskFormat; name: string; reserved_for: number | null; since: string; size_bytes: number; storage_id: number; volume_id: number; writer_id: number | null };
 export type FreedPolicy = "discard" | "none" | "wipe";
@@ -94,6 +95,7 @@ export type ImageOffers = { fields?: Record<string, unknown>; image_id: number; 
 export type ImageState = "adding" | "deleted" | "failed" | "ok" | "trashed" | "uploading";
 export type ImageWork = { image_id: number; operation_id: number };
 export type ImdsOptions = { enabled: boolean; hop_limit: number; ipv6: boolean; tags: boolean; tokens: MetadataTokens };
+export type Installed = { access_method: AccessMethod | null; has_agent: boolean | null; image_id: number | null; iso_list: number[]; networks: number[]; new_disks: number[]; system: string | null; tags: Record<string, string>; traits: string[] };
 export type KnownImage = { agent: boolean; architecture: Architecture; default_user: string; description: string; disk_controller: DiskBus; family: string; format: SourceFormat; image_id: number | null; keyring: string; least_disk_bytes: number; least_memory_mib: number; name: string; network_device: NicModel; platform: string; signature: string; sums: string; system: string; url: string; video_device: VideoModel };
 export type LaunchTemplate = { cluster_id: number; created: string; default_version: number; latest_version: number; launch_template_id: number; name: string; tags: Record<string, string>; uuid: string };
 export type LaunchTemplateVersion = { created: string; data: string; description: string; launch_template_id: number; number: number };
@@ -103,6 +105,7 @@ export type LeftVM = { code: string; name: string; operation_id: number | null; 
 export type Level = "operator" | "owner" | "user";
 export type ListedNetwork = { access?: Level; address: string; bridge: string; created: string; description: string; dns: string; domain: string; gateway: string; gateway6: string | null; is_default: boolean; kind: NetworkKind; leases: number; leases_used: number; locked: boolean; mask: number; name: string; network: string; network6: string | null; network_id: number; pool_id: number; uplink: string; user_id: number | null; user_login?: string | null; uuid: string; version: number; vlan: number | null };
 export type ListedVM = { access?: Level; cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; user_login?: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
+export type ListedVMTemplate = { access: Level; access_method: AccessMethod | null; created: string; description: string; effective: Installed; has_agent: boolean | null; image_id: number | null; iso_list: number[] | null; name: string; networks: number[] | null; new_disks: number[] | null; parent_template_id: number | null; system: string | null; tags: Record<string, string> | null; traits: string[] | null; user_id: number; user_login: string; uuid: string; version: number; vm_template_id: number };
 export type LoggedIn = { expires: string; login: string; roles: Role[]; token: string; user_id: number };
 export type LoginEntry = { count: number; first: string; how: "basic" | "ec2" | "enrolment" | "key" | "node" | "oidc" | "password" | "session" | "token" | "totp"; last: string; login: string; login_id: number; outcome: string; remote: string; user_id: number | null };
 export type LoginProvider = { name: string; title: string };
@@ -192,7 +195,7 @@ export type SeenReason = "" | "absent" | "api_error" | "booted" | "by us" | "cra
 export type SeriesUnit = "bytes" | "bytes_per_s" | "count" | "packets_per_s" | "percent" | "requests_per_s";
 export type Session = { client: string; created: string; current: boolean; expires: string; remote: string; session_id: number; used: string };
 export type SettledDrift = { drift_id: number; operation_id?: number };
-export type Shared = "expiry" | "image" | "network" | "vm";
+export type Shared = "expiry" | "image" | "network" | "vm" | "vm_template";
 export type SimulatedExpiry = { ends: ExpiryEnd[]; expiry_id: number | null; state: VMState; user_id: number; vm: string; vm_id: number };
 export type Snapshot = { allocated_bytes: number | null; claimed_bytes: number; consistency: Consistency | null; created: string; description: string; disk_id: number; disk_name: string; group_id: number | null; name: string; operation_id: number | null; size_bytes: number; snapshot_id: number; storage_id: number; taken: string | null; user_id: number; uuid: string; vm_id: number | null; waiting_for: string };
 export type SnapshotOffers = { fields?: Record<string, unknown>; message?: string; operations?: Offer[]; snapshot_id: number; status: string };
@@ -214,6 +217,7 @@ export type Subject = { account_number?: string; group_id?: number; issuer?: str
 export type TagKind = "disk" | "image" | "network" | "public_address" | "security_group" | "snapshot" | "vm";
 export type Tags = { kind: TagKind; object_id: number; tags: Record<string, string> };
 export type Template = { cpu: number; created: string; description: string; disk_mib: number; ec2name: string; local_disk: boolean; memory_mib: number; name: string; points: number; template_id: number; traits: string[]; uuid: string; version: number };
+export type TemplateField = "access_method" | "has_agent" | "image_id" | "iso_list" | "networks" | "new_disks" | "system" | "tags" | "traits";
 export type Trouble = { blocks: boolean; code: NodeTrouble; since: string | null; text: string };
 export type TrustedKey = { created: string; issuer: string; key_id: string; public_key: string };
 export type UnknownVolume = { allocated_bytes: number; base: string | null; name: string; obstacle: string; size_bytes: number };
@@ -223,7 +227,7 @@ export type UserCluster = { administered: boolean; cluster_id: number; is_defaul
 export type UserDataEncoding = "auto" | "base64" | "plain";
 export type UserState = "active" | "blocked" | "confirmed" | "deleted" | "registered";
 export type VM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
-export type VMDetail = { access: Level; affinity_group_id: number | null; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
+export type VMDetail = { access: Level; affinity_group_id: number | null; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vm_template_id: number | null; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
 export type VMExpiry = { ends: ExpiryEnd[]; expiry: string; expiry_id: number | null; reason: string; renewable: boolean; renewed: string | null; state: VMState; user_id: number; vm: string; vm_id: number };
 export type VMLease = { address: string };
 export type VMLoad = { load_1: number | null; load_15: number | null; load_5: number | null; status: string; vm_id: number };
@@ -232,6 +236,7 @@ export type VMOffers = { fields?: Record<string, unknown>; message?: string; ope
 export type VMOutcome = { fields?: Record<string, unknown>; message?: string; operation_id?: number; status: string; vm_id: number };
 export type VMSeries = { device: string; maximum: number | null; mean: number | null; metric: VMMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
 export type VMState = "destroyed" | "destroying" | "error" | "paused" | "pending" | "rebooting" | "running" | "saving" | "starting" | "stopped" | "stopping" | "suspended";
+export type VMTemplate = { access_method: AccessMethod | null; created: string; description: string; effective: Installed; has_agent: boolean | null; image_id: number | null; iso_list: number[] | null; name: string; networks: number[] | null; new_disks: number[] | null; parent_template_id: number | null; system: string | null; tags: Record<string, string> | null; traits: string[] | null; user_id: number; uuid: string; version: number; vm_template_id: number };
 export type VMWork = { operation_id: number; vm_id: number };
 export type Verdict = "answers_only" | "ipv4_only" | "kept_apart" | "management" | "no_address" | "no_rule_in" | "no_rule_out" | "passes";
 export type VideoModel = "cirrus" | "vga" | "virtio";
@@ -248,13 +253,13 @@ export type WholeNic = { addresses: string[]; arriving: boolean; groups: GroupOf
 export type WholeVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; disks: WholeDisk[]; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image: ImageOfVM | null; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; nics: WholeNic[]; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; tags: Record<string, string>; template_id: number; template_name: string; type: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 
 export interface Methods {
-  /** Who has which level on a VM, an image or a network, its own account first. */
+  /** Who has which level on an object of these kinds, its own account first. */
   "admin.acl.get_list": {
     params: { kind: Shared; object_id: number | string; cluster?: number | string | null };
     result: AccessEntry[] | { items: (AccessEntry & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Change what an account or a group may do with a VM, an image or a network; null takes it back. */
+  /** Change what an account or a group may do with an object of these kinds; null takes it back. */
   "admin.acl.set": {
     params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; issuer?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
@@ -1292,6 +1297,12 @@ export interface Methods {
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** All VM templates, by name. */
+  "admin.vm_template.get_list": {
+    params: { cluster?: number | string | null };
+    result: ListedVMTemplate[] | { items: (ListedVMTemplate & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** One volume, as it was seen in the last seconds; of a storage of ours, as libvirt says now. */
   "admin.volume.get": {
     params: { volume: string; cluster?: number | string | null };
@@ -1646,13 +1657,13 @@ export interface Methods {
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "not_supported" | "version_changed" | "request_id_reused" | "object_not_found" | "session_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
-  /** Who has which level on a VM, an image or a network, its own account first; whoever is only a user sees what concerns them. */
+  /** Who has which level on an object of these kinds, its own account first; whoever is only a user sees what concerns them. */
   "user.acl.get_list": {
     params: { kind: Shared; object_id: number | string; cluster?: number | string | null };
     result: AccessEntry[] | { items: (AccessEntry & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Change what an account or a group of the caller's may do with a VM, an image or a network; null takes it back. */
+  /** Change what an account or a group of the caller's may do with an object of these kinds; null takes it back. */
   "user.acl.set": {
     params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; account_number?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
@@ -2728,7 +2739,7 @@ export interface Methods {
   };
   /** Create virtual machines: claim what they need and start them. */
   "user.vm.create": {
-    params: { name: string; description: string; image_id: number | string; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; tags?: Record<string, string> | null; guarded?: boolean; kbit_in?: number | null; kbit_out?: number | null; imds_tokens?: MetadataTokens | null; imds_hop_limit?: number | null; imds_enabled?: boolean | null; imds_ipv6?: boolean | null; imds_tags?: boolean | null; affinity_group_id?: number | string | null; expiry_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description: string; image_id: number | string | null; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; tags?: Record<string, string> | null; guarded?: boolean; kbit_in?: number | null; kbit_out?: number | null; imds_tokens?: MetadataTokens | null; imds_hop_limit?: number | null; imds_enabled?: boolean | null; imds_ipv6?: boolean | null; imds_tags?: boolean | null; affinity_group_id?: number | string | null; expiry_id?: number | string | null; vm_template_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: CreatedVM[];
     errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "points_used_up" | "pool_full" | "quota_reached" | "storage_full" | "tag_limit" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "not_reachable" | "object_told_twice" | "storage_draining" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "bandwidth_refused" | "not_cluster_administrator" | "owner_blocked" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -2917,6 +2928,36 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make a VM template. What is not given it has of its parent, or leaves open. */
+  "user.vm_template.create": {
+    params: { name: string; description?: string; parent_template_id?: number | string | null; image_id?: number | string | null; iso_list?: (number | string)[] | null; new_disks?: number[] | null; networks?: (number | string)[] | null; system?: string | null; access_method?: AccessMethod | null; has_agent?: boolean | null; traits?: string[] | null; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "object_told_twice" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a VM template that no other of its account is made of; VMs that were made by it go on. Its owners may. */
+  "user.vm_template.delete": {
+    params: { vm_template_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change a VM template; what is not given stays. VMs that were made by it stay as they are. Its owners may. */
+  "user.vm_template.edit": {
+    params: { vm_template_id: number | string; name?: string | null; description?: string | null; parent_template_id?: number | string | null; image_id?: number | string | null; iso_list?: (number | string)[] | null; new_disks?: number[] | null; networks?: (number | string)[] | null; system?: string | null; access_method?: AccessMethod | null; has_agent?: boolean | null; traits?: string[] | null; tags?: Record<string, string> | null; inherit?: TemplateField[] | null; orphan?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One of them. */
+  "user.vm_template.get_by_id": {
+    params: { vm_template_id: number | string; cluster?: number | string | null };
+    result: ListedVMTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The VM templates that the caller may make VMs by: their own, and those that are shared with them, by name. */
+  "user.vm_template.get_list": {
+    params: { cluster?: number | string | null };
+    result: ListedVMTemplate[] | { items: (ListedVMTemplate & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
 }
 
