@@ -44,6 +44,8 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
     "guest.user.activate": _TOKEN,
     "guest.user.check_token": _TOKEN,
     "guest.user.set_password_token": _TOKEN,
+    "guest.expiry.get": _TOKEN,
+    "guest.expiry.renew": _TOKEN,
     # They tell who has an account, which is what one who tries names wants to know.
     "guest.user.exists": (Limit(10, 30.0),),
     "guest.user.email_exists": (Limit(5, 60.0),),

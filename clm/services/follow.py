@@ -23,7 +23,8 @@ from twisted.web.http_headers import Headers
 from clm.rules.cluster import as_uuid
 from clm.rules.events import parse_at
 from clm.services.connection import service_identity
-from clm.services.context import Services
+from clm.services.context import CloudPolicy, Services
+from clm.services.expiry import EXPIRES, mail_expiry
 from clm.services.message import take_over
 from clm.store import feed as store
 from cm.rpc.errors import CloudError
@@ -186,7 +187,9 @@ class Follower:
                 # It would come again and again, and nothing after it.
                 name = self.connection.facts.name
                 log.error("{cluster} told an event that makes no sense: {error}", cluster=name, error=str(error))
-        await self._services.database.transact(_write, self.connection.facts.id, cursor, now, events, messages)
+        await self._services.database.transact(
+            _write, self._services.policy, self.connection.facts.id, cursor, now, events, messages
+        )
         return now
 
     def _read(self, line: Event, events: list[store.Event], messages: list[tuple[_Event, _Message]]) -> None:
@@ -226,6 +229,7 @@ class Follower:
 
 def _write(
     session: Session,
+    policy: CloudPolicy,
     cluster_id: int,
     was: str,
     now: str,
@@ -240,9 +244,11 @@ def _write(
         level: Any = message.level if message.level in get_args(MessageLevel) else "info"
         for user_id in event.audience.users:
             assert event.object_id is not None
-            take_over(
+            told = take_over(
                 session, cluster_id, event.object_id, user_id, level, message.code, message.params, parse_at(event.at)
             )
+            if told is not None and message.code == EXPIRES:
+                mail_expiry(session, policy, cluster_id, user_id, told, message.params)
 
 
 class _Stream(Protocol):

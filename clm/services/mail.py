@@ -76,6 +76,7 @@ def ways(policy: CloudPolicy, token: str, user_id: str) -> dict[str, str]:
         "to_activate": _way(f"{wawel} activate {token}", f"{portal}/activate#token={token}" if portal else ""),
         "to_set_password": _way(f"{wawel} password set {token}", f"{portal}/reset#token={token}" if portal else ""),
         "to_ask_for_password": _way(f"{wawel} password reset YOUR-ADDRESS", f"{portal}/forgot" if portal else ""),
+        "to_renew": _way(f"{wawel} guest expiry renew {token}", f"{portal}/renew#token={token}" if portal else ""),
         "to_activate_user": _way(
             f"wawel user activate {user_id}", f"{portal}/cloud/users?state=confirmed" if portal else ""
         ),

@@ -14,7 +14,15 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from cm.results.expiry import ExpiryEnd, ExpiryLease, GivenExpiry, SimulatedExpiry, VMExpiry
-from cm.rpc.errors import InvalidParameter, NameTaken, NotAuthenticated, NotPermitted, ObjectNotFound, WrongVMState
+from cm.rpc.errors import (
+    ExpiryNotYours,
+    InvalidParameter,
+    NameTaken,
+    NotAuthenticated,
+    NotPermitted,
+    ObjectNotFound,
+    WrongVMState,
+)
 from cm.rules.access import NEEDS, Action, Level, Shared
 from cm.rules.expiry import Outlook, VMTerms, Waits, outlook, terms_from
 from cm.runtime.taken import refused_by
@@ -34,17 +42,6 @@ class NoExpiry(NotPermitted):
     code = "no_expiry"
     message = "VM {vm_id} has no expiry lease."
     vm_id: int
-
-
-@dataclass(eq=False)
-class ExpiryNotYours(NotPermitted):
-    """It was withdrawn from whoever would renew it, or deleted; another may be chosen (``user.expiry.set``)."""
-
-    code = "expiry_not_yours"
-    message = "The expiry lease {expiry} of VM {vm_id} is not yours any more: choose another."
-    vm_id: int
-    expiry_id: int
-    expiry: str
 
 
 # ------------------------------------------------------------------ the leases

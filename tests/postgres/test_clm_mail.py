@@ -284,6 +284,11 @@ WAYS: dict[str, tuple[dict[str, Any], str, str]] = {
     "email_change": (TOKEN, "wawel --url {url} activate tAbc", "{portal}/activate#token=tAbc"),
     "email_taken": ({}, "wawel --url {url} password reset YOUR-ADDRESS", "{portal}/forgot"),
     "password_reset": (TOKEN, "wawel --url {url} password set tAbc", "{portal}/reset#token=tAbc"),
+    "vm_expires": (
+        {"vm": "web", "expiry": "lab", "then": "suspended", "at": "then", "until": "later", **TOKEN},
+        "wawel --url {url} guest expiry renew tAbc",
+        "{portal}/renew#token=tAbc",
+    ),
     "unblocked": ({}, "wawel --url {url} login", "{portal}"),
 }
 

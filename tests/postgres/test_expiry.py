@@ -12,12 +12,20 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from cm.rpc.caller import Identity, LocalCaller
-from cm.rpc.errors import InvalidParameter, NameTaken, ObjectNotFound, RoleNeeded, StorageFull, WrongVMState
+from cm.rpc.errors import (
+    ExpiryNotYours,
+    InvalidParameter,
+    NameTaken,
+    ObjectNotFound,
+    RoleNeeded,
+    StorageFull,
+    WrongVMState,
+)
 from cm.rpc.vocabulary import Role
 from cm.rules.access import AccessNeeded
 from cm.rules.expiry import LOOKS_APART_S, Step
 from cm.services import expiring
-from cm.services.expiry import ExpiryNotYours, NoExpiry
+from cm.services.expiry import NoExpiry
 from cm.store.prune import prune
 from support.cloud import MemoryCloud, run
 from support.guest import Guest, rows

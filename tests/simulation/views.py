@@ -71,6 +71,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "guest.oidc.finish": "takes a provider; tests/postgres has one",
     "admin.cloud.get_users": "the cloud manager itself calls it each time it compares its people with the cluster's",
     "guest.user.check_token": _MAIL,
+    "guest.expiry.get": _MAIL,
     **dict.fromkeys(("user.launch_template.get_list", "user.launch_template.list_versions"), _EC2),
     **dict.fromkeys(
         ("user.bucket.get_list", "user.stored_object.get_page", "user.multipart.get_list", "user.multipart.get_parts"),
@@ -105,6 +106,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("admin.administrator.add", "admin.administrator.delete"), _ROLES),
     **dict.fromkeys(("guest.user.activate", "guest.user.register", "guest.user.reset_password_mail"), _MAIL),
     **dict.fromkeys(("guest.user.set_password_token", "cloud.mail.retry", "user.issue.send"), _MAIL),
+    "guest.expiry.renew": _MAIL,
     **dict.fromkeys(("user.totp.begin", "user.totp.confirm", "user.totp.disable", "cloud.user.reset_totp"), _TOTP),
     **dict.fromkeys(("admin.storage.add", "admin.trust.add", "cloud.cluster.add"), _START),
     **dict.fromkeys(("cloud.cluster.edit", "cloud.cluster.check", "cloud.cluster.delete"), _CLUSTER),

@@ -62,6 +62,17 @@ class VMGuarded(Conflict):
 
 
 @dataclass(eq=False)
+class ExpiryNotYours(NotPermitted):
+    """It was withdrawn from whoever would renew it, or deleted; another may be chosen (``user.expiry.set``)."""
+
+    code = "expiry_not_yours"
+    message = "The expiry lease {expiry} of VM {vm_id} is not yours any more: choose another."
+    vm_id: int
+    expiry_id: int
+    expiry: str
+
+
+@dataclass(eq=False)
 class VMBusy(Conflict):
     code = "vm_busy"
     message = "VM {vm_id} is busy: operation {operation_id} ({kind}) is under way."

@@ -181,6 +181,8 @@ export type Reason = { fields: Record<string, unknown>; message: string; slug: s
 export type RecoveryCodes = { recovery_codes: string[] };
 export type Registered = { state: "admin_confirmation" | "completed" | "mail_confirmation"; user_id: number | null };
 export type Remedy = "by_hand" | "delete_volume" | "give_up_volume" | "record_end" | "restore_state" | "take_host";
+export type RenewableEnd = { at: string; end: "delete" | "suspend" };
+export type RenewableVM = { cluster: string; ends: RenewableEnd[]; expiry: string; vm: string };
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
 export type RuleDirection = "in" | "out";
 export type SSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; public_key: string; tags: Record<string, string> };
@@ -1530,6 +1532,18 @@ export interface Methods {
     params: {};
     result: NamedCluster[];
     errors: "incident" | "invalid_parameter" | "too_large" | "rate_limited" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "account_blocked" | "account_inactive" | "not_authenticated" | "otp_required";
+  };
+  /** What will become of the VM that a mailed link is for, unless it is renewed. */
+  "guest.expiry.get": {
+    params: { token: string };
+    result: RenewableVM;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "rate_limited" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "expiry_not_yours" | "renewal_refused" | "account_blocked" | "account_inactive" | "not_authenticated" | "otp_required";
+  };
+  /** Have both intervals of the VM begin anew that a mailed link is for. A repeat gets the first answer. */
+  "guest.expiry.renew": {
+    params: { token: string; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: RenewableVM;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "rate_limited" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "request_id_reused" | "expiry_not_yours" | "renewal_refused" | "account_blocked" | "account_inactive" | "not_authenticated" | "otp_required";
   };
   /** News, the sticky ones first and then the newest. before: news_id of the last one of the page before. */
   "guest.news.get_list": {
