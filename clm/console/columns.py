@@ -90,6 +90,16 @@ def health(item: Object) -> str:
     )
 
 
+def expiry_ends(item: Object) -> str:
+    """What becomes of a VM, when, and what it waits for."""
+    ends = item.get("ends")
+    return ", ".join(
+        f"{each.get('end')} {units.when(each.get('due') or each.get('at'))} {each.get('waits') or ''}".rstrip()
+        for each in (ends if isinstance(ends, list) else ())
+        if isinstance(each, Mapping)
+    )
+
+
 def written(name: str, value: Any) -> Any:
     """A value by the unit that its name tells."""
     if isinstance(value, bool) or value is None:
@@ -154,6 +164,10 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         _age("taken"),
     ),
     "known_image": _columns("NAME", "SYSTEM", "USER=default_user", "MEMORY=least_memory_mib", "NEWEST=image_id", "URL"),
+    "expiry": _columns(
+        "ID=expiry_id", "NAME", "SUSPEND=suspend_s", "DELETE=delete_s", "DEFAULT=is_default", "ALL=for_all",
+        "VM", "STATE", "LEASE=expiry", Column("ENDS", expiry_ends), "REASON",
+    ),
     "template": _columns("ID=template_id", "NAME", "CPU", "MEMORY=memory_mib", "DISK=disk_mib", "DESCRIPTION"),
     "node": _columns(
         "ID=node_id", "NAME", _LOCKED, Column("HEALTH", health), "ADDRESS", "VMS=vms_used",

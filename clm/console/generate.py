@@ -35,6 +35,7 @@ POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "admin.pool.delete": ("pool_id",),
     "admin.network.add_bridge": ("vlan", "network"),
     "admin.template.add": ("cpu", "memory_mib"),
+    "admin.expiry.simulate": ("expiry_id",),
     "admin.storage.add": ("path", "address", "source"),
     "admin.user.add": ("name",),
     "user.public_address.request": ("address",),

@@ -32,6 +32,7 @@ OPERATOR: Final = {
     "user": "Users and their accounts.",
     "cluster": "Clusters of the cloud.",
     "storage": "Storages: where disks and images lie.",
+    "expiry": "Expiry leases: for how long VMs run and stay when nobody renews them.",
     "network": "Networks that VMs are on: of one's own, and everybody's.",
     "template": "Templates: the sizes that VMs come in.",
     "logins": "Who logged in, from where, and who was refused.",
@@ -107,7 +108,7 @@ def by_hand(name: str) -> click.Command | None:
             from clm.console.commands.cluster import cluster as found
         case "storage":
             found = NounGroup(name, role="admin", help=OPERATOR[name], no_args_is_help=True)
-        case "template" | "network":
+        case "template" | "network" | "expiry":
             found = NounGroup(name, help=OPERATOR[name], no_args_is_help=True)
         case "disk" | "snapshot":
             found = NounGroup(name, help=DAILY[name], no_args_is_help=True)

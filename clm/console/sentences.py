@@ -12,6 +12,8 @@ from clm.console.problems import one_line
 
 SENTENCES: Final = {
     "vm_ended": "VM {name} ended by itself; it is {then} now.",
+    "vm_expires": "VM {name} will be {then} at {at}: its lease {expiry} ends; wawel expiry renew keeps it.",
+    "vm_expired": "VM {name} was {then}: its expiry lease has ended.",
     "vm_storage_stopped": "VM {name} stands still: its storage takes no more, or gives errors; it goes on by itself.",
     "vm_storage_resumed": "VM {name} goes on: its storage has room again.",
     "disk_lost": "What was on disk {name} is lost, says an administrator.",

@@ -10,6 +10,7 @@ const PAGES: Record<GuestPage, ComponentType<PageProps>> = {
   activate: lazy(() => import("./pages/guest/Activate.tsx")),
   forgot: lazy(() => import("./pages/guest/Forgot.tsx")),
   reset: lazy(() => import("./pages/guest/Reset.tsx")),
+  renew: lazy(() => import("./pages/guest/Renew.tsx")),
   provider: lazy(() => import("./pages/guest/Provider.tsx")),
 };
 

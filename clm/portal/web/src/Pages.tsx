@@ -53,6 +53,7 @@ const PAGES: Record<InnerPage, ComponentType<PageProps>> = {
   clusterImages: lazy(() => import("./pages/cluster/Images.tsx")),
   clusterImage: lazy(() => import("./pages/cluster/Image.tsx")),
   sizes: lazy(() => import("./pages/cluster/Sizes.tsx")),
+  clusterExpiry: lazy(() => import("./pages/cluster/Expiry.tsx")),
   clusterNetworks: lazy(() => import("./pages/cluster/Networks.tsx")),
   pools: lazy(() => import("./pages/cluster/Pools.tsx")),
   clusterAddresses: lazy(() => import("./pages/cluster/Addresses.tsx")),

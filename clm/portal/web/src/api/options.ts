@@ -59,3 +59,9 @@ export const isoOptions = (cluster: string) => async (): Promise<Option[]> => {
   const rows = await call("user.iso_image.get_list", { cluster });
   return Array.isArray(rows) ? named(rows, (row) => row.image_id, (row) => row.name) : [];
 };
+
+/** The expiry leases that one may choose. */
+export const expiryOptions = (cluster: string) => async (): Promise<Option[]> => {
+  const rows = await call("user.expiry.get_list", { cluster });
+  return Array.isArray(rows) ? named(rows, (row) => row.expiry_id, (row) => row.name) : [];
+};

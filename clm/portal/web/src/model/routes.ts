@@ -62,6 +62,7 @@ export const ROUTES = [
   { page: "clusterImages", path: "/clusters/:cluster/images", audience: "cluster", menu: "menu.images" },
   { page: "clusterImage", path: "/clusters/:cluster/images/:uuid", audience: "cluster", below: "clusterImages" },
   { page: "sizes", path: "/clusters/:cluster/sizes", audience: "cluster", menu: "menu.sizes" },
+  { page: "clusterExpiry", path: "/clusters/:cluster/expiry", audience: "cluster", menu: "menu.expiry" },
   { page: "clusterNetworks", path: "/clusters/:cluster/networks", audience: "cluster", menu: "menu.networks" },
   { page: "pools", path: "/clusters/:cluster/pools", audience: "cluster", menu: "menu.pools" },
   { page: "clusterAddresses", path: "/clusters/:cluster/addresses", audience: "cluster", menu: "menu.addresses" },
@@ -84,6 +85,7 @@ export const ROUTES = [
   { page: "activate", path: "/activate", audience: "guest" },
   { page: "forgot", path: "/forgot", audience: "guest" },
   { page: "reset", path: "/reset", audience: "guest" },
+  { page: "renew", path: "/renew", audience: "guest" },
   { page: "provider", path: "/oidc", audience: "guest" },
 ] as const satisfies readonly Spec[];
 

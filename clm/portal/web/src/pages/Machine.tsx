@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import type { Machine as Row } from "../api/cloud.ts";
 import { word } from "../texts/translate.ts";
 import { AtMachine } from "../ui/AtMachine.tsx";
+import { Expiry } from "../ui/Expiry.tsx";
 import { Facts } from "../ui/Facts.tsx";
 import { useAnswer } from "../ui/live.ts";
 import { OfMachine } from "../ui/Measured.tsx";
@@ -66,6 +67,7 @@ export default function Machine({ params }: PageProps): ReactNode {
       {(machine) => (
         <>
           <Overview machine={machine} />
+          <Expiry machine={machine} />
           <OfMachine vm_id={machine.vm_id} cluster={machine.cluster} />
           <Console machine={machine} />
         </>

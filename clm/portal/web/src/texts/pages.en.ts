@@ -18,6 +18,7 @@ export const pages = {
   "menu.account": "Account",
   "menu.clusterUsers": "Users and quotas",
   "menu.sizes": "Sizes",
+  "menu.expiry": "Expiry leases",
   "menu.pools": "Address pools",
   "menu.nodes": "Nodes",
   "menu.storages": "Storages",

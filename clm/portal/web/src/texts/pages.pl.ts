@@ -18,6 +18,7 @@ export const pages: Polish<typeof english> = {
   "menu.account": "Konto",
   "menu.clusterUsers": "Użytkownicy i limity",
   "menu.sizes": "Rozmiary",
+  "menu.expiry": "Dzierżawy maszyn",
   "menu.pools": "Pule adresów",
   "menu.nodes": "Węzły",
   "menu.storages": "Magazyny",

@@ -57,6 +57,8 @@ export const words = {
   "messageLevel.warn": "warning",
   "messageLevel.info": "notice",
   "message.failed": "{what} ({name}) failed: {reason}",
+  "message.vm_expires": "{name} will be {then}: its lease {expiry} ends. Renew it if you need it.",
+  "message.vm_expired": "{name} was {then}: its lease has ended.",
   "message.vm_ended": "{name} ended by itself; it is {then} now.",
   "message.vm_storage_stopped": "{name} stands still: its storage takes no more, or gives errors; it goes on by itself.",
   "message.vm_storage_resumed": "{name} goes on: its storage has room again.",

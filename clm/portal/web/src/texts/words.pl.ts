@@ -57,6 +57,8 @@ export const words: Polish<typeof english> = {
   "messageLevel.warn": "ostrzeżenie",
   "messageLevel.info": "informacja",
   "message.failed": "Nie udało się: {what} ({name}): {reason}",
+  "message.vm_expires": "Kończy się dzierżawa {expiry} maszyny {name} ({then}). Odnów ją, jeśli jest potrzebna.",
+  "message.vm_expired": "Skończyła się dzierżawa maszyny {name} ({then}).",
   "message.vm_ended": "{name} zakończyła się sama; teraz: {then}.",
   "message.vm_storage_stopped": "{name} stoi: magazyn nie przyjmuje danych albo zgłasza błędy; ruszy sama.",
   "message.vm_storage_resumed": "{name} działa dalej: w magazynie znów jest miejsce.",
