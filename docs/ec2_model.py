@@ -35,7 +35,7 @@ ACTIONS: Final = tuple(
     DescribeRegions DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups DescribeSnapshots
     DescribeSubnets DescribeTags DescribeVolumeAttribute DescribeVolumeStatus DescribeVolumes
     DescribeVolumesModifications DescribeVpcAttribute DescribeVpcs DetachVolume DisassociateAddress GetConsoleOutput
-    GetPasswordData ImportImage ImportKeyPair ModifyImageAttribute ModifyInstanceAttribute
+    GetConsoleScreenshot GetPasswordData ImportImage ImportKeyPair ModifyImageAttribute ModifyInstanceAttribute
     ModifyInstanceMetadataOptions ModifyLaunchTemplate ModifySecurityGroupRules ModifySubnetAttribute ModifyVolume
     ModifyVolumeAttribute MonitorInstances RebootInstances RegisterImage ReleaseAddress ResetImageAttribute
     RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances StartInstances StopInstances

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from cm.daemon.main import load
 from cm.interfaces.hypervisor import DomainEvent, NodeInfo
+from cm.interfaces.stream import Picture
 from cm.rpc.errors import NodeUnreachable, NotSupported
 from cm.runtime.program import run_until_signal
 from lab.farm import LENGTH_BYTES, packed
@@ -130,6 +131,9 @@ class _Streams:
     """What flows cannot be passed on to a farm."""
 
     def console(self, *_: Any) -> None:
+        raise NotSupported("stream")
+
+    def screenshot(self, *_: Any) -> Picture:
         raise NotSupported("stream")
 
     def download(self, *_: Any) -> int:

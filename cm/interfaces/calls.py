@@ -201,6 +201,7 @@ class NicCalls(_Calls):
 
 class StreamCalls(_Calls):
     console = _stream(lambda node: node.streams.console)
+    screenshot = _stream(lambda node: node.streams.screenshot, FIGURES_S)
     download = _stream(lambda node: node.streams.download)
     upload = _stream(lambda node: node.streams.upload)
 

@@ -28,6 +28,15 @@ class Hole:
 Piece = bytes | Hole
 
 
+@dataclass(frozen=True)
+class Picture:
+    """:ivar png: a file of that format. ``width`` and ``height``: pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
 class IStreams(Protocol):
     """What one node can stream."""
 
@@ -39,6 +48,15 @@ class IStreams(Protocol):
         :raises DomainNotRunning: there is nothing to speak to.
         :raises ConsoleInUse: somebody has it already.
         :raises NotSupported: this hypervisor has none, or the domain was started without one.
+        """
+
+    def screenshot(self, uuid: str) -> Picture:
+        """
+        What a running domain's first screen shows now.
+
+        :raises DomainNotRunning: it shows nothing.
+        :raises NotSupported: it was started without a screen, or this hypervisor gives no pictures.
+        :raises HypervisorError: what it gave is no picture, or too large a one.
         """
 
     def download(self, storage_name: str, volume: str, offset: int, length: int, sink: Callable[[bytes], None]) -> int:

@@ -239,6 +239,15 @@ class Screen(VMWork):
     password: NotRequired[Token]
 
 
+class Screenshot(TypedDict):
+    """What a VM's screen showed."""
+
+    vm_id: Number
+    png: Annotated[str, Meta(examples=["iVBORw0KGgo="], description="A PNG file, as base64.")]
+    width: Annotated[int, Meta(examples=[720], description="Pixels.")]
+    height: Annotated[int, Meta(examples=[400], description="Pixels.")]
+
+
 class ConsoleTicket(TypedDict):
     """Where a WebSocket speaks to a VM's serial console or screen, once."""
 

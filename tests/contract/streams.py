@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from cm.interfaces.hypervisor import VncSpec
 from cm.interfaces.node import INode
 from cm.interfaces.stream import Hole, Piece
 from cm.interfaces.volume import StorageSpec
@@ -87,6 +88,7 @@ class StreamsContract(OnStorage):
         holder.volumes.create_empty(spec.name, "a.raw", DiskFormat.RAW, LENGTH)
         asks: tuple[Callable[[], object], ...] = (
             lambda: holder.streams.console(running.uuid, Duplex()),
+            lambda: holder.streams.screenshot(running.uuid),
             lambda: holder.streams.download(spec.name, "a.raw", 0, 1, lambda data: None),
             lambda: holder.streams.upload(spec.name, "a.raw", 0, 1, giving(b"x")),
         )
@@ -244,3 +246,30 @@ class StreamsContract(OnStorage):
         joined.ends.end()
         joined.ends.outward.fail(Broken())
         assert joined.over() and eventually(lambda: joined.ends.ended)
+
+    # ------------------------------------------------------------------ screens
+
+    def test_screenshot(self, holder: INode) -> None:
+        """What its screen shows; nothing of a domain that is off, absent, or without a screen."""
+        if not self.streams:
+            pytest.skip("needs a hypervisor with screens; test_none shows that this one has none")
+        seen = domain_spec(vnc=VncSpec("127.0.0.1", 5998, "secret"))
+        blind = domain_spec()
+        for spec in (seen, blind):
+            holder.hypervisor.define(spec)
+            with pytest.raises(DomainNotRunning):
+                holder.streams.screenshot(spec.uuid)
+            holder.hypervisor.start(spec.uuid)
+        picture = holder.streams.screenshot(seen.uuid)
+        assert picture.png[:8] == b"\x89PNG\r\n\x1a\n"
+        size = int.from_bytes(picture.png[16:20], "big"), int.from_bytes(picture.png[20:24], "big")
+        assert size == (picture.width, picture.height) and min(size) > 0
+        with pytest.raises(NotSupported):
+            holder.streams.screenshot(blind.uuid)
+        for spec in (seen, blind):
+            holder.hypervisor.destroy(spec.uuid)
+            with pytest.raises(DomainNotRunning):
+                holder.streams.screenshot(spec.uuid)
+            holder.hypervisor.undefine(spec.uuid)
+        with pytest.raises(DomainNotRunning):
+            holder.streams.screenshot(str(uuid4()))

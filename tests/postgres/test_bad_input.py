@@ -65,6 +65,7 @@ UNKNOWN_IDS = [
     ("user.vm.attach_vnc", {"vm_id": 10**9}),
     ("user.vm.save_and_shutdown", {"vm_id": 10**9, "name": "x", "description": ""}),
     ("user.vm.get_console", {"vm_id": 10**9}),
+    ("user.vm.get_screenshot", {"vm_id": 10**9}),
     ("user.operation.get", {"operation_id": 10**9}),
     ("user.operation.wait", {"operation_id": 10**9}),
     ("user.operation.retry", {"operation_id": 10**9}),

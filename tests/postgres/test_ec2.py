@@ -266,6 +266,8 @@ def test_volumes(ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
     assert code(ann.delete_volume, VolumeId=made) == "VolumeInUse 400"
     assert code(bob.detach_volume, VolumeId=made) == "InvalidVolume.NotFound 400"
     assert ann.get_console_output(InstanceId=vm)["InstanceId"] == vm
+    assert base64.b64decode(ann.get_console_screenshot(InstanceId=vm)["ImageData"]).startswith(b"\x89PNG")
+    assert code(bob.get_console_screenshot, InstanceId=vm) == "InvalidInstanceID.NotFound 400"
     until(lambda: done(lambda: ann.detach_volume(VolumeId=made)))  # the instance is busy until it has it
     ann.get_waiter("volume_available").wait(VolumeIds=[made], **WAIT)
     assert instances(ann, Filters=by_volume) == []

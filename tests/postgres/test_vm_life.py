@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +87,24 @@ def test_pause_resume_reset(cloud: MemoryCloud) -> None:
     cloud.wait(vm_id, "running")
     assert cloud.call("user.vm.reset", [[vm_id]])[0]["status"] == "ok"
     cloud.wait(vm_id, "running")
+
+
+def test_screenshot(cloud: MemoryCloud) -> None:
+    """What a VM's screen shows is told while it runs or is paused."""
+    vm_id = cloud.create()["vm_id"]
+    uuid = cloud.wait(vm_id, "running")["uuid"]
+    cloud.call("user.vm.pause", [vm_id])
+    cloud.wait(vm_id, "paused")
+    shown = cloud.call("user.vm.get_screenshot", [vm_id])
+    assert (shown["vm_id"], shown["width"], shown["height"]) == (vm_id, 720, 400)
+    png = base64.b64decode(shown["png"])
+    at = png.index(b"IDAT")
+    row = zlib.decompress(png[at + 4 :][: int.from_bytes(png[at - 4 : at], "big")])[: 1 + 3 * 720]
+    assert row == b"\0" + bytes.fromhex(uuid[:6]) * 720
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    with pytest.raises(WrongVMState):
+        cloud.call("user.vm.get_screenshot", [vm_id])
 
 
 def test_save_and_shutdown(cloud: MemoryCloud) -> None:

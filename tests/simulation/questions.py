@@ -68,6 +68,7 @@ class Questions:
             for thing in self.some("vm"):
                 yield login, "user.vm.get_by_id", {"vm_id": thing.id}
                 yield login, "user.vm.get_console", {"vm_id": thing.id}
+                yield login, "user.vm.get_screenshot", {"vm_id": thing.id}
                 yield login, "user.vm.operations", {"vm_ids": [thing.id]}
                 yield login, "user.vm.statistics", {"vm_ids": [thing.id]}
                 yield login, "user.vm.get_load", {"vm_ids": [thing.id]}

@@ -38,7 +38,7 @@ PUSH_S: Final = 0.7  # in which a migration comes a little further
 LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
     | {"download", "need", "takes", "measure", "host", "free_memory", "all_domains", "storage", "domain_saved"}
-    | {"domain_xml", "pool_xml", "volume_find", "volume_xml"}
+    | {"domain_xml", "pool_xml", "volume_find", "volume_xml", "screenshot"}
 )
 
 

@@ -1,8 +1,10 @@
-"""``wawel vm vnc``: a VM's screen."""
+"""``wawel vm vnc`` and ``wawel vm screenshot``: a VM's screen, as it goes on and as it is."""
 
 from __future__ import annotations
 
+import base64
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,7 @@ def vnc(console: Console, which: str, off: bool, password_file: str | None, vv: 
     if off and files:
         raise click.UsageError("--password-file and --vv go with opening a screen.")
     for path in files:
-        if path.exists() or not path.parent.is_dir():
-            raise Problem(f"{path} is there already." if path.exists() else f"There is no directory {path.parent}.")
+        _check_new(path)
     found = find(console, "vm", which)
     method = "user.vm.detach_vnc" if off else "user.vm.attach_vnc"
     answer = console.change(method, {"vm_id": found.id}, cluster=found.cluster)
@@ -58,6 +59,48 @@ def vnc(console: Console, which: str, off: bool, password_file: str | None, vv: 
 vnc.params += shared(changes=True)
 
 
+@click.command("screenshot")
+@click.argument("which", type=NamedType("vm"), metavar="VM")
+@click.argument("target", metavar="FILE")
+@click.pass_obj
+def screenshot(console: Console, which: str, target: str) -> None:
+    """
+    Keep what a running VM's screen shows as a new PNG file; - for standard output.
+
+    The screen need not be open, and nobody who looks at it notices.
+    """
+    path = Path(target).expanduser()
+    if target != "-":
+        _check_new(path)
+    elif sys.stdout.isatty():
+        raise click.UsageError("A picture is not written to a terminal: name a file.")
+    found = find(console, "vm", which)
+    answer = console.call("user.vm.get_screenshot", {"vm_id": found.id}, cluster=found.cluster)
+    picture = base64.b64decode(answer["png"])
+    if target == "-":
+        click.echo(picture, nl=False)
+        return
+    try:
+        with open(path, "xb", opener=_private) as file:
+            file.write(picture)
+    except OSError as error:
+        raise Problem(f"{path} cannot be written: {error.strerror}.", REFUSED) from None
+    told = {"vm_id": found.id, "file": str(path), "width": answer["width"], "height": answer["height"]}
+    emit(console, told, "screenshot")
+
+
+screenshot.params += shared()
+
+
+def _check_new(path: Path) -> None:
+    if path.exists() or not path.parent.is_dir():
+        raise Problem(f"{path} is there already." if path.exists() else f"There is no directory {path.parent}.")
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
 def _keep(answer: dict[str, Any], name: str, password_file: str | None, vv: str | None) -> dict[str, Any]:
     """Write the files that were asked for; the answer without what they hold."""
     password = str(answer.get("password") or "")
@@ -74,5 +117,5 @@ def _keep(answer: dict[str, Any], name: str, password_file: str | None, vv: str 
 
 
 def _write(path: Path, text: str) -> None:
-    with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(path, "x", opener=_private) as file:
         file.write(text)

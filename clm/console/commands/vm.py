@@ -10,7 +10,7 @@ import click
 
 from clm.console.commands.create import create
 from clm.console.commands.save import save
-from clm.console.commands.screen import vnc
+from clm.console.commands.screen import screenshot, vnc
 from clm.console.commands.statistics import of_vm
 from clm.console.context import Console
 from clm.console.groups import NounGroup
@@ -33,7 +33,7 @@ def vm() -> None:
     """Virtual machines."""
 
 
-for _command in (create, save, of_vm, vnc):
+for _command in (create, save, of_vm, vnc, screenshot):
     vm.add_command(_command)
 
 

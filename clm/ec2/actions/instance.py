@@ -336,8 +336,17 @@ async def get_console_output(context: Context, params: dict[str, Any]) -> dict[s
     }
 
 
+async def get_console_screenshot(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """What its screen shows now: a PNG, where AWS gives a JPEG. ``WakeUp`` is taken and does nothing."""
+    only(params, "InstanceId", "WakeUp")
+    (vm,) = await find(context, [params["InstanceId"]])
+    picture = await context.read("user.vm.get_screenshot", vm_id=vm["vm_id"])
+    return {"InstanceId": params["InstanceId"], "ImageData": picture["png"]}
+
+
 HANDLERS: Final = {
     "DescribeInstances": describe_instances,
     "DescribeInstanceStatus": describe_instance_status,
     "GetConsoleOutput": get_console_output,
+    "GetConsoleScreenshot": get_console_screenshot,
 }

@@ -18,15 +18,18 @@ from cm.drivers.libvirt.connection import Connections, Line
 from cm.drivers.libvirt.errors import code_of, is_connection_error, translate
 from cm.drivers.libvirt.flow import CHUNK_BYTES, Flow
 from cm.drivers.libvirt.transfer import physical_size
-from cm.interfaces.stream import Hole, Piece
+from cm.drivers.libvirt.xml_text import parsed
+from cm.interfaces.stream import Hole, Picture, Piece
 from cm.rpc.errors import (
     ConsoleInUse,
     DomainNotFound,
     DomainNotRunning,
+    HypervisorError,
     InvalidParameter,
     NotSupported,
     VolumeNotFound,
 )
+from cm.rules.picture import PIXMAP_MAX, png_of
 from cm.runtime.pipe import Broken, Duplex
 
 LEFT_S: Final = 1.0  # until libvirtd has noticed that whoever had a console is gone
@@ -85,6 +88,39 @@ class LibvirtStreams:
                     line.check()
             except Broken:
                 pass
+
+    # ------------------------------------------------------------------ screens
+
+    def screenshot(self, uuid: str) -> Picture:
+        if self._test:
+            raise NotSupported("show screens")
+        try:
+            with self._connections.stream(uuid) as line:
+                return _picture(self._shown(line, uuid))
+        except DomainNotFound:
+            raise DomainNotRunning(uuid) from None
+
+    def _shown(self, line: Line, uuid: str) -> bytes:
+        domain = line.connection.lookupByUUIDString(uuid)
+        flow = Flow(line)
+        try:
+            domain.screenshot(flow.stream, 0, 0)
+        except libvirt.libvirtError as error:
+            if is_connection_error(error):
+                raise
+            if not domain.isActive():
+                raise DomainNotRunning(uuid) from error
+            if parsed(domain.XMLDesc()).find("./devices/video") is None:
+                raise NotSupported("show the screen of a domain without one") from error
+            raise
+        data = bytearray()
+        with flow.begun():
+            while part := flow.receive(CHUNK_BYTES):
+                data += part
+                if len(data) > PIXMAP_MAX:
+                    raise HypervisorError(f"its picture has more than {PIXMAP_MAX} bytes", libvirt.VIR_ERR_OK)
+            flow.finish()
+        return bytes(data)
 
     # ------------------------------------------------------------------ volumes
 
@@ -146,6 +182,13 @@ class LibvirtStreams:
                 pool.refresh(0)  # another node may have made it
                 found = pool.storageVolLookupByName(volume)
             yield line, found
+
+
+def _picture(shown: bytes) -> Picture:
+    try:
+        return Picture(*png_of(shown))
+    except ValueError as error:
+        raise HypervisorError(f"no picture of its screen: {error}", libvirt.VIR_ERR_OK) from error
 
 
 def _pump(flow: Flow, ends: Duplex) -> None:

@@ -25,6 +25,7 @@ from cm.results.vm import (
     ListedVM,
     SavedVM,
     Screen,
+    Screenshot,
     VMDetail,
     VMOutcome,
     VMWork,
@@ -60,6 +61,7 @@ from cm.services import (
     image,
     public_address,
     public_port,
+    screenshot,
     snapshot,
     vm_image,
     vm_policy,
@@ -567,6 +569,12 @@ async def get_console(
 ) -> str:
     """The last bytes of what a VM wrote to its serial console."""
     return await console_log.tail(caller, vm_id, limit)
+
+
+@user_view(on={"vm_id": Action.CONSOLE})
+async def get_screenshot(caller: AsyncClusterCall, vm_id: Id) -> Screenshot:
+    """What a running VM's screen shows now, as a picture: also where ``attach_vnc`` has not opened it."""
+    return await screenshot.take(caller, vm_id)
 
 
 @user_view(changing=True, on={"vm_id": Action.DRIVE, "iso_image_id": Action.USE})

@@ -53,6 +53,19 @@ def test_vnc(anna: Wawel, lone: Wire, home: Path) -> None:
     assert (done.code, "there already" in done.told, len(lone.cluster.operations)) == (2, True, 2)
 
 
+def test_screenshot(anna: Wawel, lone: Wire, home: Path) -> None:
+    """A picture goes to a new file of the user's alone, or on."""
+    lone.cluster.add_vm("web")
+    kept = home / "web.png"
+    told = json.loads(anna("vm", "screenshot", "web", str(kept), "-o", "json").out)
+    assert told == {"vm_id": 1, "file": str(kept), "width": 720, "height": 400}
+    assert kept.read_bytes() == b"picture" and stat.S_IMODE(kept.stat().st_mode) == 0o600
+    done = anna("vm", "screenshot", "web", str(kept))
+    assert (done.code, "there already" in done.told, kept.read_bytes()) == (2, True, b"picture")
+    assert anna("vm", "screenshot", "web", str(home / "no" / "such")).code == 2
+    assert anna("vm", "screenshot", "web", "-").out == "picture"
+
+
 def test_several_keys(anna: Wawel, lone: Wire, home: Path) -> None:
     """Keys come from several files, or from one as authorized_keys has them; each once."""
     (home / "one.pub").write_text(f"\ufeff{KEY}\n")

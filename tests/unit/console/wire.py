@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -241,6 +242,12 @@ def views(find: Find, cloud: bool) -> Registry:
         begun = where.begin("vm_vnc", where.find(vm_id, caller.identity), "running", caller.account_id)
         return {**begun, "address": "10.1.0.7", "port": 5901, "password": "hunter22"}
 
+    @user_view(name="user.vm.get_screenshot")
+    def get_screenshot(caller: Call, vm_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """What its screen shows: no real picture."""
+        one(cluster).find(vm_id, caller.identity)
+        return {"vm_id": vm_id, "png": base64.b64encode(b"picture").decode(), "width": 720, "height": 400}
+
     @user_view(name="user.acl.set", changing=True)
     def set_acl(
         caller: Call, kind: Literal["vm", "image"], object_id: Id, level: str, login: str | None = None, *,
@@ -336,7 +343,7 @@ def views(find: Find, cloud: bool) -> Registry:
         login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
         operation, images, newest, import_url, templates, nodes, node, check, evacuate, broken, echo, operations,
         wait_any,
-        explain, messages, add_network, save, attach_vnc, set_acl,
+        explain, messages, add_network, save, attach_vnc, get_screenshot, set_acl,
     )  # fmt: skip
     for function in made:
         registry.add(function)

@@ -188,6 +188,7 @@ export type RuleDirection = "in" | "out";
 export type SSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; public_key: string; tags: Record<string, string> };
 export type SavedVM = { image_id: number; operation_id: number; vm_id: number };
 export type Screen = { address?: string | null; operation_id: number; password?: string; port?: number | null; vm_id: number };
+export type Screenshot = { height: number; png: string; vm_id: number; width: number };
 export type SecondFactor = { active: boolean; recovery_codes_left: number };
 export type SecurityGroup = { created: string; default: boolean; description: string; name: string; nics: number; rules: SecurityRule[]; security_group_id: number; user_id: number; uuid: string; version: number };
 export type SecurityRule = { description: string; direction: RuleDirection; ports: string | null; protocol: string; remote: string | null; remote_group_id: number | null; rule_id: number };
@@ -2816,6 +2817,12 @@ export interface Methods {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null };
     result: VMLoad[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What a running VM's screen shows now, as a picture: also where ``attach_vnc`` has not opened it. */
+  "user.vm.get_screenshot": {
+    params: { vm_id: number | string; cluster?: number | string | null };
+    result: Screenshot;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Put an ISO image into a CD drive of a VM, running or stopped, in place of what is in it. Its operators may. */
   "user.vm.insert_cd": {
