@@ -64,3 +64,15 @@ def test_page_files_are_short() -> None:
     """A page that grows past its one thing is taken apart."""
     files = [path for path in SOURCES.rglob("*.ts*") if path.name != "wawel.ts"]  # that one is generated
     assert files and not [path.name for path in files if len(path.read_text().splitlines()) > 300]
+
+
+def test_administrators_texts() -> None:
+    """Pages of everybody's say nothing that is among the texts which come with administrators' pages alone."""
+    lines = [line for name in ("admin", "hosts") for line in (SOURCES / "texts" / f"{name}.en.ts").open()]
+    keys = [line.split('"')[1] for line in lines if line.startswith('  "')]
+    apart = ("texts", "kinds", "pages/cluster", "pages/cloud")
+    shared = {"ui/Moves.tsx", "model/fields.ts"}  # parts of administrators' pages
+    files = [path for path in SOURCES.rglob("*.ts*") if not path.name.endswith(".test.ts")]
+    texts = {path.relative_to(SOURCES).as_posix(): path.read_text() for path in files}
+    others = [name for name in texts if not name.startswith(apart) and name not in shared]
+    assert keys and not [(name, key) for name in others for key in keys if f'"{key}"' in texts[name]]

@@ -10,6 +10,10 @@ import { useAddress } from "./ui/router.ts";
 import { useTexts } from "./ui/settings.ts";
 import { Shell } from "./ui/Shell.tsx";
 
+/** A page of administrators', which comes with their texts. */
+const administered = (load: () => Promise<{ default: ComponentType<PageProps> }>): ComponentType<PageProps> =>
+  lazy(async () => (await Promise.all([load(), import("./texts/administration.ts")]))[0]);
+
 /** Each loaded when it is opened: a page that is declared and not made does not compile. */
 const PAGES: Record<InnerPage, ComponentType<PageProps>> = {
   overview: lazy(() => import("./pages/Overview.tsx")),
@@ -46,32 +50,32 @@ const PAGES: Record<InnerPage, ComponentType<PageProps>> = {
   quota: lazy(() => import("./pages/account/Quota.tsx")),
   help: lazy(() => import("./pages/Help.tsx")),
   helpAdmin: lazy(() => import("./pages/HelpAdmin.tsx")),
-  clusterMachines: lazy(() => import("./pages/cluster/Machines.tsx")),
-  clusterUsers: lazy(() => import("./pages/cluster/Users.tsx")),
-  clusterPoints: lazy(() => import("./pages/cluster/Points.tsx")),
-  accountPoints: lazy(() => import("./pages/cluster/AccountPoints.tsx")),
-  clusterImages: lazy(() => import("./pages/cluster/Images.tsx")),
-  clusterImage: lazy(() => import("./pages/cluster/Image.tsx")),
-  sizes: lazy(() => import("./pages/cluster/Sizes.tsx")),
-  clusterExpiry: lazy(() => import("./pages/cluster/Expiry.tsx")),
-  clusterNetworks: lazy(() => import("./pages/cluster/Networks.tsx")),
-  pools: lazy(() => import("./pages/cluster/Pools.tsx")),
-  clusterAddresses: lazy(() => import("./pages/cluster/Addresses.tsx")),
-  nodes: lazy(() => import("./pages/cluster/Nodes.tsx")),
-  node: lazy(() => import("./pages/cluster/Node.tsx")),
-  clusterAffinity: lazy(() => import("./pages/cluster/Affinity.tsx")),
-  storages: lazy(() => import("./pages/cluster/Storages.tsx")),
-  storage: lazy(() => import("./pages/cluster/Storage.tsx")),
-  drift: lazy(() => import("./pages/cluster/Drift.tsx")),
-  operations: lazy(() => import("./pages/cluster/Operations.tsx")),
-  placement: lazy(() => import("./pages/cluster/Placement.tsx")),
-  check: lazy(() => import("./pages/cluster/Check.tsx")),
-  setup: lazy(() => import("./pages/cloud/Setup.tsx")),
-  cloudUsers: lazy(() => import("./pages/cloud/Users.tsx")),
-  clusters: lazy(() => import("./pages/cloud/Clusters.tsx")),
-  news: lazy(() => import("./pages/cloud/News.tsx")),
-  mails: lazy(() => import("./pages/cloud/Mails.tsx")),
-  audit: lazy(() => import("./pages/cloud/Audit.tsx")),
+  clusterMachines: administered(() => import("./pages/cluster/Machines.tsx")),
+  clusterUsers: administered(() => import("./pages/cluster/Users.tsx")),
+  clusterPoints: administered(() => import("./pages/cluster/Points.tsx")),
+  accountPoints: administered(() => import("./pages/cluster/AccountPoints.tsx")),
+  clusterImages: administered(() => import("./pages/cluster/Images.tsx")),
+  clusterImage: administered(() => import("./pages/cluster/Image.tsx")),
+  sizes: administered(() => import("./pages/cluster/Sizes.tsx")),
+  clusterExpiry: administered(() => import("./pages/cluster/Expiry.tsx")),
+  clusterNetworks: administered(() => import("./pages/cluster/Networks.tsx")),
+  pools: administered(() => import("./pages/cluster/Pools.tsx")),
+  clusterAddresses: administered(() => import("./pages/cluster/Addresses.tsx")),
+  nodes: administered(() => import("./pages/cluster/Nodes.tsx")),
+  node: administered(() => import("./pages/cluster/Node.tsx")),
+  clusterAffinity: administered(() => import("./pages/cluster/Affinity.tsx")),
+  storages: administered(() => import("./pages/cluster/Storages.tsx")),
+  storage: administered(() => import("./pages/cluster/Storage.tsx")),
+  drift: administered(() => import("./pages/cluster/Drift.tsx")),
+  operations: administered(() => import("./pages/cluster/Operations.tsx")),
+  placement: administered(() => import("./pages/cluster/Placement.tsx")),
+  check: administered(() => import("./pages/cluster/Check.tsx")),
+  setup: administered(() => import("./pages/cloud/Setup.tsx")),
+  cloudUsers: administered(() => import("./pages/cloud/Users.tsx")),
+  clusters: administered(() => import("./pages/cloud/Clusters.tsx")),
+  news: administered(() => import("./pages/cloud/News.tsx")),
+  mails: administered(() => import("./pages/cloud/Mails.tsx")),
+  audit: administered(() => import("./pages/cloud/Audit.tsx")),
 };
 
 function Nowhere(): ReactNode {

@@ -8,6 +8,8 @@ import { en } from "../texts/en.ts";
 import { pl } from "../texts/pl.ts";
 import { admin as adminEn } from "../texts/admin.en.ts";
 import { admin as adminPl } from "../texts/admin.pl.ts";
+import { hosts as hostsEn } from "../texts/hosts.en.ts";
+import { hosts as hostsPl } from "../texts/hosts.pl.ts";
 import { pages as pagesEn } from "../texts/pages.en.ts";
 import { pages as pagesPl } from "../texts/pages.pl.ts";
 import { people as peopleEn } from "../texts/people.en.ts";
@@ -18,7 +20,7 @@ import { why } from "./reasons.ts";
 import "../texts/more.ts";
 import { translator } from "../texts/translate.ts";
 
-const TEXTS: Record<string, object[]> = { en: [en, adminEn, pagesEn, peopleEn, consoleEn], pl: [pl, adminPl, pagesPl, peoplePl, consolePl] };
+const TEXTS: Record<string, object[]> = { en: [en, adminEn, hostsEn, pagesEn, peopleEn, consoleEn], pl: [pl, adminPl, hostsPl, pagesPl, peoplePl, consolePl] };
 
 function* spoken(all: readonly Block[]): Generator<Inline> {
   for (const block of all) {

@@ -1,6 +1,4 @@
 // Texts of pages that whoever logs in need not wait for.
-import { admin as adminEn } from "./admin.en.ts";
-import { admin as adminPl } from "./admin.pl.ts";
 import { consoleEn } from "../console/texts.en.ts";
 import { consolePl } from "../console/texts.pl.ts";
 import { pages as pagesEn } from "./pages.en.ts";
@@ -12,6 +10,6 @@ import { words as wordsEn } from "./words.en.ts";
 import { words as wordsPl } from "./words.pl.ts";
 
 extend({
-  en: { ...pagesEn, ...peopleEn, ...wordsEn, ...adminEn, ...consoleEn },
-  pl: { ...pagesPl, ...peoplePl, ...wordsPl, ...adminPl, ...consolePl },
+  en: { ...pagesEn, ...peopleEn, ...wordsEn, ...consoleEn },
+  pl: { ...pagesPl, ...peoplePl, ...wordsPl, ...consolePl },
 });
