@@ -37,6 +37,7 @@ from cm.store.operation import OperationRow, holders_left
 from cm.store.operation_object import Objects, others_at_work
 from cm.store.saving import SavedImage, find_saved, keep_saved
 from cm.store.storage import is_attached, node_reaching
+from cm.store.unknown import nodes_elsewhere
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
 from cm.store.waking import awaited
@@ -92,6 +93,15 @@ async def _remove_domain(work: Work, row: VMRow) -> None:
     """See to it that nothing writes to the VM's disks from here on: its end is on record, but not that it stays so."""
     if row.node_id is not None and row.launches:
         await work.node(row.node_id).run(remove_domain, row.uuid)
+
+
+async def _remove_elsewhere(work: Work, row: VMRow) -> None:
+    """
+    The same of a VM that is to be no more, where passes saw it without its being placed there: its disks are nobody's
+    before that is over, too. A node that does not answer is waited for; an administrator can erase the VM.
+    """
+    for node_id in await work.db(nodes_elsewhere, row.id):
+        await work.node(node_id).run(remove_domain, row.uuid)
 
 
 @job(Pace.SLOW, DEADLINE_S)
@@ -198,6 +208,7 @@ async def clean_up(work: Work) -> None:
     """
     row, parts, held = await work.db_vm(_clean_up_facts, work.op)
     await _remove_domain(work, row)
+    await _remove_elsewhere(work, row)
     for operation_id, node_id in held:  # given up for this one, as a rule: it may be writing to them still
         await work.node(node_id).hypervisor.destroy(holder_of(operation_id))
     for node_id, volumes in parts.items():
@@ -293,6 +304,7 @@ async def keep(work: Work) -> None:
         return
     await work.progress(20)
     await _remove_domain(work, row)
+    await _remove_elsewhere(work, row)
     image_id, image_volume, node_id, pool, source = await work.db(_keep_facts, work.op)
     seen = await work.node(node_id).volumes.create_copy(
         pool, image_volume, source.volume, source.format, source_storage=source.pool

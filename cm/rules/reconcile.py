@@ -24,7 +24,7 @@ class VMRecord:
     version: int
     wanted: Wanted
     seen: Seen
-    busy: bool  # an operation is open: it, not the pass, answers for the VM
+    busy: bool  # an operation is open, or a worker still at one: it, not the pass, answers for the VM
 
 
 @dataclass(frozen=True)

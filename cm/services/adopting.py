@@ -32,12 +32,14 @@ from cm.rpc.errors import (
     VolumeNotFound,
 )
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen
+from cm.rules.cause import Cause
 from cm.rules.names import CONSOLE_DIRECTORY, domain_name, pool_name, root_volume, vm_of_domain
 from cm.rules.network import Address
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
 from cm.services.context import AsyncClusterCall, ClusterCall, Services
+from cm.services.suspension import forget_memory
 from cm.store.adopting import (
     AdoptedVM,
     Evidence,
@@ -152,7 +154,10 @@ async def _look(services: Services, node_id: int, uuid: str) -> Found:
 
 def _adopt(session: Session, caller: ClusterCall, node_id: int, found: Found, wanted: Wanted) -> str:
     row = find_by_uuid(session, found.domain.uuid, lock=True)
-    vm_id = _make(session, node_id, found, wanted) if row is None else _take_back(session, row, node_id, found, wanted)
+    if row is None:
+        vm_id = _make(session, node_id, found, wanted)
+    else:
+        vm_id = _take_back(session, row, node_id, found, wanted, caller.cause)
     pass_numbers(session, vm_id)
     forget_domain(session, node_id, found.domain.uuid)
     close_findings(session, found.domain.uuid)
@@ -313,7 +318,7 @@ def _port(session: Session, vm_id: int, node_id: int, domain: DomainDescription)
         take_port(session, vm_id, node_id, port)
 
 
-def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted: Wanted) -> int:
+def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted: Wanted, cause: Cause) -> int:
     """A VM that is on record, and runs where it is not placed: it is placed there."""
     domain = found.domain
     if row.closed_at is not None:
@@ -328,6 +333,7 @@ def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted:
     macs = [nic.mac for nic in nics_of(session, row.id)]
     if detail is None or macs != [nic.mac for nic in domain.nics]:
         raise CannotAdopt(domain.name, f"its network cards are not those of VM {row.id}, {', '.join(macs)}")
+    forget_memory(session, row.id, cause)  # it was suspended, and goes on as that domain is
     release_node(session, row.id)
     count_node(session, node_id, cpu=row.cpu, memory_mib=row.memory_mib)
     place_where_seen(session, row.id, node_id, _evidence(node_id, found))

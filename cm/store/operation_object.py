@@ -184,12 +184,15 @@ def find_yielding(session: Session, noun: str, object_id: int) -> Sequence[int]:
     return list(found)
 
 
+# Of objects ``h`` and their operation ``o``: a worker is still touching them for it, though it was given up.
+LEFT_TO: Final = (
+    "NOT h.exclusive AND o.state = 'abandoned' AND o.worker_id IS NOT NULL AND o.lease_until > clock_timestamp()"
+)
 _OTHERS = Prepared(
     "others_at_work",
-    """
+    f"""
 SELECT 1 FROM operation_object h JOIN operation o ON o.id = h.operation_id
- WHERE h.kind = :noun AND h.object_id = :object AND NOT h.exclusive AND o.id <> :id AND o.state = 'abandoned'
-   AND o.worker_id IS NOT NULL AND o.lease_until > clock_timestamp()
+ WHERE h.kind = :noun AND h.object_id = :object AND o.id <> :id AND {LEFT_TO}
 """,
 )
 

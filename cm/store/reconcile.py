@@ -19,6 +19,7 @@ from cm.rules.reconcile import Placed, VMRecord
 from cm.runtime.prepared import Prepared
 from cm.store.change import record_change
 from cm.store.conditions import is_disabled, is_set_aside, keeps_busy
+from cm.store.operation_object import LEFT_TO
 from cm.store.waking import wake_reaching
 
 log = Logger()
@@ -89,11 +90,15 @@ def next_turn(session: Session, rhythm: Rhythm) -> float:
 
 # ------------------------------------------------------------------ records
 
+# A VM whose waking was given up rests where its domain is not; while a worker is still at that, it may come any moment.
 _RECORDS = Prepared(
     "node_records",
     f"""
 SELECT v.node_id, v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at, v.doubt,
-       EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND {keeps_busy("o")}) AS busy
+       EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND {keeps_busy("o")})
+       OR v.wanted = 'suspended' AND EXISTS (
+           SELECT 1 FROM operation_object h JOIN operation o ON o.id = h.operation_id
+            WHERE h.kind = 'vm' AND h.object_id = v.id AND {LEFT_TO}) AS busy
   FROM vm v WHERE v.node_id = ANY(CAST(:nodes AS bigint[])) AND v.closed_at IS NULL
    AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
 """,

@@ -197,12 +197,16 @@ def refuse_held(session: Session, vm_id: int) -> None:
 _ELSEWHERE = Prepared(
     "runs_elsewhere",
     "SELECT d.node_id FROM unknown_domain d JOIN vm v ON v.uuid = d.uuid JOIN node n ON n.id = d.node_id"
-    " WHERE v.id = :id AND d.node_id IS DISTINCT FROM v.node_id AND d.state IN ('running', 'paused') LIMIT 1",
+    " WHERE v.id = :id AND d.node_id IS DISTINCT FROM v.node_id AND d.state IN ('running', 'paused') ORDER BY 1",
 )
 
 
 def runs_elsewhere(session: Session, vm_id: int) -> int | None:
     """A node on which a VM was seen to run though it is not placed there: started twice, it would write its disk
     twice."""
-    found: int | None = _ELSEWHERE(session, id=vm_id).scalar()
-    return found
+    return next(iter(nodes_elsewhere(session, vm_id)), None)
+
+
+def nodes_elsewhere(session: Session, vm_id: int) -> Sequence[int]:
+    """All of these."""
+    return list(_ELSEWHERE(session, id=vm_id).scalars())

@@ -20,7 +20,8 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import DiskFormat, SeenReason
 from cm.rules.suspension import memory_bytes
-from support.cloud import MemoryCloud
+from cm.services.reconcile import run_pass
+from support.cloud import MemoryCloud, run
 from support.guest import Guest, check_balance, done, rows, used
 
 ROOM = memory_bytes(128)
@@ -296,4 +297,116 @@ def test_waking_is_given_up(cloud: MemoryCloud) -> None:
     assert cloud.vm(guest.vm_id)["state"] == "suspended" and guest.runs_on() == [placed.node_id]
     guest.wake_up()
     assert guest.read().endswith("awake;")
+    guest.settled()
+
+
+def _pass(cloud: MemoryCloud, node_id: int) -> None:
+    run(lambda: run_pass(cloud.manager.services, node_id))
+
+
+def _placed(cloud: MemoryCloud, vm_id: int) -> int | None:
+    node_id: int | None = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm_id)
+    return node_id
+
+
+def test_waking_is_given_up_and_done_late(cloud: MemoryCloud) -> None:
+    """
+    Its memory is being read when that is given up. A pass that finds no domain of it takes it from no node meanwhile:
+    the domain is there later, and nobody deletes the disks before it is gone.
+    """
+    guest = Sleeper(cloud)
+    guest.suspend()
+    hung = [memory.hang(30.0, ["restore"]) for memory in cloud.memory.values()]
+    asked = cloud.call("user.vm.wake_up", {"vm_id": guest.vm_id})
+    cloud.until(lambda: any("restore" in memory.calls for memory in cloud.memory.values()), "it is read")
+    node_id = _placed(cloud, guest.vm_id)
+    assert node_id is not None
+    cloud.call("user.operation.abandon", {"operation_id": asked["operation_id"]})
+    _pass(cloud, node_id)
+    assert (cloud.vm(guest.vm_id)["state"], _placed(cloud, guest.vm_id)) == ("suspended", node_id)
+    for release in hung:
+        release()
+    cloud.until(lambda: guest.runs_on() == [node_id], "it is there all the same")
+    world = cloud.memory[node_id].world
+    writes = world.domains[guest.uuid].writes
+    _pass(cloud, node_id)
+    assert (cloud.vm(guest.vm_id)["state"], _placed(cloud, guest.vm_id)) == ("suspended", node_id)
+    guest.destroy()
+    assert guest.runs_on() == [] and writes
+    guest.settled()
+
+
+def test_waking_is_given_up_and_comes_to_nothing(cloud: MemoryCloud) -> None:
+    """Once nobody is at it any more, a pass that finds no domain gives its node's share back."""
+    guest = Sleeper(cloud)
+    guest.suspend()
+    hung = [memory.hang(30.0, ["restore"]) for memory in cloud.memory.values()]
+    for memory in cloud.memory.values():
+        memory.fail_next("restore", NodeUnreachable("n", "Connection reset by peer"))
+    asked = cloud.call("user.vm.wake_up", {"vm_id": guest.vm_id})
+    cloud.until(lambda: any("restore" in memory.calls for memory in cloud.memory.values()), "it is read")
+    node_id = _placed(cloud, guest.vm_id)
+    assert node_id is not None
+    cloud.call("user.operation.abandon", {"operation_id": asked["operation_id"]})
+    for release in hung:
+        release()
+    at_work = "SELECT count(*) FROM operation WHERE state = 'abandoned' AND worker_id IS NOT NULL"
+    cloud.until(lambda: cloud.sql(at_work) == 0, "its worker has stopped")
+    _pass(cloud, node_id)
+    cloud.until(lambda: _placed(cloud, guest.vm_id) is None, "it rests")
+    for memory in cloud.memory.values():
+        memory._faults.next.clear()
+    guest.settled()
+    guest.wake_up()
+
+
+def _restored_by_hand(cloud: MemoryCloud, guest: Sleeper) -> int:
+    """The domain of a suspended VM that is placed nowhere stands still on a node. :return: its number."""
+    node_id = cloud.node_ids[0]
+    memory, (name,) = cloud.memory[node_id], guest.memories()
+    saved = memory.world.storages.source(f"wawel-{cloud.storage_id}", name).saved
+    assert saved is not None
+    for other in cloud.memory.values():
+        memory.world.networks.update(other.world.networks)
+    memory.world.define(saved)
+    memory.world.restore(saved)
+    _pass(cloud, node_id)
+    return node_id
+
+
+def test_adopted(cloud: MemoryCloud) -> None:
+    """A VM whose domain is found where it is not placed goes on as that is: its memory is of before, and goes."""
+    guest = Sleeper(cloud)
+    guest.suspend()
+    node_id = _restored_by_hand(cloud, guest)
+    asked = {"node_id": node_id, "uuid": guest.uuid, "user_id": cloud.user_id}
+    cloud.call("admin.vm.adopt", asked, account="admin")
+    cloud.call("user.vm.resume", {"vm_id": guest.vm_id})
+    cloud.wait(guest.vm_id, "running")
+    guest.settled()
+    assert guest.memories() == []
+    guest.suspend()
+    assert len(guest.memories()) == 1
+    guest.wake_up()
+
+
+def test_destroyed_where_it_is_not_placed(cloud: MemoryCloud) -> None:
+    """A domain that a pass saw where its VM is not placed ends before the VM's disks do."""
+    guest = Sleeper(cloud)
+    guest.suspend()
+    memory = cloud.memory[_restored_by_hand(cloud, guest)]
+    (volume,) = memory.world.domains[guest.uuid].writes
+    release = memory.hang(30.0, ["undefine", "destroy"])
+    try:
+        asked = len(memory.calls)
+        cloud.call("user.vm.destroy", {"vm_ids": [guest.vm_id]})
+        cloud.until(lambda: "undefine" in memory.calls[asked:], "it is to end")
+        assert (
+            volume.writer == guest.uuid
+            and volume.name in memory.world.storages.share(f"wawel-{cloud.storage_id}").volumes
+        )
+    finally:
+        release()
+    cloud.wait(guest.vm_id, "destroyed")
+    assert guest.runs_on() == []
     guest.settled()
