@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy.orm import Session
 
 from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
-from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, VMGuarded, WrongVMState
+from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, VMBusy, VMGuarded, WrongVMState
 from cm.rpc.vocabulary import (
     DiskBus,
     ImageId,
@@ -405,7 +405,9 @@ def change_state(
         assert row.operation_id is not None
         interrupt(session, row.operation_id)
         caller.note("give up", operation_id=row.operation_id, kind=row.operation_kind)
-    elif row.operation_id is None and row.state not in spec.allowed:
+    elif row.operation_id is not None:  # before anything is claimed beside what that holds
+        raise VMBusy(vm_id, row.operation_id, row.operation_kind or "")
+    elif row.state not in spec.allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
     if kind in (OperationKind.VM_START, OperationKind.VM_WAKE_UP) and who is not None:
         refuse_points(session, row.account_id, caller.policy)

@@ -133,6 +133,22 @@ def test_refused(cloud: MemoryCloud) -> None:
     assert allowed.isdisjoint({"user.vm.start", "user.vm.suspend", "user.vm.save", "user.nic.attach"})
 
 
+def test_asked_twice(cloud: MemoryCloud) -> None:
+    """Who asks again while it is under way is told that it is, and nothing more is claimed."""
+    guest = Sleeper(cloud)
+    release = guest.node.hang(30.0, ["save"])
+    try:
+        cloud.call("user.vm.suspend", {"vm_id": guest.vm_id})
+        claimed = used(cloud)
+        with pytest.raises(VMBusy):
+            cloud.call("user.vm.suspend", {"vm_id": guest.vm_id})
+        assert used(cloud) == claimed
+    finally:
+        release()
+    cloud.wait(guest.vm_id, "suspended")
+    guest.settled()
+
+
 def test_full_after_all(cloud: MemoryCloud) -> None:
     """A storage that is full when it is written: the guest goes on, and what was claimed goes back."""
     guest = Sleeper(cloud)
