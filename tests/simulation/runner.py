@@ -23,6 +23,9 @@ REST_LIMIT_S: Final = 2 * 3600.0
 STEP_S: Final = 30.0
 QUIET_S: Final = 5.0  # what a guest does at the last moment has reached its last reader by then
 QUIET_TRIES: Final = 60
+# Nodes are told of cards that come. Of those that go with a guest an agent hears when it asks anew, every 20 s, and its
+# manager has read them by then, 10 s at the latest after they went: their taps are gone with the guest anyhow.
+LEFT_S: Final = 32.0
 
 
 @dataclass
@@ -150,11 +153,16 @@ def _rest(simulation: Simulation, workload: Workload) -> None:
 def _await_quiet(simulation: Simulation) -> None:
     """
     Guests go on ending by themselves, whenever that is: until what their policies say is done, and its last reader has
-    heard of it.
+    heard of it, and so have the nodes that it was on.
     """
     said = -1
     for _ in range(QUIET_TRIES):
-        busy = simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1")
+        busy = simulation.sql(
+            f"SELECT 1 FROM operation WHERE state IN {OPEN} UNION ALL"
+            " SELECT 1 FROM vm WHERE seen IN ('off', 'absent', 'crashed')"
+            " AND greatest(seen_at, closed_at) > clock_timestamp() - make_interval(secs => :left) LIMIT 1",
+            left=LEFT_S,
+        )
         if said == (said := simulation.sql("SELECT coalesce(max(id), 0) AS last FROM change")[0].last) and not busy:
             break
         simulation.run_for(QUIET_S)

@@ -53,7 +53,7 @@ def test_ended_just_now() -> None:
     """A guest ends by itself before the look: it waits for what that leads to, and until everybody has heard of it."""
     at, ends, done = [0.0], 6.0, 13.0
 
-    def sql(statement: str) -> list[Any]:
+    def sql(statement: str, **_: Any) -> list[Any]:
         if "FROM change" in statement:
             return [SimpleNamespace(last=7 + (at[0] >= ends) + (at[0] >= done))]
         return [1] if ends <= at[0] < done else []

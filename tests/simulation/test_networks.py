@@ -12,6 +12,7 @@ from node_hooks.command import CommandFailed
 from simulation import netwatch
 from simulation.kernel import UPLINK, Kernel
 from simulation.netfilter import NetFilter
+from simulation.runner import _await_quiet
 from simulation.scenario import Scene
 from simulation.world import Node
 
@@ -183,3 +184,15 @@ def test_netfilter() -> None:
     assert nft.content("inet a", "s") == {'"y"', '"w"'} and nft.list("inet a") == before
     nft.load("add rule inet a c accept\n")
     assert nft.list("inet a") != before
+
+
+def test_ended_just_now(server: PrivatePostgres, state_dir: Path) -> None:
+    """A node is told of cards that come, and hears a while later of those that went: a look at rest waits for that."""
+    with Scene(server, state_dir, 149) as scene:
+        vm_id = scene.vm(on=scene.nodes[0])
+        scene.act("stop", vm_id)
+        scene.until_state(vm_id, "stopped")
+        assert any("taps" in problem for problem in netwatch.at_rest(scene))
+        _await_quiet(scene)
+        assert netwatch.at_rest(scene) == []
+        scene.finish()
