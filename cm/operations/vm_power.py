@@ -6,16 +6,17 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import HypervisorCalls
 from cm.interfaces.hypervisor import VncSpec
-from cm.operations.base import Kind, Wait, Work, register, vm_of
+from cm.operations.base import Kind, LeaseLost, Wait, Work, register, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
-from cm.rpc.vocabulary import Seen, SeenReason
+from cm.rpc.vocabulary import Seen, SeenReason, Wanted
 from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence
 from cm.store.operation import OperationRow
-from cm.store.vm import VMRow, get_vm
-from cm.store.vm_state import screen_of, write_power, write_reset
+from cm.store.vm import VMRow, find_vm, get_vm, render_vm
+from cm.store.vm_state import intend_as_seen, screen_of, write_power, write_reset
+from cm.store.worker import is_left_to
 
 
 def _row(session: Session, op: OperationRow) -> VMRow:
@@ -45,13 +46,33 @@ def _was_reset(session: Session, op: OperationRow) -> None:
 async def pause(work: Work) -> None:
     hypervisor, uuid = await _place(work)
     await hypervisor.pause(uuid)
-    await work.complete(_seen, work.op, Seen.PAUSED, SeenReason.BY_US)
+    await _done(work, Seen.PAUSED, SeenReason.BY_US)
 
 
 async def resume(work: Work) -> None:
     hypervisor, uuid = await _place(work)
     await hypervisor.resume(uuid)
-    await work.complete(_seen, work.op, Seen.RUNNING, SeenReason.UNPAUSED)
+    await _done(work, Seen.RUNNING, SeenReason.UNPAUSED)
+
+
+async def _done(work: Work, seen: Seen, reason: SeenReason) -> None:
+    """Whoever gives it up while its node does it has the VM be wanted as it was seen before; that was too early."""
+    try:
+        await work.complete(_seen, work.op, seen, reason)
+    except LeaseLost:
+        await work.services.database.transact(_seen_late, work.op, work.worker_id, seen, reason)
+        raise
+
+
+def _seen_late(session: Session, op: OperationRow, worker_id: int, seen: Seen, reason: SeenReason) -> None:
+    """Nobody else has done anything to the guest while this worker was at it."""
+    row = find_vm(session, vm_of(op), lock=True)
+    if row is None or row.closed_at is not None or row.seen in GONE or not is_left_to(session, op, worker_id):
+        return
+    write_power(session, row.id, seen, reason)
+    if row.wanted in (Wanted.RUNNING, Wanted.PAUSED):
+        intend_as_seen(session, row.id)
+    render_vm(session, row.id)
 
 
 def _seen(session: Session, op: OperationRow, seen: Seen, reason: SeenReason) -> None:

@@ -206,6 +206,21 @@ def holds(session: Session, op: OperationRow, worker_id: int) -> bool:
     return bool(_HOLDS_VM(session, **values, vm_id=op.vm_id))
 
 
+def is_left_to(session: Session, op: OperationRow, worker_id: int) -> bool:
+    """
+    Whether an operation was given up while this worker was at it, and its mark is there still. Its VM's row is held, as
+    by who takes the mark away.
+    """
+    found = session.execute(
+        text(
+            "SELECT 1 FROM operation WHERE id = :id AND worker_id = :worker_id AND attempts = :attempts"
+            " AND state = 'abandoned'"
+        ),
+        {"id": op.id, "worker_id": worker_id, "attempts": op.attempts},
+    )
+    return found.first() is not None
+
+
 _RECORD_STEP = Prepared(
     "record_step",
     "UPDATE operation SET step = :step, progress = greatest(progress, :progress), user_text = :told, admin_text = ''"

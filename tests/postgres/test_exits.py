@@ -117,6 +117,25 @@ def test_stop_given_up(cloud: MemoryCloud) -> None:
     assert cloud.sql("SELECT sum(vms_used) FROM node") == 0
 
 
+@pytest.mark.parametrize(("view", "was", "now"), [("pause", "running", "paused"), ("resume", "paused", "running")])
+def test_given_up_and_done_late(cloud: MemoryCloud, view: str, was: str, now: str) -> None:
+    """Its node does all the same what was given up on the way there: the VM is shown so at once, and wanted so."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    if was == "paused":
+        cloud.call("user.vm.pause", {"vm_id": vm_id})
+        cloud.wait(vm_id, "paused")
+    memory = cloud.memory[cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm_id)]
+    before, release = memory.calls.count(view), memory.hang(30.0, [view])
+    asked = cloud.call(f"user.vm.{view}", {"vm_id": vm_id})
+    cloud.until(lambda: memory.calls.count(view) > before, "its node is asked")
+    cloud.call("user.operation.abandon", {"operation_id": asked["operation_id"]})
+    assert cloud.vm(vm_id)["state"] == was
+    release()
+    cloud.until(lambda: cloud.sql("SELECT wanted FROM vm WHERE id = :v", v=vm_id) == now, "it is wanted so")
+    assert cloud.vm(vm_id)["state"] == now
+
+
 @pytest.mark.parametrize("view", ["stop", "destroy"])
 def test_silent_storage(cloud: MemoryCloud, view: str) -> None:
     """
