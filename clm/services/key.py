@@ -19,7 +19,16 @@ from clm.results.user import GeneratedSSHKey, SSHKey
 from clm.rules.ssh_key import PublicKey, parse_public_key
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.change import record_change
-from clm.store.key import count_keys, delete_key, find_name, get_key, get_key_named, insert_key, write_tags
+from clm.store.key import (
+    count_and_taken,
+    count_keys,
+    delete_key,
+    find_name,
+    get_key,
+    get_key_named,
+    insert_key,
+    write_tags,
+)
 from cm.rpc.errors import Conflict, LimitReached, NameTaken, ObjectNotFound, TooManyTags
 from cm.rpc.vocabulary import TAGS_MAX
 from cm.runtime.taken import refused_by
@@ -77,10 +86,21 @@ def add_text(caller: CloudCall, name: str, line: str, tags: Mapping[str, str]) -
 async def generate(caller: AsyncCloudCall, name: str, kind: str, tags: Mapping[str, str]) -> GeneratedSSHKey:
     """Make a pair. The answer is the key with ``private_key``, in OpenSSH's format and without a passphrase."""
     services = caller.services
+    # A refusal is to cost nobody a search.
+    await services.database.read(_refuse, caller.user_id, name, caller.policy.keys_max)
     # Searching for the primes of an RSA key takes up to a second: no work for a thread that holds a transaction.
     private, public = await services.threads.run("password", make_pair, kind, name, deadline_s=30.0)
     made = await services.database.transact(add, caller.user_id, name, public, caller.policy.keys_max, tags)
     return {**made, "private_key": private}
+
+
+def _refuse(session: Session, user_id: int, name: str, most: int) -> None:
+    """What ``add`` would refuse of any key."""
+    count, taken = count_and_taken(session, user_id, name)
+    if count >= most:
+        raise TooManyKeys(most)
+    if taken:
+        raise NameTaken("key", name)
 
 
 def make_pair(kind: str, comment: str) -> tuple[str, PublicKey]:

@@ -58,6 +58,15 @@ def count_keys(session: Session, user_id: int) -> int:
     return int(count.scalar_one())
 
 
+def count_and_taken(session: Session, user_id: int, name: str) -> tuple[int, bool]:
+    """How many the user has, and whether one of them is called so; both may change at once."""
+    found = session.execute(
+        text("SELECT count(*) AS there, bool_or(name = :name) AS taken FROM ssh_key WHERE user_id = :id"),
+        {"id": user_id, "name": name},
+    ).one()
+    return int(found.there), bool(found.taken)
+
+
 def insert_key(session: Session, user_id: int, name: str, key: PublicKey, tags: Mapping[str, str]) -> int:
     return int(
         session.execute(

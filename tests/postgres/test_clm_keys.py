@@ -96,6 +96,30 @@ def test_refused(bench: CloudBench) -> None:
     assert bench.call("user.key.get_list") == []
 
 
+def test_refused_early(bench: CloudBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused of any key costs no search for primes: a name that is taken, and one key too many."""
+    made: list[str] = []
+
+    def watched(kind: str, comment: str) -> Any:
+        made.append(comment)
+        return make_pair(kind, comment)
+
+    monkeypatch.setattr("clm.services.key.make_pair", watched)
+    bench.call("user.key.generate", ["home", "ed25519"])
+    with pytest.raises(NameTaken):
+        bench.call("user.key.generate", ["home", "rsa"])
+    for number in range(bench.manager.policy.keys_max - 1):
+        bench.sql(
+            "INSERT INTO ssh_key (user_id, name, kind, public_key, fingerprint, fingerprint_md5)"
+            " VALUES (:u, :n, 'ssh-ed25519', 'x', :n, 'x')",
+            u=bench.ids["ann"],
+            n=f"old {number}",
+        )
+    with pytest.raises(TooManyKeys):
+        bench.call("user.key.generate", ["another", "rsa"])
+    assert made == ["home"]
+
+
 def test_limit(bench: CloudBench) -> None:
     """Many at once do not get past the limit."""
     most = bench.manager.policy.keys_max
