@@ -10,14 +10,18 @@ they are, and after a refusal the caller's own, too.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import random
+import signal
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +45,7 @@ S3: Final = 0.25  # of all inputs
 TOGETHER: Final = 64  # inputs that are made ahead
 LATER: Final = frozenset({"Unavailable", "ServiceUnavailable", "SlowDown"})
 LATER_MAX: Final = 0.01  # of all inputs: more are no matter of a busy machine
+SEEDS: Final = 1000  # of one seed's lanes
 LOOKS: Final = 1000  # inputs, after which another's objects are looked at
 
 
@@ -317,16 +322,12 @@ def unhurried(federation: Federation) -> None:
         dispatcher._rate = ChangeRate(reactor.seconds, limits)
 
 
-def main() -> None:
-    told = "Send what nobody would send, and look at the answers."
-    parser = argparse.ArgumentParser(prog="bin/fuzz", description=told)
-    parser.add_argument("front", choices=["ec2"], help="EC2's port, which S3's requests come to, too")
-    parser.add_argument("--inputs", type=int, default=10_000, help="how many (default: 10,000)")
-    parser.add_argument("--seed", type=int, default=1, help="what they are made of (default: 1)")
-    looks = "of how many changes one is looked at, for what it left (default: 50)"
-    parser.add_argument("--look-each", type=float, default=50.0, help=looks)
-    parser.add_argument("--at-once", type=int, default=8, help="connections (default: 8)")
-    given = parser.parse_args()
+def alone(given: argparse.Namespace, say: Callable[[str], object]) -> Told:
+    """
+    One lane: a cloud of its own, and what is sent to it.
+
+    :raises Broken: what it found.
+    """
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wawel-fuzz-")))
         server = stack.enter_context(PrivatePostgres(base / "pg", durable=False))
@@ -340,16 +341,75 @@ def main() -> None:
         federation = stack.enter_context(federated(server, base, ("alpha",), listen=listen, clusters=patient))
         target = target_of(federation, port)
         unhurried(federation)
-        began = time.monotonic()
+        return fuzz(target, given.inputs, given.seed, given.look_each, say, at_once=given.at_once)
 
-        def say(text: str) -> None:
-            print(f"{text} in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
-        try:
-            done = fuzz(target, given.inputs, given.seed, given.look_each, say, at_once=given.at_once)
-        except Broken as broken:
-            sys.exit(f"of seed {given.seed}: {broken}")
+def lane_of(given: argparse.Namespace, number: int) -> list[str]:
+    """The command of one of several lanes; its inputs are of a seed of its own, by which it is run again alone."""
+    inputs = given.inputs // given.lanes + (number < given.inputs % given.lanes)
+    told = {"inputs": inputs, "seed": given.seed * SEEDS + number, "look-each": given.look_each,
+            "at-once": given.at_once, "lanes": 1}  # fmt: skip
+    options = [word for name, value in told.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "support.fuzz", given.front, "--as-lane", *options]
+
+
+def several(given: argparse.Namespace) -> Told:
+    """
+    Lanes in processes of their own: one interpreter has one processor, and waits where a look waits.
+
+    :raises Broken: what the first lane found that found something; the others are ended.
+    """
+    lanes = [subprocess.Popen(lane_of(given, number), stdout=subprocess.PIPE) for number in range(given.lanes)]
+    told = Told()
+    try:
+        with ThreadPoolExecutor(len(lanes)) as threads:
+            waiting = [threads.submit(lane.communicate) for lane in lanes]
+            for ended in as_completed(waiting):
+                lane = lanes[waiting.index(ended)]
+                if lane.returncode:
+                    for other in lanes:
+                        other.send_signal(signal.SIGINT)
+                    raise Broken("a lane found what it told above")
+                found = json.loads(ended.result()[0])
+                told.inputs += found["inputs"]
+                told.looked += found["looked"]
+                told.codes.update(found["codes"])
+    finally:
+        for lane in lanes:
+            if lane.poll() is None:
+                lane.send_signal(signal.SIGINT)
+            lane.wait()
+    return told
+
+
+def main() -> None:
+    about = "Send what nobody would send, and look at the answers."
+    parser = argparse.ArgumentParser(prog="bin/fuzz", description=about)
+    parser.add_argument("front", choices=["ec2"], help="EC2's port, which S3's requests come to, too")
+    parser.add_argument("--inputs", type=int, default=10_000, help="how many (default: 10,000)")
+    parser.add_argument("--seed", type=int, default=1, help="what they are made of (default: 1)")
+    looks = "of how many changes one is looked at, for what it left (default: 50)"
+    parser.add_argument("--look-each", type=float, default=50.0, help=looks)
+    parser.add_argument("--at-once", type=int, default=8, help="connections of each lane (default: 8)")
+    lanes = "clouds, each in processes of its own, that share the inputs out (default: two for each processor)"
+    parser.add_argument("--lanes", type=int, default=2 * len(os.sched_getaffinity(0)), help=lanes)
+    parser.add_argument("--as-lane", action="store_true", help=argparse.SUPPRESS)  # its end is read by a program
+    given = parser.parse_args()
+    given.lanes = max(1, min(given.lanes, given.inputs // LOOKS))
+    began = time.monotonic()
+
+    def say(text: str) -> None:
         seconds = time.monotonic() - began
+        print(f"seed {given.seed}: {text} in {seconds:.0f} s", file=sys.stderr, flush=True)
+
+    try:
+        done = alone(given, say) if given.lanes == 1 else several(given)
+    except Broken as broken:
+        sys.exit(f"of seed {given.seed}: {broken}")
+    if given.as_lane:
+        print(json.dumps({"inputs": done.inputs, "looked": done.looked, "codes": done.codes}))
+        return
+    seconds = time.monotonic() - began
     print(f"{done.inputs:,} inputs in {seconds:.0f} s, {done.looked:,} looks at what refused changes left; by answer:")
     for code, count in done.codes.most_common():
         print(f"{count:8,}  {code or 'done'}")
