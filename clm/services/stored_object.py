@@ -175,7 +175,7 @@ def drop(answer: Any) -> None:
 
 
 def _headers(told: Mapping[str, Any]) -> Headers:
-    return Headers({HEADER: [base64.b64encode(json.dumps(told).encode())]})
+    return Headers({HEADER: [base64.b64encode(json.dumps(told, ensure_ascii=False).encode())]})
 
 
 def _refusal(text: bytes, status: int) -> CloudError:

@@ -320,4 +320,4 @@ def _send_json(request: WireRequest, answer: Mapping[str, Any]) -> None:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, default=str).encode()
+    return json.dumps(value, default=str, ensure_ascii=False).encode()

@@ -16,6 +16,10 @@ KEPT: Final = (
     "content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
 )  # fmt: skip
 META: Final = "x-amz-meta-"
+# Of a key, as S3 has it, and of these headers, as clusters have it: what is longer has no room on the way to them.
+KEY_BYTES: Final = 1024
+KEPT_BYTES: Final = 4096
+_MARKS: Final = 6  # of each header
 # By which a query asks for what else S3 knows of buckets and objects.
 ELSE: Final = frozenset({
     "accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory",
@@ -49,17 +53,24 @@ class Wanted:
 
     @property
     def kept(self) -> dict[str, str]:
-        """What an object is told with."""
+        """
+        What an object is told with.
+
+        :raises S3Error: it is too much.
+        """
         found = {name: value for name, value in self.headers.items() if name in KEPT or name.startswith(META)}
         encodings = [each.strip() for each in found.pop("content-encoding", "").split(",")]
         left = ",".join(each for each in encodings if each and each != "aws-chunked")
-        return {**found, "content-encoding": left} if left else found
+        kept = {**found, "content-encoding": left} if left else found
+        if sum(len(name) + len(value.encode()) + _MARKS for name, value in kept.items()) > KEPT_BYTES:
+            raise S3Error("MetadataTooLarge", f"Headers that are kept have up to {KEPT_BYTES} bytes in all.")
+        return kept
 
 
 def read(asked: Asked, hosts: Sequence[str]) -> Wanted:
     """
     :param hosts: names, with their ports, below which buckets are hosts themselves.
-    :raises S3Error: a key is no text.
+    :raises S3Error: a key is no text, or too long.
     """
     headers: dict[str, str] = {}
     for raw, value in asked.headers:
@@ -72,6 +83,8 @@ def read(asked: Asked, hosts: Sequence[str]) -> Wanted:
         key = path[1:]
     else:
         bucket, _, key = path[1:].partition(b"/")
+    if len(key) > KEY_BYTES:
+        raise S3Error("KeyTooLongError", f"A key has up to {KEY_BYTES} bytes.")
     query: dict[str, str] = {}
     for name, text in as_text(asked.query):
         query.setdefault(name, text)
