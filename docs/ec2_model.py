@@ -25,21 +25,21 @@ ACTIONS: Final = tuple(
     """
     AllocateAddress AssociateAddress AttachVolume AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress
     CancelImportTask CopyImage CreateImage CreateKeyPair CreateLaunchTemplate CreateLaunchTemplateVersion
-    CreateSecurityGroup CreateSnapshot CreateSubnet CreateTags CreateVolume DeleteKeyPair
-    DeleteLaunchTemplate DeleteLaunchTemplateVersions DeleteSecurityGroup DeleteSnapshot DeleteSubnet DeleteTags
-    DeleteVolume DeregisterImage DescribeAccountAttributes DescribeAddresses DescribeAddressesAttribute
-    DescribeAvailabilityZones DescribeDhcpOptions DescribeImageAttribute DescribeImages DescribeImportImageTasks
-    DescribeInstanceAttribute DescribeInstanceCreditSpecifications DescribeInstanceStatus
+    CreatePlacementGroup CreateSecurityGroup CreateSnapshot CreateSubnet CreateTags CreateVolume DeleteKeyPair
+    DeleteLaunchTemplate DeleteLaunchTemplateVersions DeletePlacementGroup DeleteSecurityGroup DeleteSnapshot
+    DeleteSubnet DeleteTags DeleteVolume DeregisterImage DescribeAccountAttributes DescribeAddresses
+    DescribeAddressesAttribute DescribeAvailabilityZones DescribeDhcpOptions DescribeImageAttribute DescribeImages
+    DescribeImportImageTasks DescribeInstanceAttribute DescribeInstanceCreditSpecifications DescribeInstanceStatus
     DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeInternetGateways DescribeKeyPairs
     DescribeLaunchTemplateVersions DescribeLaunchTemplates DescribeNetworkAcls DescribeNetworkInterfaces
-    DescribeRegions DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups DescribeSnapshots
-    DescribeSubnets DescribeTags DescribeVolumeAttribute DescribeVolumeStatus DescribeVolumes
+    DescribePlacementGroups DescribeRegions DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups
+    DescribeSnapshots DescribeSubnets DescribeTags DescribeVolumeAttribute DescribeVolumeStatus DescribeVolumes
     DescribeVolumesModifications DescribeVpcAttribute DescribeVpcs DetachVolume DisassociateAddress GetConsoleOutput
     GetConsoleScreenshot GetPasswordData ImportImage ImportKeyPair ModifyImageAttribute ModifyInstanceAttribute
-    ModifyInstanceMetadataOptions ModifyLaunchTemplate ModifySecurityGroupRules ModifySubnetAttribute ModifyVolume
-    ModifyVolumeAttribute MonitorInstances RebootInstances RegisterImage ReleaseAddress ResetImageAttribute
-    RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances StartInstances StopInstances
-    TerminateInstances UnmonitorInstances UpdateSecurityGroupRuleDescriptionsEgress
+    ModifyInstanceMetadataOptions ModifyInstancePlacement ModifyLaunchTemplate ModifySecurityGroupRules
+    ModifySubnetAttribute ModifyVolume ModifyVolumeAttribute MonitorInstances RebootInstances RegisterImage
+    ReleaseAddress ResetImageAttribute RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances
+    StartInstances StopInstances TerminateInstances UnmonitorInstances UpdateSecurityGroupRuleDescriptionsEgress
     UpdateSecurityGroupRuleDescriptionsIngress
     """.split()
 )

@@ -49,6 +49,8 @@ DHCP_OPTIONS: Final = Kind("dopt", "InvalidDhcpOptionID")
 RULE: Final = Kind("sgr", "InvalidSecurityGroupRuleId")
 TEMPLATE: Final = Kind("lt", "InvalidLaunchTemplateId")
 IMPORT: Final = Kind("import-ami", "InvalidConversionTaskId")
+PLACEMENT_GROUP: Final = Kind("pg", "InvalidPlacementGroupId")
+UNKNOWN_PLACEMENT_GROUP: Final = "InvalidPlacementGroup.Unknown"  # of one that is named
 ADDRESS: Final = Kind("eipalloc", "InvalidAllocationID")
 ASSOCIATION: Final = Kind("eipassoc", "InvalidAssociationID")
 

@@ -39,6 +39,7 @@ _MISSING: Final = {
     "security_group": ids.GROUP.missing,
     "network": ids.SUBNET.missing,
     "public_address": ids.ADDRESS.missing,
+    "affinity_group": ids.UNKNOWN_PLACEMENT_GROUP,
     "key": ids.KEY.missing,
     "ssh_key": ids.KEY.missing,
 }
@@ -48,6 +49,7 @@ _TAKEN: Final = {"key": "InvalidKeyPair.Duplicate", "ssh_key": "InvalidKeyPair.D
 _QUOTAS: Final = {
     "networks": "SubnetLimitExceeded",
     "public_addresses": "AddressLimitExceeded",
+    "affinity groups": "ResourceLimitExceeded",
     "security groups": "SecurityGroupLimitExceeded",
     "rules of a security group": "RulesPerSecurityGroupLimitExceeded",
     "security groups of a NIC": "SecurityGroupsPerInterfaceLimitExceeded",

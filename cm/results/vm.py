@@ -167,6 +167,13 @@ class ImdsOptions(TypedDict):
     tags: Annotated[bool, Meta(examples=[False], description="Whether it is told the VM's tags.")]
 
 
+class AffinityGroupOfVM(TypedDict):
+    """An affinity group that a VM is in."""
+
+    uuid: Uuid
+    name: Named
+
+
 class WholeVM(VM):
     """A VM with all that belongs to it."""
 
@@ -175,6 +182,7 @@ class WholeVM(VM):
     nics: Annotated[list[WholeNic], Meta(description="By number.")]
     disks: Annotated[list[WholeDisk], Meta(description="Those of its own account, the root disk first.")]
     imds: ImdsOptions
+    affinity_group: Annotated[AffinityGroupOfVM | None, Meta(description="null: it is in none.")]
     tags: TagMap
 
 

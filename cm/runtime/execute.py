@@ -36,8 +36,8 @@ UNTOLD = frozenset(
 )
 
 
-# Where URLs carry tokens: signed ones, above all.
-_QUERY: Final = re.compile(r"[?#].*", re.DOTALL)
+# Where URLs carry tokens: signed ones, above all, and downloads of other managers of ours.
+_QUERY: Final = re.compile(r"(?:([?#])|(?<=/downloads/)).*", re.DOTALL)
 
 
 class HasSecret(Protocol):
@@ -242,7 +242,7 @@ VALUES (:account_id, :login, :method, :call_id, :request_id, :remote, CAST(:argu
 def write_audit(session: Session, method: str, call: Call, arguments: Mapping[str, Any]) -> None:
     """One row per accepted changing call, in its own transaction."""
     kept = {
-        name: _QUERY.sub("?...", value) if name in ("url", "sums") and isinstance(value, str) else value
+        name: _QUERY.sub(r"\1...", value, count=1) if name in ("url", "sums") and isinstance(value, str) else value
         for name, value in arguments.items()
         if name not in UNTOLD and not isinstance(value, Secret)
     }

@@ -15,10 +15,11 @@ from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.context import ClusterCall
 from cm.services.storage import refuse_new
 from cm.store.change import record_change
-from cm.store.image import insert_image
+from cm.store.image import insert_image, update_image
 from cm.store.operation import open_operation
 from cm.store.storage import get_storage
 
+_IMDS: Final = frozenset({"imds_tokens", "imds_hop_limit", "imds_enabled"})
 _HEX: Final = re.compile(r"[0-9a-f]+\Z")
 DEFAULTS: Final[Mapping[str, Any]] = {
     "platform": "linux",
@@ -48,7 +49,10 @@ def make_image(caller: ClusterCall, storage_id: int, values: dict[str, Any], sta
     refuse_new(get_storage(session, storage_id, lock=True))
     told = {key: value for key, value in values.items() if value is not None}
     row = {**DEFAULTS, **told, "account_id": caller.account_id, "storage_id": storage_id, "format": DiskFormat.RAW}
+    imds = {name: row.pop(name) for name in _IMDS & row.keys()}
     image_id = insert_image(session, {**row, "state": state})
+    if imds:
+        update_image(session, image_id, imds)
     record_change(session, "image", image_id, caller.account_id, "enter")
     return image_id
 

@@ -49,6 +49,8 @@ _MORE: Final = f"""json_build_object(
           FROM attachment t JOIN disk k ON k.id = t.disk_id
          WHERE t.vm_id = v.id AND NOT t.cdrom AND k.account_id = v.account_id AND k.trashed_at IS NULL), '[]'),
     'imds', {IMDS},
+    'affinity_group', (SELECT json_build_object('uuid', f.uuid, 'name', f.name) FROM affinity_group f
+                        WHERE f.id = v.affinity_group_id),
     'tags', coalesce((SELECT json_object_agg(g.key, g.value) FROM object_tag g
                        WHERE g.kind = 'vm' AND g.object_id = v.id AND v.closed_at IS NULL), '{{}}'))::text"""
 _FROM: Final = "JOIN image i ON i.id = v.image_id JOIN template p ON p.id = v.template_id"

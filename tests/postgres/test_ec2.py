@@ -448,7 +448,7 @@ def test_attributes(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> 
     modify = ann.modify_instance_attribute
     before = ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"]
     assert code(modify, InstanceId=vm, Groups=[group], DryRun=True) == "DryRunOperation 412"
-    assert code(modify, InstanceId=vm, Groups=[group], InstanceType={"Value": "t9.huge"}) == "UnsupportedOperation 400"
+    assert code(modify, InstanceId=vm, Groups=[group], InstanceType={"Value": "t9.huge"}) == "InvalidParameterValue 400"
     assert ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"] == before
     modify(InstanceId=vm, Groups=[group])
     (shown,) = ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"]
@@ -458,7 +458,7 @@ def test_attributes(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> 
     modify(InstanceId=vm, UserData={"Value": given})
     modify(InstanceId=vm, InstanceInitiatedShutdownBehavior={"Value": "terminate"})
     for refused in (
-        {"InstanceType": {"Value": "t9.huge"}, "DisableApiTermination": {"Value": True}},
+        {"EbsOptimized": {"Value": True}, "DisableApiTermination": {"Value": True}},
         {"UserData": {"Value": b"other"}},
         {"SourceDestCheck": {"Value": False}},
     ):

@@ -69,7 +69,7 @@ def test_images(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None
     assert code(bob.modify_image_attribute, ImageId=made, Description={"Value": "x"}) == "UnauthorizedOperation 403"
     copied = bob.copy_image(Name="mine", SourceImageId=made, SourceRegion="alpha", CopyImageTags=True)["ImageId"]
     bob.get_waiter("image_available").wait(ImageIds=[copied], **WAIT)
-    assert code(bob.copy_image, Name="any", SourceImageId=made, SourceRegion="beta") == "UnsupportedOperation 400"
+    assert code(bob.copy_image, Name="any", SourceImageId=made, SourceRegion="beta") == "InvalidParameterValue 400"
     assert bob.describe_images(ImageIds=[copied])["Images"][0]["Description"] == "as it was"
     assert code(share, ImdsSupport={"Value": "v1.0"}) == "InvalidParameterValue 400"
     share(ImdsSupport={"Value": "v2.0"})
@@ -164,6 +164,88 @@ def test_imports(ann: Any, bob: Any, files: str) -> None:
     until(over)
     ann.deregister_image(ImageId=made)
     until(lambda: made not in ids(ann.describe_images()))
+
+
+def test_size(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
+    """A stopped instance gets another type, as all fronts tell; one that runs keeps its own, with all that it has."""
+    admin = partial(site.cloud.call, account="admin")
+    admin("admin.template.add", {"name": "larger", "cpu": 2, "memory_mib": 512, "ec2name": "m9.larger"})
+    vm = ann.run_instances(**made_of)["Instances"][0]["InstanceId"]
+    ann.get_waiter("instance_running").wait(InstanceIds=[vm], **WAIT)
+    modify = partial(ann.modify_instance_attribute, InstanceId=vm)
+    larger = {"InstanceType": {"Value": "m9.larger"}}
+    assert code(modify, **larger, DisableApiTermination={"Value": True}) == "IncorrectInstanceState 400"
+    guarded = ann.describe_instance_attribute(InstanceId=vm, Attribute="disableApiTermination")
+    assert guarded["DisableApiTermination"] == {"Value": False}
+    modify(InstanceType={"Value": made_of["InstanceType"]})
+    ann.stop_instances(InstanceIds=[vm], Force=True)
+    ann.get_waiter("instance_stopped").wait(InstanceIds=[vm], **WAIT)
+    assert code(modify, InstanceType={"Value": "t9.huge"}) == "InvalidParameterValue 400"
+    assert code(bob.modify_instance_attribute, InstanceId=vm, **larger) == "InvalidInstanceID.NotFound 400"
+    assert code(modify, **larger, DryRun=True) == "DryRunOperation 412"
+    assert instances(ann, InstanceIds=[vm])[0]["InstanceType"] == made_of["InstanceType"]
+    modify(**larger)
+    modify(Attribute="instanceType", Value="larger")  # its own name: it has it already
+    told = ann.describe_instance_attribute(InstanceId=vm, Attribute="instanceType")["InstanceType"]
+    assert told == {"Value": "m9.larger"} == {"Value": instances(ann, InstanceIds=[vm])[0]["InstanceType"]}
+    ours = next(each for each in site.federation.call("user.vm.get_list", {"cluster": "alpha"})
+                if vm == "i-" + each["uuid"].replace("-", "")[:17])  # fmt: skip
+    assert (ours["cpu"], ours["memory_mib"]) == (2, 512)
+    ann.start_instances(InstanceIds=[vm])
+    ann.get_waiter("instance_running").wait(InstanceIds=[vm], **WAIT)
+    ann.terminate_instances(InstanceIds=[vm])
+    ann.get_waiter("instance_terminated").wait(InstanceIds=[vm], **WAIT)
+
+
+def test_placement_groups(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
+    """Groups by strategy, which are affinity groups; an instance in one, in another, in none; what there is none of."""
+    create = ann.create_placement_group
+    made = create(GroupName="apart", Strategy="spread", SpreadLevel="host")["PlacementGroup"]
+    assert (made["Strategy"], made["State"], made["SpreadLevel"]) == ("spread", "available", "host")
+    near = create(GroupName="near", Strategy="cluster")["PlacementGroup"]
+    ours = {each["name"]: (each["affinity"], each["strict"])
+            for each in site.federation.call("user.affinity_group.get_list", {"cluster": "alpha"})}  # fmt: skip
+    assert ours == {"apart": ("apart", True), "near": ("together", False)}
+    for wrong, refused in (
+        ({"GroupName": "near", "Strategy": "cluster"}, "InvalidPlacementGroup.Duplicate"),
+        ({"GroupName": "x", "Strategy": "partition"}, "UnsupportedOperation"),
+        ({"GroupName": "x", "Strategy": "moon"}, "InvalidParameterValue"),
+        ({"GroupName": "x", "Strategy": "spread", "SpreadLevel": "rack"}, "UnsupportedOperation"),
+        ({"GroupName": "x", "Strategy": "cluster", "SpreadLevel": "host"}, "InvalidParameterCombination"),
+        ({"Strategy": "cluster"}, "MissingParameter"),
+        ({"GroupName": "x", "Strategy": "cluster", "TagSpecifications": spec("placement-group", a="b")},
+         "UnsupportedOperation"),
+    ):  # fmt: skip
+        assert code(create, **wrong) == f"{refused} 400", wrong
+    assert code(create, GroupName="dry", Strategy="cluster", DryRun=True) == "DryRunOperation 412"
+    found = ann.describe_placement_groups(Filters=[{"Name": "strategy", "Values": ["spr*"]}])["PlacementGroups"]
+    assert found == [made] == ann.describe_placement_groups(GroupIds=[made["GroupId"]])["PlacementGroups"]
+    assert ann.describe_placement_groups(GroupNames=["near"])["PlacementGroups"] == [near]
+    assert bob.describe_placement_groups()["PlacementGroups"] == []
+    assert code(bob.describe_placement_groups, GroupNames=["near"]) == "InvalidPlacementGroup.Unknown 400"
+    assert code(bob.describe_placement_groups, GroupIds=[near["GroupId"]]) == "InvalidPlacementGroupId.NotFound 400"
+    assert code(bob.delete_placement_group, GroupName="near") == "InvalidPlacementGroup.Unknown 400"
+    assert code(bob.run_instances, **made_of, Placement={"GroupName": "near"}) == "InvalidPlacementGroup.Unknown 400"
+    vm = ann.run_instances(**made_of, Placement={"GroupName": "near"})["Instances"][0]
+    assert (vm["Placement"]["GroupName"], vm["Placement"]["GroupId"]) == ("near", near["GroupId"])
+    vm_id = vm["InstanceId"]
+    by = [{"Name": "placement-group-name", "Values": ["near"]}]
+    assert [each["InstanceId"] for each in instances(ann, Filters=by)] == [vm_id]
+    assert code(ann.delete_placement_group, GroupName="near") == "InvalidPlacementGroup.InUse 400"
+    ann.get_waiter("instance_running").wait(InstanceIds=[vm_id], **WAIT)
+    place = partial(ann.modify_instance_placement, InstanceId=vm_id)
+    assert code(place) == "MissingParameter 400"
+    assert code(place, GroupName="none") == "InvalidPlacementGroup.Unknown 400"
+    assert code(bob.modify_instance_placement, InstanceId=vm_id, GroupName="") == "InvalidInstanceID.NotFound 400"
+    assert place(GroupId=made["GroupId"])["Return"]
+    assert instances(ann, InstanceIds=[vm_id])[0]["Placement"]["GroupName"] == "apart"
+    place(GroupName="")
+    assert instances(ann, InstanceIds=[vm_id])[0]["Placement"]["GroupName"] == ""
+    for name in ("near", "apart"):
+        ann.delete_placement_group(GroupName=name)
+    assert ann.describe_placement_groups()["PlacementGroups"] == []
+    ann.terminate_instances(InstanceIds=[vm_id])
+    ann.get_waiter("instance_terminated").wait(InstanceIds=[vm_id], **WAIT)
 
 
 def test_rules(ann: Any, bob: Any) -> None:

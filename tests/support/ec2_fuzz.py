@@ -38,7 +38,7 @@ _NAMES: Final = (
 _FILTERS: Final = ("tag:x", "tag-key", "vpc-id", "instance-id", "group-id", "name", "moon", "", "tag:", "*")
 _PREFIXES: Final = {
     "LaunchTemplate": "lt-", "SecurityGroupRule": "sgr-", "ImportTask": "import-ami-", "NetworkAcl": "acl-",
-    "DhcpOptions": "dopt-",
+    "DhcpOptions": "dopt-", "PlacementGroup": "pg-",
     "NetworkInterface": "eni-", "Instance": "i-", "Volume": "vol-", "Snapshot": "snap-", "KeyPair": "key-",
     "Group": "sg-", "Subnet": "subnet-", "Image": "ami-", "Vpc": "vpc-", "Allocation": "eipalloc-", "Resource": "",
     "KeyName": "of-",

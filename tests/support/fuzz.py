@@ -193,10 +193,14 @@ _STATE: Final = (
     "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT concat_ws(':', {columns}) AS t FROM {table} o WHERE {where}) x"
 )
 _TABLES: Final = {
-    "vm": ("'vm', id, name, wanted, on_poweroff, guarded", "account_id = :a AND closed_at IS NULL"),
+    "vm": (
+        "'vm', id, name, wanted, on_poweroff, guarded, template_id, affinity_group_id",
+        "account_id = :a AND closed_at IS NULL",
+    ),
     "disk": ("'disk', id, name, description, trashed_at", "account_id = :a"),
     "security_group": ("'group', id, name, description", "account_id = :a AND deleted_at IS NULL"),
     "security_rule": ("'rule', id", "group_id IN (SELECT id FROM security_group WHERE account_id = :a)"),
+    "affinity_group": ("'placement', id, name, affinity, strict", "account_id = :a AND deleted_at IS NULL"),
     "network": ("'network', id, name", "account_id = :a AND deleted_at IS NULL"),
     "image": ("'image', id, name, description, access", "account_id = :a AND deleted_at IS NULL AND kind = 'system'"),
     "acl": (
@@ -264,6 +268,7 @@ def ids_of(client: Any) -> list[str]:
     found += [each["SubnetId"] for each in client.describe_subnets()["Subnets"]]
     found += [each["KeyPairId"] for each in client.describe_key_pairs()["KeyPairs"]]
     found += [each["SecurityGroupRuleId"] for each in client.describe_security_group_rules()["SecurityGroupRules"]]
+    found += [each["GroupId"] for each in client.describe_placement_groups()["PlacementGroups"]]
     found += [each["LaunchTemplateId"] for each in client.describe_launch_templates()["LaunchTemplates"]]
     return found
 
@@ -276,6 +281,7 @@ def furnished(client: Any, name: str) -> None:
         return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}, *tags]}]
 
     client.create_key_pair(KeyName=name, KeyType="ed25519")
+    client.create_placement_group(GroupName=name, Strategy="cluster")
     client.create_security_group(GroupName=name, Description=name, TagSpecifications=spec("security-group"))
     image = client.describe_images()["Images"][0]["ImageId"]
     client.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"ImageId": image},
@@ -368,7 +374,7 @@ def several(given: argparse.Namespace) -> Told:
                 lane = lanes[waiting.index(ended)]
                 if lane.returncode:
                     for other in lanes:
-                        other.send_signal(signal.SIGINT)
+                        other.terminate()
                     raise Broken("a lane found what it told above")
                 found = json.loads(ended.result()[0])
                 told.inputs += found["inputs"]
@@ -377,7 +383,7 @@ def several(given: argparse.Namespace) -> Told:
     finally:
         for lane in lanes:
             if lane.poll() is None:
-                lane.send_signal(signal.SIGINT)
+                lane.terminate()
             lane.wait()
     return told
 
@@ -397,6 +403,8 @@ def main() -> None:
     given = parser.parse_args()
     given.lanes = max(1, min(given.lanes, given.inputs // LOOKS))
     began = time.monotonic()
+    # What a lane began ends with it, however it was begun itself.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("it was ended"))
 
     def say(text: str) -> None:
         seconds = time.monotonic() - began

@@ -21,6 +21,7 @@ from clm.ec2.actions import (
     launch,
     launch_template,
     option,
+    placement_group,
     power,
     region,
     rule,
@@ -38,7 +39,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     name: handler
     for module in (
         region, catalogue, image, image_attribute, key, instance, launch, launch_template, power, option, group, rule,
-        address, attribute, volume, volume_attribute, vpc, subnet, card, tag,
+        address, attribute, volume, volume_attribute, vpc, subnet, card, placement_group, tag,
     )  # fmt: skip
     for name, handler in module.HANDLERS.items()
 }

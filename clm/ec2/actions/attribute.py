@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from clm.ec2 import ids
+from clm.ec2.actions.catalogue import find_type, type_name
 from clm.ec2.actions.group import group_id, groups
 from clm.ec2.actions.instance import find, groups_of_vm, instance
 from clm.ec2.actions.launch import ON_SHUTDOWN
@@ -108,20 +109,26 @@ def _told_user_data(text: str, encoding: str) -> str:
 
 async def modify_instance_attribute(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """
-    Security groups, ``disableApiTermination`` and ``instanceInitiatedShutdownBehavior`` can be changed. Each of the
-    others can be set to what it is, and is an ``UnsupportedOperation`` otherwise: nothing is changed then.
+    Security groups, ``disableApiTermination``, ``instanceInitiatedShutdownBehavior`` and, of a stopped instance,
+    ``instanceType`` can be changed. Each of the others can be set to what it is, and is an ``UnsupportedOperation``
+    otherwise: nothing is changed then.
     """
     wanted = _wanted(params)
     (vm,) = await find(context, [params["InstanceId"]])
     chosen = wanted.pop("Groups", None)
     policy = _policy(wanted)
+    size = await _size(context, vm, wanted.pop("InstanceType", None))
     for member, value in wanted.items():
         if value != await _value(context, vm, member):
             raise EC2Error("UnsupportedOperation", f"{member} of an instance cannot be changed here.")
+    there: list[Any] = []
     if chosen is not None:
         if not chosen:
             raise bad_value("GroupId", "an instance needs at least one group")
         there = ids.pick(ids.GROUP, chosen, await groups(context), group_id)
+    if size is not None:  # before the others: it is refused most
+        await context.change("user.vm.resize", vm_id=vm["vm_id"], template_id=size)
+    if there:
         await context.change(
             "user.security_group.assign", vm_id=vm["vm_id"],
             security_group_ids=[each["security_group_id"] for each in there],
@@ -129,6 +136,18 @@ async def modify_instance_attribute(context: Context, params: dict[str, Any]) ->
     if policy:
         await context.change("user.vm.set_policy", vm_id=vm["vm_id"], **policy)
     return {}
+
+
+async def _size(context: Context, vm: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> int | None:
+    """
+    The template that is to be an instance's; None: it has it.
+
+    :raises EC2Error: there is none of this name.
+    """
+    if wanted is None or wanted.get("Value") == vm["type"]:
+        return None
+    found = await find_type(context, str(wanted.get("Value", "")))
+    return None if type_name(found) == vm["type"] else int(found["template_id"])
 
 
 def _policy(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -113,20 +113,27 @@ async def deregister_image(context: Context, params: dict[str, Any]) -> dict[str
 
 
 async def copy_image(context: Context, params: dict[str, Any]) -> dict[str, Any]:
-    """Within a region: a copy of the caller's own, which stays when that one goes."""
+    """A copy of the caller's own, within a region or from another, which stays when that one goes."""
     only(params, "Name", "Description", "SourceImageId", "SourceRegion", "ClientToken", "CopyImageTags",
          "TagSpecifications")  # fmt: skip
-    if params["SourceRegion"] != context.region:
-        told = "Images are not copied between regions here; ImportImage fetches one by its URL."
-        raise EC2Error("UnsupportedOperation", told)
+    if params["SourceRegion"] not in {each.name for each in context.clusters}:
+        raise bad_value("SourceRegion", "there is no such region")
+    source = replace(context, region=params["SourceRegion"])
     (tags,) = wanted_tags(params.get("TagSpecifications"), IMAGES)
-    image = await find_image(context, params["SourceImageId"])
+    image = await find_image(source, params["SourceImageId"])
     if params.get("CopyImageTags"):
-        tags = replace(tags, tags={**(await tags_of_all(context, IMAGES)).of(image), **tags.tags})
-    asked = {"image_id": image["image_id"], "name": params["Name"]}
+        tags = replace(tags, tags={**(await tags_of_all(source, IMAGES)).of(image), **tags.tags})
+    asked = {"name": params["Name"]}
     if params.get("Description"):
         asked["description"] = params["Description"]
-    made = await context.change("user.system_image.copy", token=params.get("ClientToken") or None, **asked)
+    token = params.get("ClientToken") or None
+    if source.region == context.region:
+        made = await context.change("user.system_image.copy", token=token, image_id=image["image_id"], **asked)
+    else:
+        made = await context.change(
+            "user.system_image.copy_to_cluster", token=token, cloud=True, uuid=image["uuid"], target=context.region,
+            **asked,
+        )  # fmt: skip
     return await _made(context, made, tags)
 
 

@@ -117,6 +117,7 @@ def _filters(context: Context) -> dict[str, Values]:
         "virtualization-type": lambda vm: ["hvm"],
         "hypervisor": lambda vm: ["xen"],
         "tenancy": lambda vm: ["default"],
+        "placement-group-name": lambda vm: [_group(vm)["GroupName"]],
         "instance-lifecycle": lambda vm: [],
         "block-device-mapping.volume-id": lambda vm: [ids.id_of(ids.VOLUME, disk["uuid"]) for disk in vm["disks"]],
         "block-device-mapping.device-name": lambda vm: [f"/dev/{disk['device']}" for disk in vm["disks"]],
@@ -150,6 +151,14 @@ def _subnet(vm: VM) -> str | None:
 def groups_of_vm(vm: VM) -> list[dict[str, str]]:
     """Of its first card, as EC2 has it."""
     return next((groups_of(card) for card in vm["nics"]), [])
+
+
+def _group(vm: VM) -> dict[str, str]:
+    """Its placement group; an empty name: none."""
+    found = vm.get("affinity_group")
+    if not found:
+        return {"GroupName": ""}
+    return {"GroupName": found["name"], "GroupId": ids.id_of(ids.PLACEMENT_GROUP, found["uuid"])}
 
 
 def _tags(vm: VM) -> dict[str, str]:
@@ -248,7 +257,7 @@ def instance(context: Context, vm: VM) -> dict[str, Any]:
         "StateTransitionReason": "",
         "StateReason": {"Code": "Server.InternalError", "Message": vm["error"]} if vm["error"] else None,
         "LaunchTime": _launched(vm),
-        "Placement": {"AvailabilityZone": context.zone, "GroupName": "", "Tenancy": "default"},
+        "Placement": {"AvailabilityZone": context.zone, "Tenancy": "default", **_group(vm)},
         "Monitoring": {"State": "disabled"},
         "MetadataOptions": metadata_options(vm["imds"]),
         "PrivateIpAddress": address,

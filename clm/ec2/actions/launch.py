@@ -14,6 +14,7 @@ from clm.ec2.actions.group import wanted_groups
 from clm.ec2.actions.instance import made_of, reservations, tell
 from clm.ec2.actions.launch_template import HOLDS, with_template
 from clm.ec2.actions.metadata_option import wanted_options
+from clm.ec2.actions.placement_group import names_group, wanted_group
 from clm.ec2.actions.vpc import wanted_networks
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
@@ -67,6 +68,9 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
         asked["on_poweroff"] = ON_SHUTDOWN[params["InstanceInitiatedShutdownBehavior"]]
     if params.get("DisableApiTermination"):
         asked["guarded"] = True
+    placement = params.get("Placement") or {}
+    if names_group(placement):
+        asked["affinity_group_id"] = (await wanted_group(context, placement))["affinity_group_id"]
     groups = await wanted_groups(context, placed)
     if groups:
         asked["security_group_ids"] = groups
@@ -103,7 +107,7 @@ def _placed(params: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _check_rest(context: Context, params: Mapping[str, Any]) -> None:
     """:raises EC2Error: something is asked for in a way that is not done here."""
-    only(params.get("Placement") or {}, "AvailabilityZone", "Tenancy")
+    only(params.get("Placement") or {}, "AvailabilityZone", "Tenancy", "GroupName", "GroupId")
     placement = params.get("Placement") or {}
     if placement.get("AvailabilityZone", context.zone) != context.zone:
         raise EC2Error("InvalidParameterValue", f"The region {context.region} has the zone {context.zone} alone.")

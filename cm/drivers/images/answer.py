@@ -26,6 +26,7 @@ _LATER: Final = (408, 425, 429)
 # say text/plain or octet-stream of them; there the content decides.
 _PAGES: Final = frozenset(("text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"))
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~/-]{1,60}\Z")
+_TICKET: Final = re.compile(r"(?<=/downloads/).*", re.DOTALL)  # of a manager of ours
 _HINTS: Final = {
     401: "it wants a login, and imports have none",
     407: "it wants a login, and imports have none",
@@ -99,9 +100,10 @@ def located(url: str, location: str | None, host: str) -> str:
 
 
 def told_to_administrators(url: str, address: str) -> str:
-    """A URL for logs and administrators: without credentials, query and fragment."""
+    """A URL for logs and administrators: without credentials, query and fragment, and what a download's is good by."""
     parts = urlsplit(url)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path[:300]}"
+    path = _TICKET.sub("...", parts.path[:300], count=1)
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
     return f"(GET {shown}{'?...' if parts.query else ''} at {address})"
 
 

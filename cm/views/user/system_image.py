@@ -72,6 +72,9 @@ def import_url(
     family: service.MaybeFamily | None = None,
     family_version: service.FamilyVersion | None = None,
     storage_id: Id | None = None,
+    imds_tokens: MetadataTokens | None = None,
+    imds_hop_limit: service.HopLimit | None = None,
+    imds_enabled: bool | None = None,
 ) -> ImageWork:
     """
     Import a system image from a URL, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX),
@@ -86,6 +89,7 @@ def import_url(
     :param sums: a file of checksums, such as "SHA256SUMS", by its name beside the image or by its URL; it must tell
         the image's.
     :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
+    :param imds_tokens: as of ``edit``, and so are ``imds_hop_limit`` and ``imds_enabled``.
     :return: the image to be and the operation, which tells the progress; it can be given up (``user.operation``).
     """
     facts = service.facts(
@@ -93,7 +97,8 @@ def import_url(
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
-    values = {**kept, **devices, **facts}
+    imds = {"imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit, "imds_enabled": imds_enabled}
+    values = {**kept, **devices, **facts, **imds}
     return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values, storage_id)
 
 

@@ -10,6 +10,7 @@ export type AdminOperation = { admin_text: string; attempts: number; created: st
 export type Administrator = { email: string; first_name: string; last_name: string; login: string; since: string; user_id: number };
 export type Affinity = "apart" | "together";
 export type AffinityGroup = { affinity: Affinity; affinity_group_id: number; created: string; name: string; strict: boolean; user_id: number; uuid: string; version: number; vm_ids: number[] };
+export type AffinityGroupOfVM = { name: string; uuid: string };
 export type ApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; name: string; scope: string[]; used: string | null };
 export type AppliedDrift = { drift_id: number; message?: string; operation_id?: number; status: string };
 export type AppliedUsers = { applied: number; stale: string[] };
@@ -90,6 +91,7 @@ export type Image = { access: ImageAccess; account_number: string; agent: boolea
 export type ImageAccess = "private" | "public";
 export type ImageFilter = "group" | "private" | "public";
 export type ImageKind = "iso" | "storage" | "system";
+export type ImageOfCluster = { cluster: string; image_id: number; operation_id: number };
 export type ImageOfVM = { architecture: string; uuid: string };
 export type ImageOffers = { fields?: Record<string, unknown>; image_id: number; message?: string; operations?: Offer[]; status: string };
 export type ImageState = "adding" | "deleted" | "failed" | "ok" | "trashed" | "uploading";
@@ -253,7 +255,7 @@ export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped" | 
 export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_networks: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
 export type WholeDisk = { arriving: boolean; created: string; delete_with_vm: boolean; device: string; disk_id: number; leaving: boolean; uuid: string };
 export type WholeNic = { addresses: string[]; arriving: boolean; groups: GroupOfNic[]; leaving: boolean; mac: string; network_id: number; nic: number; nic_id: number; public: string | null; spoofing: boolean; subnet: string | null; uuid: string };
-export type WholeVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; disks: WholeDisk[]; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image: ImageOfVM | null; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; nics: WholeNic[]; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; tags: Record<string, string>; template_id: number; template_name: string; type: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
+export type WholeVM = { affinity_group: AffinityGroupOfVM | null; cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; disks: WholeDisk[]; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image: ImageOfVM | null; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; nics: WholeNic[]; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; tags: Record<string, string>; template_id: number; template_name: string; type: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 
 export interface Methods {
   /** Who has which level on an object of these kinds, its own account first. */
@@ -2596,6 +2598,12 @@ export interface Methods {
     result: DiskCopyWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storages_apart" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Copy an image that the caller can use to another cluster, as their own, private; it stays when that one goes. */
+  "user.system_image.copy_to_cluster": {
+    params: { uuid: string; target: number | string; name: string; description?: string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ImageOfCluster;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
   /** Give out an address that a system image's file can be read at for a while, with ranges: as it lies on the storage, in the format that the image tells. */
   "user.system_image.create_download": {
     params: { image_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2640,7 +2648,7 @@ export interface Methods {
   };
   /** Import a system image from a URL, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as it is or packed by gzip, bzip2, xz, zstd or in a zip archive. */
   "user.system_image.import_url": {
-    params: { name: string; description: string; url: string; format?: SourceFormat | null; platform?: string; disk_controller?: DiskBus; network_device?: NicModel; video_device?: VideoModel; sha256?: string | null; sha512?: string | null; sums?: string | null; system?: string | null; architecture?: Architecture | null; least_memory_mib?: number | null; least_disk_bytes?: number | null; default_user?: string | null; agent?: boolean | null; family?: string | null; family_version?: string | null; storage_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description: string; url: string; format?: SourceFormat | null; platform?: string; disk_controller?: DiskBus; network_device?: NicModel; video_device?: VideoModel; sha256?: string | null; sha512?: string | null; sums?: string | null; system?: string | null; architecture?: Architecture | null; least_memory_mib?: number | null; least_disk_bytes?: number | null; default_user?: string | null; agent?: boolean | null; family?: string | null; family_version?: string | null; storage_id?: number | string | null; imds_tokens?: MetadataTokens | null; imds_hop_limit?: number | null; imds_enabled?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: ImageWork;
     errors: "incident" | "address_refused" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
