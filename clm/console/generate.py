@@ -28,6 +28,8 @@ _OTHER_NAMES: Final = {
     **dict.fromkeys(("security_group_id", "security_group_ids", "remote_group_id"), "security-group"),
     **dict.fromkeys(("public_address_id", "public_ip_id"), "public-address"),
     **dict.fromkeys(("vm_template_id", "parent_template_id"), "vm-template"),
+    "vm_profile_id": "vm-profile",
+    **dict.fromkeys(("resource_pool_id", "parent_pool_id"), "resource-pool"),
 }  # fmt: skip
 # Optional ones with a place of their own, after the required ones.
 POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {

@@ -31,6 +31,8 @@ KINDS: Final[dict[str, Named]] = {
     "image": Named("image_id", "user.system_image.get_list", "admin.system_image.get_list"),
     "template": Named("template_id", "user.template.get_list", "user.template.get_list"),
     "vm-template": Named("vm_template_id", "user.vm_template.get_list", "admin.vm_template.get_list"),
+    "vm-profile": Named("vm_profile_id", "user.vm_profile.get_list", ""),
+    "resource-pool": Named("resource_pool_id", "user.resource_pool.get_list", "admin.resource_pool.get_list"),
     "node": Named("node_id", "", "admin.node.get_list"),
     "storage": Named("storage_id", "", "admin.storage.get_list"),
     "pool": Named("network_id", "", "admin.network.get_list"),

@@ -105,14 +105,17 @@ class Json:
 
 
 class JsonType(click.ParamType):
-    """A value as JSON, or @FILE with it."""
+    """A value as JSON, or @FILE with it; one whose name ends in .yml or .yaml is YAML."""
 
     name = "json"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, Json):
             return value
-        return Json(parse_json(read_file(value[1:]) if value.startswith("@") else str(value)))
+        if not value.startswith("@"):
+            return Json(parse_json(str(value)))
+        parse = parse_yaml if value.endswith((".yml", ".yaml")) else parse_json
+        return Json(parse(read_file(value[1:])))
 
 
 class CommasType(click.ParamType):
@@ -145,6 +148,16 @@ def parse_json(text: str) -> Any:
     except (ValueError, RecursionError) as error:
         told = error.msg if isinstance(error, json.JSONDecodeError) else str(error) or "it is nested too deeply"
         raise Problem(f"This is no JSON: {told}.") from None
+
+
+def parse_yaml(text: str) -> Any:
+    """:raises Problem: it is none."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Problem(f"This is no YAML: {' '.join(str(error).split())}.") from None
 
 
 def read_file(name: str) -> str:

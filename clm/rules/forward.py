@@ -42,6 +42,7 @@ _KINDS: Final[Mapping[str, frozenset[str]]] = {
     "pool": frozenset({"pool", "network", "available_network"}),
     "account": frozenset({"account", "user"}),
     "public_ip": frozenset({"public_address"}),
+    "parent_pool": frozenset({"resource_pool"}),
     "parent_template": frozenset({"vm_template"}),
 }
 _THE_CLOUDS: Final = frozenset({"group_id", "group_ids"})  # ids of the cloud's own objects: the same everywhere

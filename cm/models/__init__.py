@@ -23,6 +23,7 @@ from cm.models.operation import Operation, OperationObject, Placement, Worker
 from cm.models.public_address import PublicAddress, PublicPort
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
 from cm.models.reservation import FreeVolume, Reservation
+from cm.models.resource_pool import ResourcePool, ResourcePoolGrant
 from cm.models.sample import MeasuringLease, SampleBlock, SampleLayout, SampleProgress, SampleRecent
 from cm.models.security_group import NicGroup, SecurityGroup, SecurityRule
 from cm.models.snapshot import Snapshot
@@ -34,6 +35,7 @@ from cm.models.trust import TrustedKey
 from cm.models.upload import DownloadTicket, Upload
 from cm.models.usage import VmRun
 from cm.models.vm import VM
+from cm.models.vm_profile import VMProfile
 from cm.models.vm_template import VMTemplate
 from cm.models.volume import LeftoverVolume, Volume
 
@@ -81,6 +83,8 @@ __all__ = [
     "PublicPort",
     "Request",
     "Reservation",
+    "ResourcePool",
+    "ResourcePoolGrant",
     "SampleBlock",
     "SampleLayout",
     "SampleProgress",
@@ -100,6 +104,7 @@ __all__ = [
     "Upload",
     "VM",
     "VmExpiry",
+    "VMProfile",
     "VMTemplate",
     "VmRun",
     "VncPort",

@@ -32,6 +32,10 @@ class VM(Base):
             "ix_vm_affinity_group_id", "affinity_group_id",
             postgresql_where=text("affinity_group_id IS NOT NULL AND closed_at IS NULL"),
         ),
+        Index(
+            "ix_vm_resource_pool_id", "resource_pool_id",
+            postgresql_where=text("resource_pool_id IS NOT NULL AND closed_at IS NULL"),
+        ),
         Index("ix_vm_closed_account", "account_id", "id", postgresql_where=CLOSED),
         Index("ix_vm_closed_node", "node_id", "id", postgresql_where=CLOSED),
         CheckConstraint("closed_at IS NULL OR NOT node_claimed", "closed_holds_nothing"),
@@ -51,6 +55,7 @@ class VM(Base):
     traits: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # that its node must have
     affinity_group_id: Mapped[int | None] = mapped_column(ForeignKey("affinity_group.id"))
     vm_template_id: Mapped[int | None] = mapped_column(ForeignKey("vm_template.id"))  # that it was made by
+    resource_pool_id: Mapped[int | None] = mapped_column(ForeignKey("resource_pool.id"))  # that it counts in
     user_data: Mapped[Empty]
     user_data_encoding: Mapped[str] = mapped_column(server_default=text("'auto'"))
     imds_tokens: Mapped[str] = mapped_column(server_default=text("'optional'"))

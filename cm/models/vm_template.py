@@ -19,6 +19,7 @@ class VMTemplate(Base):
     __table_args__ = (
         Index("ix_vm_template_account", "account_id", postgresql_where=text("deleted_at IS NULL")),
         Index("ix_vm_template_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index("ix_vm_template_coming", "image_id", postgresql_where=text("NOT ready")),
         CheckConstraint("parent_id <> id", "own_parent"),
     )
     id: Mapped[Key]

@@ -58,6 +58,7 @@ from cm.store.operation_object import Objects
 from cm.store.saving import keep_saved
 from cm.store.snapshot import SnapshotRow, consistency_of, write_taken, write_untaken, write_unturned
 from cm.store.vm import get_vm
+from cm.store.vm_template import ready_with
 
 # Notes, beside those of every merge: how the disk was at the moment that the image is of; that the guest may have been
 # told to write to its disk alone again.
@@ -97,6 +98,8 @@ def _kept(session: Session, op: OperationRow, size_bytes: int) -> None:
     image_id = image_of(op)
     give_up_copy_of_image(session, image_id)  # it needs its source no more
     record_change(session, "image", image_id, keep_saved(session, image_id, size_bytes))
+    for template_id, account_id in ready_with(session, image_id):
+        record_change(session, "vm_template", template_id, account_id, "enter")
 
 
 async def merge(work: Work) -> None:

@@ -204,6 +204,7 @@ class VMDetail(VM):
     traits: Annotated[list[str], Meta(examples=[["ssd"]], description="That its node must have where it starts next.")]
     affinity_group_id: Number | None
     vm_template_id: Annotated[Number | None, Meta(description="The VM template that it was made by.")]
+    resource_pool_id: Annotated[Number | None, Meta(description="The resource pool that it counts in.")]
     user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]
     user_data_encoding: UserDataEncoding
     user_login: LoginName
@@ -237,6 +238,13 @@ class SavedVM(VMWork):
     """A VM that an image is being made of."""
 
     image_id: Annotated[int, Meta(ge=1, examples=[23], description="The image to be.")]
+
+
+class SavedTemplate(SavedVM):
+    """A VM that a VM template is being made of."""
+
+    vm_template_id: Annotated[Number, Meta(description="The template to be: it is there once its image is made.")]
+    name: Annotated[str, Meta(examples=["web v2"], description="Of the template, and of its image.")]
 
 
 class Screen(VMWork):

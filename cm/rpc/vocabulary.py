@@ -422,6 +422,23 @@ class TemplateField(StrEnum):
     TAGS = "tags"
 
 
+class Privilege(StrEnum):
+    """What somebody may do in a resource pool; whoever makes VMs in one sees it."""
+
+    CLOUD_CREATE = "cloud_create"
+    CLOUD_VIEW = "cloud_view"
+
+
+class PoolResource(StrEnum):
+    """What a resource pool has limits of."""
+
+    CPU = "cpu"
+    MEMORY_MIB = "memory_mib"
+    STORAGE_MIB = "storage_mib"
+    VMS = "vms"
+    NICS = "nics"
+
+
 class Affinity(StrEnum):
     """Where VMs of one group are to run."""
 

@@ -124,14 +124,17 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: int, *, administrator
 
 
 def _entry(entry: store.Entry) -> AccessEntry:
-    grant = entry.grant
-    subject: Subject = {}
+    return {"subject": shown_subject(entry.grant, entry.login, entry.account_number), "level": entry.grant.level}
+
+
+def shown_subject(grant: Grant, login: str | None, account_number: str | None) -> Subject:
+    """Whom a grant is for, as it is told."""
     if grant.group_id is not None:
-        subject = {"group_id": grant.group_id, "issuer": grant.issuer or ""}
-    elif grant.account_id is not None:
-        number = entry.account_number or str(grant.account_id)
-        subject = {"user_id": grant.account_id, "login": entry.login or "", "account_number": number}
-    return {"subject": subject, "level": grant.level}
+        return {"group_id": grant.group_id, "issuer": grant.issuer or ""}
+    if grant.account_id is None:
+        return {}
+    number = account_number or str(grant.account_id)
+    return {"user_id": grant.account_id, "login": login or "", "account_number": number}
 
 
 def set_level(
@@ -163,7 +166,7 @@ def set_level(
     held = _level(session, who, kind, row)
     require(held, kind, object_id, needed_to_grant(None, level))
     of = issuer or caller.identity.issuer
-    subject = _subject(caller, login, group_id, account_number, of, administrator)
+    subject = subject_of(caller, login, group_id, account_number, of, administrator=administrator)
     if subject.account_id is not None and subject.account_id == row.account_id:
         raise OwnerStays(kind, object_id, login_of(session, subject.account_id) or "")
     was = store.find_level(session, kind, object_id, subject)
@@ -185,15 +188,21 @@ def set_level(
     record_change(session, kind.value, object_id, row.account_id)
 
 
-def _subject(
+def subject_of(
     caller: ClusterCall,
     login: str | None,
     group_id: int | None,
     number: str | None,
     issuer: str,
+    *,
     administrator: bool,
 ) -> Grant:
-    """Whom a grant is for, as one of level user."""
+    """
+    Whom a grant is for, as one of level user.
+
+    :raises ObjectNotFound: there is no such account.
+    :raises InvalidParameter: neither an account nor a group, or both; a group of which the caller is not.
+    """
     if sum(each is not None for each in (login, group_id, number)) != 1:
         raise InvalidParameter("login", "give either a login or a group_id, or an account_number")
     if group_id is not None:

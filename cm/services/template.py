@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cm.results.template import Template
 from cm.rpc.errors import NameTaken
+from cm.rules.template import size_of
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
-from cm.store.template import close_template, get_template, insert_template, update_template
+from cm.store.template import close_template, find_named, get_template, insert_template, update_template
 
 
 def add(caller: ClusterCall, values: dict[str, Any]) -> Template:
@@ -35,6 +37,24 @@ def edit(caller: ClusterCall, template_id: int, values: dict[str, Any]) -> Templ
     record_change(caller.session, "template", template_id, None)
     caller.note("edit template", template_id=template_id, **{k: v for k, v in values.items() if v is not None})
     return get_template(caller.session, template_id)
+
+
+def load(caller: ClusterCall, sizes: Mapping[str, Mapping[str, int | float | str]]) -> list[Template]:
+    """
+    Have templates of these names be of these sizes: those that are there are changed, the others added; all, or none.
+
+    :raises InvalidParameter: a size says what is none.
+    """
+    made = []
+    new: dict[str, Any] = {"description": "", "local_disk": False, "traits": [], "points": 0, "ec2name": ""}
+    for name, said in sizes.items():
+        values = {"name": name, **size_of(name, said)}
+        found = find_named(caller.session, name)
+        if found is None:
+            made.append(add(caller, {**new, **values}))
+        else:
+            made.append(edit(caller, found, {**dict.fromkeys(new), **values}))
+    return made
 
 
 def delete(caller: ClusterCall, template_id: int) -> None:

@@ -60,6 +60,7 @@ from cm.store.operation_change import abandon
 from cm.store.operation_object import Objects, find_yielding
 from cm.store.placement import others_text, verdicts_text
 from cm.store.reservation import Seat
+from cm.store.resource_pool import put_into_pool
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_request import look_up
 from cm.store.vm_state import rename_vm, screen_of, want, write_imds, write_policy, write_vnc
@@ -101,6 +102,7 @@ class NewVM:
     affinity_group_id: int | None = None
     expiry_id: int | None = None
     vm_template_id: int | None = None  # that has said what the caller did not
+    resource_pool_id: int | None = None  # that they count in, which has room for them
     traits: frozenset[str] = frozenset()  # that their nodes must have, beside those of their size
 
 
@@ -253,6 +255,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         join(session, account_id, ids, new.security_groups)
     if new.vm_template_id is not None:
         note_made_by(session, ids, new.vm_template_id, new.traits)
+    if new.resource_pool_id is not None:
+        put_into_pool(session, ids, new.resource_pool_id)
     if new.guarded:
         write_policy(session, ids, None, True)
     give_new(caller, ids, new.expiry_id)

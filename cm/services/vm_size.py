@@ -6,12 +6,13 @@ from its next start on. Its disks stay as they are (``user.disk.grow``).
 from __future__ import annotations
 
 from cm.rpc.errors import VMBusy, WrongVMState
-from cm.rpc.vocabulary import VMState
+from cm.rpc.vocabulary import PoolResource, VMState
 from cm.rules.access import Action
 from cm.rules.image import check_least
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.placement import Placing, explained
+from cm.services.resource_pool import claim_more
 from cm.store.affinity_group import peers_of
 from cm.store.claim import claim_quota, release_quota
 from cm.store.image import least_memory
@@ -28,7 +29,7 @@ def resize(caller: ClusterCall, vm_id: int, template_id: int, *, administrator: 
     :raises ObjectNotFound: there is no such VM for the caller, or no such size.
     :raises VMBusy: WrongVMState: it is not stopped.
     :raises ImageNeedsMore: its image's guests cannot do with so little memory.
-    :raises QuotaReached: its account has not so much left.
+    :raises QuotaReached: its account, or its resource pool, has not so much left.
     :raises NoCapacity: no node would take it then, as things are.
     """
     session = caller.session
@@ -47,6 +48,7 @@ def resize(caller: ClusterCall, vm_id: int, template_id: int, *, administrator: 
     if caller.dry_run:
         caller.note("place", vm_id=vm_id, node_id=decision.node_id, **explained(decision))
     more_cpu, more_mib = size["cpu"] - row.cpu, memory_mib - row.memory_mib
+    claim_more(session, vm_id, {PoolResource.CPU: more_cpu, PoolResource.MEMORY_MIB: more_mib})
     claim_quota(session, row.account_id, cpu=max(more_cpu, 0), memory_mib=max(more_mib, 0))
     release_quota(session, row.account_id, cpu=max(-more_cpu, 0), memory_mib=max(-more_mib, 0))
     write_size(session, vm_id, template_id, size["cpu"], memory_mib, size["points"])

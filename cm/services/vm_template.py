@@ -11,17 +11,21 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cm.results.vm import SavedTemplate
 from cm.results.vm_template import ListedVMTemplate, VMTemplate
-from cm.rpc.errors import InUse, InvalidParameter, QuotaReached
-from cm.rpc.vocabulary import ImageKind, TagKind, TemplateField
-from cm.rules.access import Shared
+from cm.rpc.errors import InUse, InvalidParameter, ObjectNotFound, QuotaReached
+from cm.rpc.vocabulary import Freeze, ImageKind, TagKind, TemplateField
+from cm.rules.access import Action, Shared
 from cm.rules.tag import check_keys
-from cm.rules.vm_template import check_parent
-from cm.services.access import authorized_vm_template, level_on, person_of, usable_image
+from cm.rules.vm_template import DEPTH_MAX, check_parent, next_version
+from cm.services import vm_image
+from cm.services.access import authorized_vm, authorized_vm_template, level_on, person_of, usable_image
 from cm.services.context import ClusterCall
 from cm.services.joining import usable
 from cm.store.account import login_of
 from cm.store.change import record_change
+from cm.store.placement import needs_of
+from cm.store.vm_profile import profiles_with
 from cm.store.vm_template import (
     chain_of,
     close_vm_template,
@@ -30,6 +34,8 @@ from cm.store.vm_template import (
     heirs_of,
     hold_vm_templates,
     insert_vm_template,
+    made_by,
+    names_of,
     update_vm_template,
 )
 
@@ -137,7 +143,7 @@ def delete(caller: ClusterCall, template_id: int) -> None:
     No VM can be made by it any more; those that were go on. Others' templates that are made of it still have of it what
     they had: whoever it is shared with does not keep its owner from deleting it.
 
-    :raises InUse: templates of the same account are made of it, which are named.
+    :raises InUse: templates of the same account are made of it, or profiles have it; these are named.
     """
     session, who = caller.session, person_of(caller.identity)
     row = authorized_vm_template(
@@ -145,11 +151,57 @@ def delete(caller: ClusterCall, template_id: int) -> None:
     )
     children = (heir for heir in heirs_of(session, template_id) if heir.depth == 1)
     heirs = [heir.id for heir in children if heir.account_id == row.account_id]
-    if heirs:
-        raise InUse("vm_template", template_id, "VM templates " + ", ".join(map(str, heirs)))
+    users = [f"VM template {each}" for each in heirs]
+    users += [f"VM profile {each}" for each in profiles_with(session, row.account_id, template_id)]
+    if users:
+        raise InUse("vm_template", template_id, ", ".join(users))
     close_vm_template(session, template_id)
     record_change(session, "vm_template", template_id, row.account_id, "exit")
     caller.note("delete VM template", vm_template_id=template_id)
+
+
+def save(caller: ClusterCall, vm_id: int, name: str | None, description: str, freeze: Freeze) -> SavedTemplate:
+    """
+    Make a VM template of a VM as it is at one moment: an image of its root disk, and what the template that it was made
+    by says beside. The image and the template are the VM's account's, whoever asks; the template is there once the
+    image is made, and not at all where that fails or is given up.
+
+    :param name: None: the next version of the template's that the VM was made by, or of the VM's own.
+    :raises QuotaReached: also: the account has as many templates as it may.
+    """
+    session, who = caller.session, person_of(caller.identity)
+    row = authorized_vm(session, who, vm_id, caller.action("vm_id"))
+    origin_id = _origin(caller, vm_id)
+    if name is None:
+        named = row.name if origin_id is None else get_vm_template(session, origin_id)["name"]
+        name = next_version(named, names_of(session, row.account_id))
+    work = vm_image.save(caller, vm_id, name, description, freeze)
+    used = count_vm_templates(session, row.account_id)
+    if used >= VM_TEMPLATES_MAX:
+        raise QuotaReached("VM templates", VM_TEMPLATES_MAX, used, 1)
+    values: dict[str, Any] = {}
+    if origin_id is not None:
+        chain = chain_of(session, origin_id)
+        # Versions of versions would be made of each other without end: then one stands by itself.
+        by_itself = len(chain) >= DEPTH_MAX
+        values = {**get_vm_template(session, origin_id)["effective"]} if by_itself else {"parent_id": origin_id}
+    else:
+        values = {"traits": sorted(needs_of(session, vm_id).traits)}
+    values |= {"name": name, "description": description, "image_id": work["image_id"]}
+    template_id = insert_vm_template(session, row.account_id, values, ready=False)
+    caller.note("save as VM template", vm_id=vm_id, vm_template_id=template_id, name=name)
+    return {**work, "vm_template_id": template_id, "name": name}
+
+
+def _origin(caller: ClusterCall, vm_id: int) -> int | None:
+    """The template that a VM was made by, where its caller may still use it."""
+    found = made_by(caller.session, vm_id)
+    if found is not None:
+        try:
+            authorized_vm_template(caller.session, person_of(caller.identity), found, Action.USE)
+        except ObjectNotFound:
+            return None
+    return found
 
 
 def _hold_parent(caller: ClusterCall, parent_id: int, *more: int) -> None:

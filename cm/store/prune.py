@@ -59,6 +59,11 @@ _OLD: Final = {
         " OR kind = 'vm_template' AND EXISTS"
         " (SELECT 1 FROM vm_template t WHERE t.id = object_id AND t.deleted_at < now() - make_interval(days => :days))",
     ),
+    # What was to be of an image that was never made.
+    "vm_template": (
+        "",
+        "NOT ready AND image_id IN (SELECT id FROM image WHERE deleted_at IS NOT NULL)",
+    ),
     "message": ("message_days", "created_at < now() - make_interval(days => :days)"),
     # Of a VM that lives, all is kept: it tells how it came to be what it is. A parent goes after its children.
     "operation": (

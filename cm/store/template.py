@@ -56,6 +56,13 @@ def get_template(
     return cast(results.Template, dict(found._mapping))
 
 
+def find_named(session: Session, name: str) -> int | None:
+    """The live template of a name."""
+    statement = text("SELECT id FROM template WHERE name = :name AND deleted_at IS NULL")
+    found = session.scalar(statement, {"name": name})
+    return None if found is None else int(found)
+
+
 class Size(NamedTuple):
     """What VMs made by a template get."""
 

@@ -334,8 +334,8 @@ _LONG = Prepared(
     "vm_detail",
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.guarded, v.affinity_group_id, v.vm_template_id, v.traits, v.user_data_encoding, v.contextualized_at,
-       n.address AS node, a.login, {IMDS} AS imds, {REACHED}
+       v.guarded, v.affinity_group_id, v.vm_template_id, v.resource_pool_id, v.traits, v.user_data_encoding,
+       v.contextualized_at, n.address AS node, a.login, {IMDS} AS imds, {REACHED}
   FROM vm v JOIN account a ON a.id = v.account_id LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
 """,
 )
@@ -388,6 +388,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "traits": found.traits,
         "affinity_group_id": found.affinity_group_id,
         "vm_template_id": found.vm_template_id,
+        "resource_pool_id": found.resource_pool_id,
     }
     return VMDetail(found.summary, found.account_id, found.login, found.closed_at is not None, found.user_data, more)
 

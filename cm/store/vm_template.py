@@ -202,6 +202,12 @@ def update_vm_template(
         session.execute(table.update().where(table.c.id == template_id).values(opened))
 
 
+def ready_with(session: Session, image_id: int) -> list[tuple[int, int]]:
+    """Templates that waited for an image are there from now on. :return: each with its account."""
+    statement = text("UPDATE vm_template SET ready = true WHERE image_id = :i AND NOT ready RETURNING id, account_id")
+    return [(row.id, row.account_id) for row in session.execute(statement, {"i": image_id})]
+
+
 def close_vm_template(session: Session, template_id: int) -> None:
     close_row(session, VMTemplate, template_id)
 

@@ -199,6 +199,7 @@ def test_grave_views_are_owners() -> None:
     seen = {case.view.name for case in CASES if case.view.changing and needed(case) == USER}
     downloads = {f"user.{noun}_image.create_download" for noun in ("system", "storage", "iso")}
     uses = {"user.vm.create", "user.vm_template.create", "user.system_image.copy"}
+    uses |= {"user.vm_profile.create", "user.cloud_service.svc_create"}
     assert seen == {*uses, *downloads}  # which use images, and read them
     images = {f"user.{noun}_image.delete" for noun in ("system", "storage", "iso")}
     shared = {"user.system_image.set_group", "user.system_image.set_private"}
@@ -211,7 +212,7 @@ def test_grave_views_are_owners() -> None:
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
     cards |= {"user.expiry.edit"}
     graves = {"user.vm.destroy", "user.vm.set_policy", "user.vm.resize", *images, *shared}
-    graves |= {"user.vm.save", "user.vm.save_and_shutdown", "user.vm.set_affinity_group"}
+    graves |= {"user.vm.save", "user.vm.save_and_shutdown", "user.vm.set_affinity_group", "user.vm.save_as_template"}
     assert owners == {*graves, *kinds, *points, *disks, *cards, *templates}
 
 

@@ -48,6 +48,27 @@ def test_refused(bench: Bench) -> None:
     assert bench.trace() == before
 
 
+def test_load(bench: Bench) -> None:
+    """VmSize.yml is loaded: sizes are added, or changed by their names, all or none, by administrators alone."""
+    small = {"cpus": 2, "memory": 262144, "storage_size_in_gb": 15}
+    (made,) = bench.call("admin.template.load", sizes={"small": small})
+    assert (made["name"], made["cpu"], made["memory_mib"], made["disk_mib"]) == ("small", 2, 256, 15360)
+    bench.call("admin.template.edit", template_id=made["template_id"], traits=["ssd"])
+    both = bench.call("admin.template.load", sizes={"small": {**small, "cpus": 4}, "large": {**small, "cpus": 8}})
+    assert [(each["name"], each["cpu"]) for each in both] == [("small", 4), ("large", 8)]
+    assert both[0]["template_id"] == made["template_id"] and both[0]["traits"] == ["ssd"]
+    before = bench.trace()
+    for wrong in ({}, {"cpus": 1}, {**small, "disk": 1}, {**small, "memory": "much"}):
+        with pytest.raises(InvalidParameter):
+            bench.call("admin.template.load", sizes={"tiny": small, "wrong": wrong})
+    for nothing in ({}, {" ": small}, {"small": {**small, "cpus": [2]}}):
+        with pytest.raises(InvalidParameter):
+            bench.call("admin.template.load", sizes=nothing)
+    with pytest.raises(RoleNeeded):
+        bench.call("admin.template.load", by=bench.user, sizes={"small": small})
+    assert bench.trace() == before
+
+
 def test_dry_run(bench: Bench) -> None:
     made = bench.call("admin.template.add", name="small")
     before = bench.trace()

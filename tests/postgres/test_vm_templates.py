@@ -13,19 +13,22 @@ from cm.rpc.errors import (
     CloudError,
     InUse,
     InvalidParameter,
+    NodeUnreachable,
     ObjectNotFound,
     QuotaReached,
     VersionChanged,
     WrongImageState,
 )
 from cm.rules.access import AccessNeeded
+from cm.rules.vm_template import DEPTH_MAX
 from cm.services import vm_template as service
+from cm.store.prune import Retention, prune_table
 from support.cloud import MemoryCloud
 
 
 @pytest.fixture
 def cloud(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
-    made = MemoryCloud(database_url, tmp_path)
+    made = MemoryCloud(database_url, tmp_path, nodes=1)
     yield made
     made.stop()
 
@@ -103,7 +106,7 @@ def test_dependents_are_named(cloud: MemoryCloud) -> None:
     """One that others are made of stays, and they are named."""
     top = template(cloud, "top")
     children = [template(cloud, name, parent_template_id=top) for name in ("a", "b")]
-    with pytest.raises(InUse, match=f"VM templates {children[0]}, {children[1]}"):
+    with pytest.raises(InUse, match=f"VM template {children[0]}, VM template {children[1]}"):
         cloud.call("user.vm_template.delete", [top])
     for child in children:
         cloud.call("user.vm_template.delete", [child])
@@ -201,3 +204,80 @@ def test_shared(cloud: MemoryCloud) -> None:
     cloud.call("user.vm_template.edit", {"vm_template_id": one, "name": "ours"}, account="other")
     cloud.call("user.acl.set", {**call, "level": None, "login": "other"})
     assert cloud.call("user.vm_template.get_list", account="other") == []
+
+
+# ------------------------------------------------------------------ saved of VMs
+
+
+def saved(cloud: MemoryCloud, vm_id: int, **more: Any) -> dict[str, Any]:
+    """A VM's template, once its image is made."""
+    answer: dict[str, Any] = cloud.call("user.vm.save_as_template", {"vm_id": vm_id, **more})
+    op = cloud.ended(answer["operation_id"])
+    assert (op["state"], op["progress"]) == ("done", 100), op
+    return answer
+
+
+def test_saved(cloud: MemoryCloud) -> None:
+    """A VM becomes a template, by the name of the next version, which VMs are made by; it goes on itself."""
+    one = template(cloud, "web", image_id=cloud.image_id, tags={"team": "red"})
+    vm = make(cloud, one)["vm_id"]
+    names = [saved(cloud, vm)["name"] for _ in range(2)]
+    last = saved(cloud, vm, name="mine", description="by hand")
+    assert names == ["web v1", "web v2"] and last["name"] == "mine"
+    told = cloud.call("user.vm_template.get_by_id", [last["vm_template_id"]])
+    assert (told["parent_template_id"], told["image_id"]) == (one, last["image_id"])
+    assert (told["description"], told["effective"]["tags"]) == ("by hand", {"team": "red"})
+    assert cloud.vm(vm)["state"] == "running"
+    assert make(cloud, last["vm_template_id"])["image_id"] == last["image_id"]
+    plain = cloud.create(name="plain v4")["vm_id"]
+    cloud.wait(plain, "running")
+    answer = saved(cloud, plain)
+    assert answer["name"] == "plain v5"
+    assert cloud.call("user.vm_template.get_by_id", [answer["vm_template_id"]])["parent_template_id"] is None
+    assert cloud.leaks() == []
+
+
+def test_versions_of_versions(cloud: MemoryCloud) -> None:
+    """However often one is saved of another, all of it is there, and no chain is too long."""
+    one = template(cloud, "web", image_id=cloud.image_id, tags={"team": "red"})
+    for _ in range(DEPTH_MAX - 1):
+        one = template(cloud, "web", parent_template_id=one)
+    answer = saved(cloud, make(cloud, one)["vm_id"])
+    told = cloud.call("user.vm_template.get_by_id", [answer["vm_template_id"]])
+    assert (told["parent_template_id"], told["tags"]) == (None, {"team": "red"})
+
+
+def test_not_there_before_its_image(cloud: MemoryCloud) -> None:
+    """Until its image is made nobody sees it; one that was given up never is, and its row goes with its image."""
+    vm = cloud.create()["vm_id"]
+    cloud.wait(vm, "running")
+    for _ in range(40):
+        next(iter(cloud.memory.values())).fail_next("create_copy", NodeUnreachable("n", "gone"))
+    answer = cloud.call("user.vm.save_as_template", {"vm_id": vm})
+    coming = answer["vm_template_id"]
+    step = "SELECT step FROM operation WHERE id = :i"
+    cloud.until(lambda: cloud.sql(step, i=answer["operation_id"]) == "copy", "the copying")
+    assert cloud.call("user.vm_template.get_list") == []
+    for view in ("get_by_id", "delete"):
+        with pytest.raises(ObjectNotFound):
+            cloud.call(f"user.vm_template.{view}", [coming])
+    cloud.call("user.operation.abandon", [answer["operation_id"]])
+    gone = "SELECT count(*) FROM image WHERE id = :i AND deleted_at IS NOT NULL"
+    cloud.until(lambda: cloud.sql(gone, i=answer["image_id"]), "the image is gone")
+    assert cloud.call("user.vm_template.get_list") == []
+    prune = cloud.manager.database.transact_now
+    assert prune(prune_table, "vm_template", Retention()) == 1
+    assert cloud.sql("SELECT count(*) FROM vm_template WHERE id = :i", i=coming) == 0
+
+
+def test_save_refused(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of another's VM, nor beyond how many there may be; nothing is begun then."""
+    vm = cloud.create()["vm_id"]
+    cloud.wait(vm, "running")
+    with pytest.raises(ObjectNotFound):
+        cloud.call("user.vm.save_as_template", {"vm_id": vm}, account="other")
+    monkeypatch.setattr(service, "VM_TEMPLATES_MAX", 0)
+    with pytest.raises(QuotaReached):
+        cloud.call("user.vm.save_as_template", {"vm_id": vm})
+    assert cloud.vm(vm)["operation_id"] is None
+    assert cloud.sql("SELECT count(*) FROM vm_template") == 0

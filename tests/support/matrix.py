@@ -209,7 +209,7 @@ def outcome(call: Callable[[], Any]) -> str:
 UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
 UNSHARED |= {"public_address_id", "public_ip_id_list", "lease_id"}
 UNSHARED |= {"affinity_group_id", "security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
-UNSHARED |= {"bucket_id", "multipart_id"}
+UNSHARED |= {"bucket_id", "multipart_id", "vm_profile_id", "resource_pool_id", "parent_pool_id"}
 
 
 # What goes by the table of images: a disk by that of its entry.
@@ -330,7 +330,8 @@ class Objects:
 
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
-        *("vm", "image", "account", "template", "vm_template", "storage", "node", "network", "operation", "attachment"),
+        *("vm_template", "vm_profile", "resource_pool", "resource_pool_grant"),
+        *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("bucket", "stored_object", "multipart", "multipart_part", "expiry", "vm_expiry"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
@@ -406,6 +407,14 @@ class Objects:
                 "INSERT INTO security_rule (group_id, direction, protocol) VALUES (:g, 'in', 'any') RETURNING id",
                 g=security_group,
             ),
+            **dict.fromkeys(("resource_pool_id", "parent_pool_id"), self._pool()),
+            "vm_profile_id": cloud.sql(
+                "INSERT INTO vm_profile (account_id, name, vm_template_id, template_id)"
+                " VALUES (:a, 'kept', :v, :t) RETURNING id",
+                a=owner_id,
+                v=templates[0],
+                t=cloud.template_id,
+            ),
             "drift_id": cloud.sql(
                 "INSERT INTO drift (kind, node_id, subject, evidence) VALUES ('wrong_definition', :n, :s, '{}')"
                 " RETURNING id",
@@ -478,6 +487,16 @@ class Objects:
             p=parent,
         )
         return parent
+
+    def _pool(self) -> int:
+        """A resource pool that the owner makes VMs in."""
+        made: int = self.cloud.sql(
+            "WITH p AS (INSERT INTO resource_pool (name) VALUES ('kept') RETURNING id)"
+            " INSERT INTO resource_pool_grant (pool_id, privilege, account_id)"
+            " SELECT id, 'cloud_create', :a FROM p RETURNING pool_id",
+            a=self.owner_id,
+        )
+        return made
 
     def _free_volume(self) -> int:
         free: int = self.cloud.sql(

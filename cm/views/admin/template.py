@@ -20,6 +20,12 @@ Ec2Name = Annotated[
     str, Meta(max_length=40, pattern=matching(r"[a-z0-9.-]*", "it must be lower-case letters, digits, . and -"))
 ]
 
+SizeFields = Annotated[dict[str, int | float | str], Meta(max_length=8)]
+Sizes = Annotated[
+    dict[Name, SizeFields],
+    Meta(min_length=1, max_length=100, examples=[{"small": {"cpus": 2, "memory": 262144, "storage_size_in_gb": 15}}]),
+]
+
 
 @admin_view(changing=True)
 def add(
@@ -76,6 +82,18 @@ def edit(
     values: dict[str, Any] = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
     values |= {"disk_mib": disk_mib, "local_disk": local_disk, "traits": traits, "points": points}
     return service.edit(caller, template_id, {**values, "ec2name": ec2name})
+
+
+@admin_view(changing=True)
+def load(caller: ClusterCall, sizes: Sizes) -> list[Template]:
+    """
+    Have templates of these names be of these sizes, as oVirt's VmSize.yml says them: those that are there are changed,
+    the others added; all, or none.
+
+    :param sizes: by name ``cpus``, ``memory`` in KiB, or a text such as "256 MiB", and ``storage_size_in_gb``; perhaps
+        ``description``, ``points`` and ``ec2name``.
+    """
+    return service.load(caller, sizes)
 
 
 @admin_view(changing=True)

@@ -23,6 +23,7 @@ from cm.results.vm import (
     CreatedVM,
     DriveWork,
     ListedVM,
+    SavedTemplate,
     SavedVM,
     Screen,
     Screenshot,
@@ -460,6 +461,25 @@ def save(caller: ClusterCall, vm_id: Id, name: Name, description: Text = "", fre
     :return: ``image_id`` of the image to be, and the operation.
     """
     return vm_image.save(caller, vm_id, name, description, freeze)
+
+
+@user_view(changing=True, on={"vm_id": Action.SAVE})
+def save_as_template(
+    caller: ClusterCall,
+    vm_id: Id,
+    name: Name | None = None,
+    description: Text = "",
+    freeze: Freeze = Freeze.AUTO,
+) -> SavedTemplate:
+    """
+    Make a VM template of a VM, as it is at one moment, while the VM goes on: an image of its root disk as by ``save``,
+    and what the VM template that it was made by says beside.
+
+    The template is there once the image is made; the operation tells how far that is, and can be given up until then.
+
+    :param name: of the template and its image; without it the next version: "web v1" of "web", then "web v2".
+    """
+    return vm_template.save(caller, vm_id, name, description, freeze)
 
 
 @user_view(changing=True, on={"vm_id": Action.SNAPSHOT})
