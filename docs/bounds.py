@@ -299,7 +299,6 @@ OTHERS: Final[Mapping[str, str]] = {
     "clm.ec2.s3.operations:PAGE": "rows of one answer",
     "clm.ec2.s3.request:KEPT": "names of headers",
     "clm.ec2.s3.request:KEPT_BYTES": "length of headers of one object, as clusters bound it",
-    "clm.ec2.s3.request:KEY_BYTES": "length",
     "clm.services.stored_object:ANSWER_BYTES_MAX": "length of a cluster's answer",
     "clm.ec2.actions.launch:USER_DATA_MAX": "length",
     "clm.services.ec2_session:TOKEN_MAX": "length",

@@ -122,6 +122,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",
     "admin.storage.delete": "the workload has need of its storages; tests/postgres",
     **dict.fromkeys(("admin.system_image.import_url", "admin.system_image.import_known"), _SERVER),
+    "user.system_image.copy_to_cluster": "likewise, the other cluster's; tests/postgres/test_image_copies.py",
     **dict.fromkeys(
         ("user.system_image.create_download", "user.storage_image.create_download", "user.iso_image.create_download",
          "user.disk.create_download"),
