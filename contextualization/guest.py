@@ -64,7 +64,7 @@ class Guests:
                 bridge=sender.bridge,
             )
             raise not_found()
-        if path != HELLO and not told.guest.imds.answers(ip_address(sender.address).version):
+        if path != HELLO and not told.guest.is_told(ip_address(sender.address).version):
             raise Refusal(403, "forbidden", "This VM's guest is told nothing.")
         return await self._answer(told, exchange, path)
 

@@ -47,6 +47,7 @@ class Image(Base):
     default_user: Mapped[Empty]
     agent: Mapped[No]  # the QEMU guest agent
     # how guests of VMs that are made of it are told EC2's metadata
+    metadata_source: Mapped[str] = mapped_column(server_default=text("'nocloud'"))
     imds_tokens: Mapped[str] = mapped_column(server_default=text("'optional'"))
     imds_hop_limit: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     imds_enabled: Mapped[bool] = mapped_column(server_default=text("true"))

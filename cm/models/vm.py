@@ -58,6 +58,7 @@ class VM(Base):
     resource_pool_id: Mapped[int | None] = mapped_column(ForeignKey("resource_pool.id"))  # that it counts in
     user_data: Mapped[Empty]
     user_data_encoding: Mapped[str] = mapped_column(server_default=text("'auto'"))
+    metadata_source: Mapped[str] = mapped_column(server_default=text("'nocloud'"))
     imds_tokens: Mapped[str] = mapped_column(server_default=text("'optional'"))
     imds_hop_limit: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     imds_enabled: Mapped[bool] = mapped_column(server_default=text("true"))

@@ -31,6 +31,7 @@ from cm.rpc.vocabulary import (
     ImageAccess,
     ImageKind,
     ImageState,
+    MetadataSource,
     MetadataTokens,
     NicModel,
     SourceFormat,
@@ -77,6 +78,7 @@ class Image(TypedDict):
     least_disk_bytes: Annotated[Bytes, Meta(description="That a VM's disk of it has to have.")]
     default_user: Annotated[str, Meta(examples=["debian"], description="Whom it lets log in; empty: not known.")]
     agent: Annotated[bool, Meta(description="Whether it has the QEMU guest agent.")]
+    metadata: Annotated[MetadataSource, Meta(description="Where guests of new VMs find what they are told.")]
     imds_tokens: Annotated[MetadataTokens, Meta(description="Of new VMs' metadata, as of `user.vm.set_imds`.")]
     imds_hop_limit: Annotated[int, Meta(examples=[1], description="Likewise.")]
     imds_enabled: Annotated[bool, Meta(examples=[True], description="Likewise.")]

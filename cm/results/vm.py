@@ -28,6 +28,7 @@ from cm.rpc.fields import (
 from cm.rpc.vocabulary import (
     ConsoleKind,
     Doubt,
+    MetadataSource,
     MetadataTokens,
     PowerOffPolicy,
     Seen,
@@ -181,6 +182,7 @@ class WholeVM(VM):
     image: Annotated[ImageOfVM | None, Meta(description="null of one that was made with an ISO image.")]
     nics: Annotated[list[WholeNic], Meta(description="By number.")]
     disks: Annotated[list[WholeDisk], Meta(description="Those of its own account, the root disk first.")]
+    metadata: MetadataSource
     imds: ImdsOptions
     affinity_group: Annotated[AffinityGroupOfVM | None, Meta(description="null: it is in none.")]
     tags: TagMap
@@ -200,6 +202,7 @@ class VMDetail(VM):
     connections: Annotated[list[Connection], Meta(description="How it is reached from outside.")]
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
     guarded: Annotated[bool, Meta(description="Whether its users' calls to destroy it are refused.")]
+    metadata: MetadataSource
     imds: ImdsOptions
     traits: Annotated[list[str], Meta(examples=[["ssd"]], description="That its node must have where it starts next.")]
     affinity_group_id: Number | None

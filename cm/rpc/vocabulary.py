@@ -556,6 +556,14 @@ class UserDataEncoding(StrEnum):
     BASE64 = "base64"
 
 
+class MetadataSource(StrEnum):
+    """Where a guest that is set up by cloud-init, or the like, finds what it is told of its VM."""
+
+    IMDS = "imds"  # it takes the VM for one of EC2's, and asks EC2's metadata service
+    NOCLOUD = "nocloud"  # its SMBIOS serial names an address of the same service
+    NONE = "none"
+
+
 class MetadataTokens(StrEnum):
     """Whether a guest needs a token to read EC2's metadata, which whatever forwards requests for others cannot get."""
 

@@ -33,6 +33,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen
 from cm.rules.cause import Cause
+from cm.rules.metadata import source_of
 from cm.rules.names import CONSOLE_DIRECTORY, domain_name, pool_name, root_volume, vm_of_domain
 from cm.rules.network import Address
 from cm.rules.operation import ObjectKind, OperationKind
@@ -207,8 +208,9 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
         reservation_id=uuid_module.uuid4(),
         cpu=domain.vcpus,
         memory_mib=domain.memory_mib,
-        secret=old[1] if old else secrets.token_urlsafe(24),
+        secret=old[1] if old and old[1] != domain.uuid else secrets.token_urlsafe(24),
         node_id=node_id,
+        metadata_source=source_of(domain.smbios_serial, domain.uuid),
     )
     with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
         insert_adopted(session, row, _evidence(node_id, found))

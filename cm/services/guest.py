@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import MetadataTokens, UserDataEncoding, VMId, VMState, Wanted
+from cm.rpc.vocabulary import MetadataSource, MetadataTokens, UserDataEncoding, VMId, VMState, Wanted
 from cm.rules.imds import Imds
 from cm.rules.network import Address, Network
 from cm.store.guest import guest_at, nics_of
@@ -70,9 +70,18 @@ class Guest:
     ssh_key: str = field(default="", repr=False)
     user_data: str = field(default="", repr=False)
     user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO
+    metadata: MetadataSource = MetadataSource.NOCLOUD
     imds: Imds = Imds()
     tags: Mapping[str, str] = field(default_factory=dict)
     secret: str = field(default="", repr=False)
+
+    def is_told(self, version: int) -> bool:
+        """
+        Whether it may read anything but by its hello.
+
+        :param version: of IP, by which it asks.
+        """
+        return self.metadata is not MetadataSource.NONE and self.imds.answers(version)
 
     @property
     def instance_id(self) -> str:
@@ -139,6 +148,7 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
         ssh_key=found.ssh_key,
         user_data=found.user_data,
         user_data_encoding=UserDataEncoding(found.user_data_encoding),
+        metadata=MetadataSource(found.metadata_source),
         imds=Imds(
             MetadataTokens(found.imds_tokens),
             found.imds_hop_limit,

@@ -16,6 +16,7 @@ from cm.rpc.vocabulary import (
     DiskBus,
     ImageId,
     ImageKind,
+    MetadataSource,
     PowerOffPolicy,
     StorageId,
     StorageKind,
@@ -25,6 +26,7 @@ from cm.rpc.vocabulary import (
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.image import check_least
 from cm.rules.imds import NO_CHANGE, ImdsChange
+from cm.rules.metadata import new_uuid
 from cm.rules.names import root_volume
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import LocalRoot, VMRequest
@@ -98,6 +100,7 @@ class NewVM:
     addresses: Sequence[str] = ()  # likewise, "" where any will do; of one VM alone
     security_groups: Sequence[int] | None = None  # of each NIC; None: the default one, of those on users' networks
     bandwidth: Bandwidth = AS_IT_IS  # of each NIC
+    metadata: MetadataSource | None = None  # as the image says
     imds: ImdsChange = NO_CHANGE  # against what the image says
     affinity_group_id: int | None = None
     expiry_id: int | None = None
@@ -170,6 +173,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         get_affinity_group(session, new.affinity_group_id, account_id=account_id, lock=True)
         peers = peers_in(session, new.affinity_group_id)
         first, request = replace(first, peers=peers), replace(request, peers=peers)
+    source = MetadataSource(image.metadata_source) if new.metadata is None else new.metadata
     reservation = uuid.uuid4()
     made, ids = [], []
     placed: Counter[int] = Counter()
@@ -191,7 +195,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             seconds += 0 if present.made else CACHE_S
             caller.note("claim own storage", storage_id=base.storage_id, size_bytes=size_bytes, copy_bytes=more)
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
-        key = uuid.uuid4()
+        key = new_uuid(source)
         disks = dict(enumerate(new.new_disks, 1 + (len(extra) if number == 1 else 0)))
         inserted = insert_vm(
             session,
@@ -213,6 +217,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 vnc=new.vnc,
                 node_id=decision.node_id,
                 affinity_group_id=new.affinity_group_id,
+                metadata_source=source,
                 disks=(_root_disk(key, image, base, new.mode, size_bytes),),
                 nics=nics,
                 verdicts=verdicts_text(decision.verdicts),

@@ -42,6 +42,7 @@ class AdoptedVM:
     memory_mib: int
     secret: str = field(repr=False)
     node_id: int
+    metadata_source: str
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,10 @@ _INSERT_VM = text(
     """
 INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
                 seen, seen_reason, seen_at, launched_at, launches, console_node_id, node_id, node_claimed,
-                points)
+                points, metadata_source)
 VALUES (:id, :uuid, :name, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :secret, :wanted,
         :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :console_node_id, :node_id, true,
-        (SELECT points FROM template WHERE id = :template_id))
+        (SELECT points FROM template WHERE id = :template_id), :metadata_source)
 """
 )
 

@@ -10,17 +10,23 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
-from cm.rpc.vocabulary import DiskBus, DiskFormat, FreedPolicy, NetworkKind, NicModel, VideoModel, VolumeMode
+from cm.rpc.vocabulary import (
+    DiskBus,
+    DiskFormat,
+    FreedPolicy,
+    MetadataSource,
+    NetworkKind,
+    NicModel,
+    VideoModel,
+    VolumeMode,
+)
+from cm.rules.metadata import smbios_serial
 from cm.rules.names import console_path, domain_name, is_link, network_name, pool_name
 from cm.rules.network import default_mtu
 from cm.rules.storage import capabilities
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_lost
 from cm.store.nic import nics_of
-
-# Where cloud-init reads its documents. Whose they are, the asker's bridge and address say: a serial stands in QEMU's
-# command line, which every account of the node may read, so it is no place for a secret.
-SERIAL = "ds=nocloud-net;s=http://169.254.169.254/nocloud/"
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,8 @@ def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
 
 _PLACED = Prepared(
     "placed_vm",
-    "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device"
+    "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device,"
+    " v.metadata_source"
     " FROM vm v JOIN node n ON n.id = v.node_id JOIN image i ON i.id = v.image_id"
     " LEFT JOIN vnc_port p ON p.vm_id = v.id WHERE v.id = :id",
 )
@@ -228,7 +235,7 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
         nics=tuple(nics),
         vnc=None if vm.port is None else VncSpec(vm.address, vm.port, vnc_password, vm.vnc_enabled),
         console_log=console_path(vm.uuid),
-        smbios_serial=SERIAL,
+        smbios_serial=smbios_serial(MetadataSource(vm.metadata_source), vm.uuid),
         video=VideoModel(vm.video_device),
     )
     return DomainPlan(spec, tuple(plans))

@@ -335,7 +335,7 @@ _LONG = Prepared(
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
        v.guarded, v.affinity_group_id, v.vm_template_id, v.resource_pool_id, v.traits, v.user_data_encoding,
-       v.contextualized_at, n.address AS node, a.login, {IMDS} AS imds, {REACHED}
+       v.contextualized_at, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED}
   FROM vm v JOIN account a ON a.id = v.account_id LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
 """,
 )
@@ -384,6 +384,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "closed": found.closed_at,
         "user_data_encoding": found.user_data_encoding,
         "guarded": found.guarded,
+        "metadata": found.metadata_source,
         "imds": found.imds,
         "traits": found.traits,
         "affinity_group_id": found.affinity_group_id,

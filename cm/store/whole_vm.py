@@ -48,7 +48,7 @@ _MORE: Final = f"""json_build_object(
                    'arriving', {_DISK_ARRIVES}) ORDER BY t.number)
           FROM attachment t JOIN disk k ON k.id = t.disk_id
          WHERE t.vm_id = v.id AND NOT t.cdrom AND k.account_id = v.account_id AND k.trashed_at IS NULL), '[]'),
-    'imds', {IMDS},
+    'metadata', v.metadata_source, 'imds', {IMDS},
     'affinity_group', (SELECT json_build_object('uuid', f.uuid, 'name', f.name) FROM affinity_group f
                         WHERE f.id = v.affinity_group_id),
     'tags', coalesce((SELECT json_object_agg(g.key, g.value) FROM object_tag g

@@ -23,18 +23,20 @@ POSTED = ("instance_id", "hostname", "fqdn")
 
 def answer_nocloud(guest: Guest, path: str, hello_url: str, *, agent: str = "", strict: bool = False) -> Answer:
     """
-    :param path: ``<document>``; ``<secret>/<document>`` for guests that an older version launched.
+    :param path: ``<uuid>/<document>``; of guests that an older version launched ``<document>``, or that with a secret
+        before it.
     :param agent: what the client calls itself.
     :param strict: answer cloud-init alone. An application in the guest that fetches whatever address somebody gives it
         says its own name; so this does here what a token does for EC2's metadata.
-    :raises Refusal: 401; 404, also for another VM's secret: whose it is, the address has said already.
+    :raises Refusal: 401; 404, also for another VM's uuid or secret: who asks, the address has said already.
     """
-    secret, slash, name = path.partition("/")
+    whose, slash, name = path.partition("/")
     if not slash:
-        name = secret
+        whose, name = guest.uuid, whose
+    if whose == guest.uuid:
         if strict and not agent.startswith(AGENT):
             raise Refusal(401, "unauthorized", "Only cloud-init is answered here.")
-    elif not guest.secret or not hmac.compare_digest(secret.encode("utf-8", "replace"), guest.secret.encode()):
+    elif not guest.secret or not hmac.compare_digest(whose.encode("utf-8", "replace"), guest.secret.encode()):
         raise not_found()
     if name == "meta-data":
         return Answer(200, json.dumps(meta_data(guest)).encode(), PLAIN)

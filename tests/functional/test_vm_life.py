@@ -206,7 +206,7 @@ def test_command_line(demo: Cloud) -> None:
     lines = [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in node.host.pids()]
     (line,) = [line for line in lines if vm["uuid"] in line and "qemu-system" in line]
     seeds = re.findall(r"serial=(\S+)", line)
-    assert seeds == ["ds=nocloud-net;s=http://169.254.169.254/nocloud/"]
+    assert seeds == [f"ds=nocloud-net;s=http://169.254.169.254/nocloud/{vm['uuid']}/"]
     assert vnc["password"] not in line and "hidden-user-data" not in line
     assert demo.sql(f"SELECT secret FROM vm WHERE id = {vm['vm_id']}") in ([[""]], [])
     destroy(demo, vm["vm_id"])

@@ -137,6 +137,22 @@ class TestNoCloud:
         older = [peer.ask("a", A, f"/nocloud/{self.secret(peer, 'A')}/{name}") for name in names]
         assert [answer.body for answer in older] == [answer.body for answer in answers]
 
+    def test_own_path(self, peer: Peer) -> None:
+        """A VM's own address is good for its guest alone, and not for those of others."""
+        own = {vm: str(value(peer.database, "SELECT uuid FROM vm WHERE id = :id", id=peer.ids[vm])) for vm in "AB"}
+        assert peer.ask("b", B, f"/nocloud/{own['B']}/user-data").body == b"of-b"
+        assert peer.ask("a", A, f"/nocloud/{own['B']}/user-data").status == 404
+        change(peer.database, "UPDATE vm SET imds_tokens = 'required' WHERE id = :id", id=peer.ids["B"])
+        assert peer.ask("b", B, f"/nocloud/{own['B']}/user-data").status == 401
+        assert peer.ask("b", B, f"/nocloud/{own['B']}/user-data", **{"User-Agent": "Cloud-Init/22.4.2"}).status == 200
+
+    def test_nothing(self, peer: Peer) -> None:
+        """Of a VM that is to be told nothing its guest is told nothing, and may say hello."""
+        change(peer.database, "UPDATE vm SET metadata_source = 'none' WHERE id = :id", id=peer.ids["A"])
+        for path in ("/latest/meta-data/", "/nocloud/meta-data", "/latest/user-data"):
+            assert peer.ask("a", A, path).status == 403, path
+        assert peer.ask("a", A, "/hello", "POST").status == 200
+
     def test_others_secret(self, peer: Peer) -> None:
         """B's secret gives A nothing, on no node."""
         path = f"/nocloud/{self.secret(peer, 'B')}/user-data"

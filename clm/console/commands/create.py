@@ -53,6 +53,8 @@ from cm.rpc.errors import CloudError
               help="What a network card of it is on; repeatable, one for each card.")  # fmt: skip
 @click.option("--security-group", "groups", multiple=True, metavar="GROUP", type=NamedType("security-group"),
               help="What its network cards are in; repeatable.")  # fmt: skip
+@click.option("--metadata", type=click.Choice(["imds", "nocloud", "none"]),
+              help="Where its guest finds what it is told; without it as the image says.")  # fmt: skip
 @click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
 @click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")
 @click.option("--wait-timeout", type=Real(0), default=600.0, show_default=True, metavar="SECONDS",
@@ -62,7 +64,8 @@ def create(
     console: Console, name: str, image: str, template: str, count: int | None, description: str,
     keys: tuple[str, ...], key_files: tuple[str, ...], username: str | None, user_data_file: str | None, vnc: bool,
     on_poweroff: str | None, disk_mib: int | None, copy: bool, iso: tuple[str, ...], disk: tuple[str, ...],
-    networks: tuple[str, ...], groups: tuple[str, ...], wait: bool, wait_guest: bool, wait_timeout: float,
+    networks: tuple[str, ...], groups: tuple[str, ...], metadata: str | None, wait: bool, wait_guest: bool,
+    wait_timeout: float,
 ) -> None:  # fmt: skip
     """Create a VM, or several."""
     params: dict[str, Any] = {"name": name, "description": description}
@@ -73,7 +76,7 @@ def create(
     cards = [number for each in networks for number in _parts(console, "network", (each,), cluster)]
     told: dict[str, Any] = {
         "count": count, "vnc": vnc or None, "on_poweroff": on_poweroff, "deploy_mode": "copy" if copy else None,
-        "disk_mib": disk_mib,
+        "disk_mib": disk_mib, "metadata": metadata,
         "iso_list": parts["iso"] or None, "disk_list": parts["disk-image"] or None, "ssh_key": ssh_key,
         "networks": cards or None, "security_group_ids": parts["security-group"] or None,
         "ssh_username": (username or "root") if ssh_key else username,

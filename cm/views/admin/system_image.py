@@ -15,6 +15,7 @@ from cm.rpc.vocabulary import (
     DiskBus,
     ImageAccess,
     ImageKind,
+    MetadataSource,
     MetadataTokens,
     NicModel,
     SourceFormat,
@@ -246,6 +247,7 @@ def edit(
     imds_tokens: MetadataTokens | None = None,
     imds_hop_limit: service.HopLimit | None = None,
     imds_enabled: bool | None = None,
+    metadata: MetadataSource | None = None,
 ) -> Image:
     """
     Change an image's description, devices and facts; what is not given stays.
@@ -253,14 +255,18 @@ def edit(
     :param family: VMs are created by this name of the newest version, too; empty: it belongs to none.
     :param imds_tokens: as of ``user.vm.set_imds``, of VMs that are made of it from now on; so are ``imds_hop_limit``
         and ``imds_enabled``.
+    :param metadata: where guests of such VMs find what they are told.
     """
     row = get_image(caller.session, image_id, lock=True, version=caller.if_version)
     facts = service.facts(
         system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    imds = {"imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit, "imds_enabled": imds_enabled}
-    values = {"name": name, "description": description, "platform": platform, **devices, **facts, **imds}
+    told = {
+        "metadata_source": metadata, "imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit,
+        "imds_enabled": imds_enabled,
+    }  # fmt: skip
+    values = {"name": name, "description": description, "platform": platform, **devices, **facts, **told}
     return service.edit(caller, row, values)
 
 

@@ -11,6 +11,7 @@ from cm.rpc.vocabulary import (
     Architecture,
     DiskBus,
     ImageKind,
+    MetadataSource,
     MetadataTokens,
     NicModel,
     SourceFormat,
@@ -213,6 +214,7 @@ def edit(
     imds_tokens: MetadataTokens | None = None,
     imds_hop_limit: service.HopLimit | None = None,
     imds_enabled: bool | None = None,
+    metadata: MetadataSource | None = None,
 ) -> Image:
     """
     Change the description, devices and facts of an image; what is not given stays. Its operators may.
@@ -220,6 +222,7 @@ def edit(
     :param family: VMs are created by this name of the newest version, too; empty: it belongs to none.
     :param imds_tokens: as of ``user.vm.set_imds``, of VMs that are made of it from now on; so are ``imds_hop_limit``
         and ``imds_enabled``.
+    :param metadata: where guests of such VMs find what they are told.
     """
     viewer = person_of(caller.identity)
     row = authorized_image(
@@ -229,8 +232,11 @@ def edit(
         system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    imds = {"imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit, "imds_enabled": imds_enabled}
-    values = {"name": name, "description": description, "platform": platform, **devices, **facts, **imds}
+    told = {
+        "metadata_source": metadata, "imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit,
+        "imds_enabled": imds_enabled,
+    }  # fmt: skip
+    values = {"name": name, "description": description, "platform": platform, **devices, **facts, **told}
     return service.edit(caller, row, values, viewer)
 
 

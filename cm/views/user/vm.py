@@ -42,6 +42,7 @@ from cm.rpc.vocabulary import (
     DeployMode,
     Freeze,
     Match,
+    MetadataSource,
     MetadataTokens,
     PortProtocol,
     PowerOffPolicy,
@@ -159,6 +160,7 @@ def create(
     affinity_group_id: Id | None = None,
     expiry_id: Id | None = None,
     vm_template_id: Id | None = None,
+    metadata: MetadataSource | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -193,6 +195,7 @@ def create(
     :param expiry_id: the VMs' expiry lease (``user.expiry.get_list``); without it the default one, where there is one.
     :param vm_template_id: a VM template, which says what is not given of ``image_id``, ``iso_list``, ``new_disks`` and
         ``networks``; its tags are the VMs' beside ``tags``, and its traits their nodes' beside those of their size.
+    :param metadata: where its guest finds what it is told; without it as the image says.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -238,6 +241,7 @@ def create(
             expiry_id=expiry_id,
             vm_template_id=vm_template_id,
             traits=by.traits,
+            metadata=metadata,
         ),
     )
     tags = {**by.tags, **(tags or {})}
