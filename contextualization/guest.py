@@ -92,6 +92,7 @@ class Guests:
                     settings.hello_url,
                     agent=exchange.header("user-agent"),
                     strict=guest.imds.needs_token(settings.imds_v1),
+                    more=settings.vendor_data,
                 )
             except Refusal:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))

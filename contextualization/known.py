@@ -14,8 +14,9 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
+from cm.rules.guest import Guest
 from cm.runtime.database import Database
-from cm.services.guest import Guest, find_guest
+from cm.services.guest import find_guest
 from cm.store.node_document import ALL
 from contextualization.authenticate import Sender
 from contextualization.metadata.identity import Signer

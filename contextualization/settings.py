@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from cm.rules.metadata import HELLO_URL
 from cm.services.agent import GuestSettings
 
 
@@ -17,6 +20,7 @@ class EndpointSettings:
     :ivar domain: that of EC2's services here.
     :ivar imds_v1: whether metadata is told without a token, as EC2's own default is.
     :ivar hello_url: where a guest says hello, as it reaches us.
+    :ivar vendor_data: what all guests are told besides, as cloud-config.
     :ivar guests: what the settings say of them; for their nodes.
     """
 
@@ -24,7 +28,8 @@ class EndpointSettings:
     region: str = "cluster"
     domain: str = "internal"
     imds_v1: bool = True
-    hello_url: str = "http://169.254.169.254/hello"
+    hello_url: str = HELLO_URL
+    vendor_data: Mapping[str, Any] = field(default_factory=dict)
     guests: GuestSettings = GuestSettings()
 
     def __post_init__(self) -> None:

@@ -62,6 +62,7 @@ from cm.services.console import ConsoleDoor, VMWatch
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.download import DownloadDoor
 from cm.services.fleet import Fleet
+from cm.services.vendor_data import read_vendor_data
 from cm.store.feed import read_changes
 from cm.store.storage import pool_paths
 from cm.store.waking import TOPIC
@@ -117,6 +118,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         ula=cluster.ula,
         nic_kbit_in=settings.guests.nic_kbit_in,
         nic_kbit_out=settings.guests.nic_kbit_out,
+        vendor_data=read_vendor_data(settings.guests.vendor_data),
         migration_mib_s=cluster.migration_mib_s,
         migration_s=cluster.migration_s,
         migration_post_copy=cluster.migration_post_copy,

@@ -26,6 +26,7 @@ from cm.models.reservation import FreeVolume, Reservation
 from cm.models.resource_pool import ResourcePool, ResourcePoolGrant
 from cm.models.sample import MeasuringLease, SampleBlock, SampleLayout, SampleProgress, SampleRecent
 from cm.models.security_group import NicGroup, SecurityGroup, SecurityRule
+from cm.models.seed import Seed
 from cm.models.snapshot import Snapshot
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.suspension import Suspension
@@ -93,6 +94,7 @@ __all__ = [
     "ScreenCall",
     "SecurityGroup",
     "SecurityRule",
+    "Seed",
     "Snapshot",
     "Storage",
     "StorageAttachment",

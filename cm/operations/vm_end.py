@@ -28,6 +28,7 @@ from cm.services.console_log import delete_log
 from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
+from cm.services.seed import forget_seed
 from cm.services.suspension import forget_memory
 from cm.store.change import record_change
 from cm.store.domain import EndingVolume, VolumePlan, ending_volumes, node_with_disks, root_storage, volume_plans
@@ -195,8 +196,10 @@ async def rest(work: Work) -> None:
 
 
 def _rested(session: Session, op: OperationRow) -> None:
+    cause = Cause(CauseKind.OPERATION, str(op.id))
     rest_stopped(session, vm_of(op))
-    forget_memory(session, vm_of(op), Cause(CauseKind.OPERATION, str(op.id)))
+    forget_memory(session, vm_of(op), cause)
+    forget_seed(session, get_vm(session, vm_of(op)), cause)
 
 
 async def clean_up(work: Work) -> None:

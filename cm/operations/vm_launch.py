@@ -18,6 +18,7 @@ from cm.operations.anew import make_anew
 from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
 from cm.operations.linking import await_links, look_for_links
 from cm.operations.providing import forget_unmade, provide
+from cm.operations.seeding import make_seed
 from cm.operations.snapshot_work import holder_of
 from cm.rpc.errors import CloudError, HypervisorError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
@@ -33,6 +34,7 @@ from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, screen_as_asked, settle
 from cm.services.network import networks_of
 from cm.services.placement import Placing
+from cm.services.seed import SeedPlan, plan_seed
 from cm.services.suspension import forget_memory, going_on
 from cm.store.affinity_group import peers_of
 from cm.store.cached_image import Copy, copy_at, find_copy
@@ -64,6 +66,7 @@ class Launch:
     :ivar row: as it was before.
     :ivar links: the bridges that the node's agent makes for it.
     :ivar held: what may have its disks open, as ``holders_left``.
+    :ivar seed: that is to be written before.
     """
 
     row: VMRow
@@ -74,6 +77,7 @@ class Launch:
     links: tuple[str, ...]
     volumes: tuple[VolumePlan, ...]
     held: Sequence[tuple[int, int]] = ()
+    seed: SeedPlan | None = None
 
 
 # ------------------------------------------------------------------ place
@@ -141,6 +145,8 @@ async def launch(work: Work) -> None:
     node = work.node(prepared.node_id)
     make = make_copies if copies else make_volumes
     made = await node.run(make, prepared.volumes)
+    if prepared.seed is not None:
+        made = [*made, await node.run(make_seed, prepared.seed)]
     if copies:
         await work.db(write_made, made)
     if work.op.attempts and (await node.hypervisor.look(prepared.uuid)).state not in GONE:
@@ -212,6 +218,7 @@ def prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
         tuple(sorted({nic.bridge for nic in plan.spec.nics if nic.bridge})),
         volumes,
         holders_left(session, row.id) if row.launches else (),
+        plan_seed(session, row.id, policy) if plan.seeded else None,
     )
 
 

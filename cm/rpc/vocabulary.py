@@ -208,6 +208,7 @@ class VolumeUse(StrEnum):
     DATA_DISK = "data_disk"  # a disk that somebody made or brought
     SNAPSHOT = "snapshot"  # a point in time, or what only other volumes stand on
     MEMORY = "memory"  # of a VM that is suspended
+    SEED = "seed"  # what a VM's guest is told as it boots for the first time
     CACHE = "cache"  # a node's own copy of an image
     TRASH = "trash"
     UNACCOUNTED = "unaccounted"  # by one of our names, and on no record
@@ -561,6 +562,8 @@ class MetadataSource(StrEnum):
 
     IMDS = "imds"  # it takes the VM for one of EC2's, and asks EC2's metadata service
     NOCLOUD = "nocloud"  # its SMBIOS serial names an address of the same service
+    SEED_ISO = "seed-iso"  # it is on a CD, which is there for its first boot, as NoCloud has it
+    CONFIG_DRIVE = "config-drive"  # likewise, as OpenStack has it
     NONE = "none"
 
 

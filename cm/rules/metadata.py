@@ -11,12 +11,17 @@ import uuid as uuid_module
 from typing import Final
 from uuid import UUID
 
-from cm.rpc.vocabulary import MetadataSource
+from cm.rpc.vocabulary import DiskBus, MetadataSource
 
 SERVICE: Final = "http://169.254.169.254"
 HELLO_URL: Final = f"{SERVICE}/hello"
 _EC2: Final = "ec2"
 _EC2_BITS: Final = 12
+SEEDED: Final = frozenset({MetadataSource.SEED_ISO, MetadataSource.CONFIG_DRIVE})
+SEED_BYTES: Final = 2**20  # user data of 64 KiB, what the cluster tells all guests, and what ISO 9660 needs
+SEED_DEVICE: Final = "sdv"  # before the drives that people put CDs into
+# From its launch: by then a guest has read its seed, though it may have nobody to tell that to.
+FIRST_BOOT_S: Final = 600.0
 
 
 def new_uuid(source: MetadataSource) -> UUID:
@@ -43,12 +48,20 @@ def smbios_serial(source: MetadataSource, uuid: str) -> str:
         case MetadataSource.NOCLOUD:
             # Debian 12's cloud-init knows nocloud-net, and does not put the uuid in by itself.
             return f"ds=nocloud-net;s={SERVICE}/nocloud/{uuid}/"
-        case MetadataSource.NONE:
+        case _:
             return ""
 
 
 def source_of(serial: str, uuid: str) -> MetadataSource:
-    """What a domain that is there was defined with, by its serial number. Older releases gave all of them one URL."""
+    """
+    What a domain that is there was defined with, by its serial number. Older releases gave all of them one URL. Whether
+    one without had a seed is not known any more, and does not matter.
+    """
     if not serial:
         return MetadataSource.NONE
     return MetadataSource.IMDS if serial == uuid and uuid.startswith(_EC2) else MetadataSource.NOCLOUD
+
+
+def seed_bus(platform: str) -> DiskBus:
+    """What a seed's drive is on: Debian's cloud kernel has no driver for SATA, and Windows none for virtio's SCSI."""
+    return DiskBus.SATA if platform == "windows" else DiskBus.SCSI

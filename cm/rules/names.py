@@ -27,6 +27,7 @@ _ROOT: Final = "-root"
 _CONSOLE: Final = "-console.log"
 _CACHED: Final = "-cached"
 _MEMORY: Final = "-memory"
+_SEED: Final = "-seed.iso"
 # libvirt's virtlogd gives a full log a number and begins another.
 _ROTATED: Final = re.compile(rf"{re.escape(_CONSOLE)}\.[0-9]{{1,3}}")
 _HOLDER: Final = re.compile(f"merge-({_NUMBER})")
@@ -155,6 +156,11 @@ def memory_volume(vm_uuid: UUID | str, key: UUID) -> str:
     :param key: a new one: should a node be late with deleting one, it is not the next that it deletes.
     """
     return str(VolumeName(VolumeKind.VM, str(vm_uuid), f"-{key.hex[:12]}{_MEMORY}.raw"))
+
+
+def seed_volume(vm_uuid: UUID | str) -> str:
+    """What a VM's guest is seeded by; there is one in its life."""
+    return str(VolumeName(VolumeKind.VM, str(vm_uuid), _SEED))
 
 
 def console_volume(vm_uuid: UUID | str) -> str:

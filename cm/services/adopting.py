@@ -34,7 +34,7 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen
 from cm.rules.cause import Cause
 from cm.rules.metadata import source_of
-from cm.rules.names import CONSOLE_DIRECTORY, domain_name, pool_name, root_volume, vm_of_domain
+from cm.rules.names import CONSOLE_DIRECTORY, domain_name, pool_name, root_volume, seed_volume, vm_of_domain
 from cm.rules.network import Address
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
@@ -286,6 +286,8 @@ def _template(session: Session, domain: DomainDescription, template_id: int | No
 
 def _attach(session: Session, vm_id: int, domain: DomainDescription, disk: DiskDescription, place: Place) -> None:
     """A disk that is an image of its own: it is attached, as it was."""
+    if place.volume == seed_volume(domain.uuid):
+        return  # its guest has read it; once the domain ends it is nobody's, and goes
     image = find_attachable(session, place.storage_id, place.volume)
     if image is None:
         raise CannotAdopt(domain.name, f"of its disk {disk.path} there is no record")

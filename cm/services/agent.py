@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -15,7 +16,9 @@ from cm.rpc.vocabulary import NodeId
 from cm.rules.host import host_of
 from cm.rules.network import KBIT_MAX, KBIT_MIN
 from cm.runtime.database import notify
+from cm.runtime.settings import SettingsError
 from cm.services.node_report import drop_report
+from cm.services.vendor_data import read_vendor_data
 from cm.store.agent import AgentFacts, insert_token, record_word, spend_token, write_agent
 from cm.store.change import record_change
 from cm.store.drift import close_skew, keep_skew
@@ -135,6 +138,7 @@ class GuestSettings:
     :ivar console_log_bytes: a larger log of a VM's serial console loses its older part.
     :ivar nic_kbit_in: kbit/s that a network card gets at the most, unless an administrator grants it more; 0: any.
     :ivar nic_kbit_out: that it sends.
+    :ivar vendor_data: file of cloud-config that all guests are told.
     """
 
     management_networks: tuple[str, ...] = ()
@@ -142,6 +146,7 @@ class GuestSettings:
     console_log_bytes: int = 1 << 20
     nic_kbit_in: int = 0
     nic_kbit_out: int = 0
+    vendor_data: Path | None = None
 
     def problems(self) -> list[str]:
         """What is wrong with them, one line each."""
@@ -158,6 +163,10 @@ class GuestSettings:
             kbit = getattr(self, key)
             if kbit and not KBIT_MIN <= kbit <= KBIT_MAX:
                 found.append(f"guests.{key} is neither 0 nor between {KBIT_MIN} and {KBIT_MAX}")
+        try:
+            read_vendor_data(self.vendor_data)
+        except SettingsError as error:
+            found += error.problems
         return found
 
 

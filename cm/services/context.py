@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cm.rpc.caller import Call
 from cm.rpc.vocabulary import CauseKind
@@ -75,6 +75,7 @@ class ClusterPolicy:
     measured_s: int = 10  # between samples
     samples_kept: Kept = USUALLY
     trash_s: float = 7 * 86_400.0  # disks are kept in the trash for so long; 0: until somebody purges them
+    vendor_data: Mapping[str, Any] = field(default_factory=dict)  # what all guests are told, as cloud-config
     quota_cpu: int = 20
     quota_memory_mib: int = 32_768
     quota_storage_mib: int = 512 * 1024

@@ -2,95 +2,24 @@
 
 from __future__ import annotations
 
-import uuid as uuid_module
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import MetadataSource, MetadataTokens, UserDataEncoding, VMId, VMState, Wanted
+from cm.rules.guest import Guest, Nic
 from cm.rules.imds import Imds
-from cm.rules.network import Address, Network
-from cm.store.guest import guest_at, nics_of
+from cm.rules.metadata import SEEDED
+from cm.rules.names import is_link
+from cm.rules.network import default_mtu
+from cm.store.guest import guest_at, guest_of_vm, nics_of
+from cm.store.seed import note_read
 from cm.store.vm import find_vm, render_vm
 from cm.store.vm_state import write_up
 
 GREETING: Final = frozenset({VMState.STARTING, VMState.RUNNING, VMState.REBOOTING})
-
-
-@dataclass(frozen=True)
-class Nic:
-    """
-    ``index`` 0 is the VM's first.
-
-    :ivar public: addresses that it is reached by from outside.
-    :ivar network: its network's range of IPv4, as far as it is known here; ``network6`` of IPv6.
-    :ivar groups: security groups that it is in, as uuid and name.
-    """
-
-    index: int
-    mac: str
-    addresses: tuple[Address, ...]
-    network: Network | None
-    bridge: str
-    network_uuid: str
-    uuid: str
-    public: tuple[Address, ...] = ()
-    network6: Network | None = None
-    groups: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Guest:
-    """
-    A live VM on its node, with what its metadata is made of. ``nic`` is the one that the request came through.
-
-    :ivar account_number: its account's, as the cloud manager whose it is counts it.
-    :ivar tags: those of the VM, where it is to be told them.
-    """
-
-    vm_id: VMId
-    uuid: str
-    name: str
-    node_id: int
-    nic: Nic
-    nics: tuple[Nic, ...]
-    launches: int
-    launched_at: datetime | None
-    account_number: int
-    image_uuid: str
-    template_name: str
-    reservation_id: str
-    root_device: str
-    data_devices: tuple[str, ...] = ()
-    ssh_username: str = ""
-    ssh_key: str = field(default="", repr=False)
-    user_data: str = field(default="", repr=False)
-    user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO
-    metadata: MetadataSource = MetadataSource.NOCLOUD
-    imds: Imds = Imds()
-    tags: Mapping[str, str] = field(default_factory=dict)
-    secret: str = field(default="", repr=False)
-
-    def is_told(self, version: int) -> bool:
-        """
-        Whether it may read anything but by its hello.
-
-        :param version: of IP, by which it asks.
-        """
-        return self.metadata is not MetadataSource.NONE and self.imds.answers(version)
-
-    @property
-    def instance_id(self) -> str:
-        return ec2_id("i", self.uuid)
-
-
-def ec2_id(prefix: str, uuid: str) -> str:
-    """An object's id as EC2 clients know it: ``i-`` and 17 hexadecimal digits, the first ones of its uuid."""
-    return f"{prefix}-{uuid_module.UUID(uuid).hex[:17]}"
 
 
 def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Guest | None:
@@ -110,7 +39,26 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
     found = guest_at(session, node_id, bridge, wanted)
     if found is None:
         return None
-    nics = tuple(
+    nics = _nics(session, found.id)
+    # The lease may be released between the two statements.
+    nic = next((each for each in nics if each.index == found.asked_nic and wanted in each.addresses), None)
+    return None if nic is None else _guest(found, nic, nics)
+
+
+def guest_of(session: Session, vm_id: int) -> Guest:
+    """
+    A live VM's guest, as it is told of itself when nobody asks.
+
+    :raises ObjectNotFound: it is closed, or has no network card.
+    """
+    found, nics = guest_of_vm(session, vm_id), _nics(session, vm_id)
+    if found is None or not nics:
+        raise ObjectNotFound("guest of vm", vm_id)
+    return _guest(found, nics[0], nics)
+
+
+def _nics(session: Session, vm_id: int) -> tuple[Nic, ...]:
+    return tuple(
         Nic(
             row.nic,
             row.mac,
@@ -122,13 +70,15 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
             tuple(map(ip_address, row.public)),
             ip_network(row.network6) if row.network6 else None,
             tuple((uuid, name) for uuid, name in row.groups or ()),
+            ip_address(row.gateway) if row.gateway else None,
+            ip_address(row.gateway6) if row.gateway6 else None,
+            (row.mtu or default_mtu(row.kind)) if is_link(row.bridge) else 0,
         )
-        for row in nics_of(session, found.id)
+        for row in nics_of(session, vm_id)
     )
-    # The lease may be released between the two statements.
-    nic = next((each for each in nics if each.index == found.asked_nic and wanted in each.addresses), None)
-    if nic is None:
-        return None
+
+
+def _guest(found: Any, nic: Nic, nics: tuple[Nic, ...]) -> Guest:
     return Guest(
         vm_id=VMId(found.id),
         uuid=found.uuid,
@@ -176,5 +126,7 @@ def hello(session: Session, guest: Guest) -> bool:
     if said is not None and (row.launched_at is None or said >= row.launched_at):
         return False
     write_up(session, row.id)
+    if guest.metadata in SEEDED:
+        note_read(session, row.id)
     render_vm(session, row.id)
     return True

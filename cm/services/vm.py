@@ -26,8 +26,8 @@ from cm.rpc.vocabulary import (
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.image import check_least
 from cm.rules.imds import NO_CHANGE, ImdsChange
-from cm.rules.metadata import new_uuid
-from cm.rules.names import root_volume
+from cm.rules.metadata import SEED_BYTES, SEEDED, new_uuid
+from cm.rules.names import root_volume, seed_volume
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import LocalRoot, VMRequest
 from cm.rules.storage import capabilities
@@ -63,6 +63,7 @@ from cm.store.operation_object import Objects, find_yielding
 from cm.store.placement import others_text, verdicts_text
 from cm.store.reservation import Seat
 from cm.store.resource_pool import put_into_pool
+from cm.store.seed import insert_seed
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_request import look_up
 from cm.store.vm_state import rename_vm, screen_of, want, write_imds, write_policy, write_vnc
@@ -140,13 +141,17 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         if new.local_disk:
             raise InvalidParameter("local_disk", f"image {image.id} is an ISO, which no node copies")
         local = False
+    source = MetadataSource(image.metadata_source) if new.metadata is None else new.metadata
+    seed_bytes = 0
+    if source in SEEDED:
+        seed_bytes = capabilities(StorageKind.DIR if local else image.storage_kind).whole(SEED_BYTES)
     held = Booking(
         account_id,
         template.cpu * new.count,
         template.memory_mib * new.count,
-        mib(size_bytes) * new.count,
+        (mib(size_bytes) + mib(seed_bytes)) * new.count,
         new.count,
-        {} if local else {image.storage_id: size_bytes * new.count},
+        {} if local else {image.storage_id: (size_bytes + seed_bytes) * new.count},
     )
     requested.refuse(held)
     refuse_points(session, account_id, caller.policy)
@@ -162,7 +167,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         uplinks = frozenset(place.uplink for place in placed_on if place.uplink)
         request = replace(request, links=True, uplinks=uplinks)
     if local:
-        root = LocalRoot(ImageId(image.id), size_bytes, image.size_bytes)
+        root = LocalRoot(ImageId(image.id), size_bytes + seed_bytes, image.size_bytes)
         request = replace(request, storages=frozenset(), local=root)
     # Disks and ISOs go to the first VM, as in CC1: a writable disk has one user.
     if new.new_disks:
@@ -173,7 +178,6 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         get_affinity_group(session, new.affinity_group_id, account_id=account_id, lock=True)
         peers = peers_in(session, new.affinity_group_id)
         first, request = replace(first, peers=peers), replace(request, peers=peers)
-    source = MetadataSource(image.metadata_source) if new.metadata is None else new.metadata
     reservation = uuid.uuid4()
     made, ids = [], []
     placed: Counter[int] = Counter()
@@ -191,7 +195,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 session, image.id, decision.own.id, decision.node_id, account_id=account_id, cause=caller.cause
             )
             base = Base(decision.own.id, StorageKind.DIR, present.volume_id)
-            own[base.storage_id] += size_bytes + more
+            own[base.storage_id] += size_bytes + seed_bytes + more
             seconds += 0 if present.made else CACHE_S
             caller.note("claim own storage", storage_id=base.storage_id, size_bytes=size_bytes, copy_bytes=more)
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
@@ -228,6 +232,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             ),
         )
         vm_id = inserted.vm_id
+        if seed_bytes:
+            insert_seed(session, vm_id, base.storage_id, seed_volume(key), seed_bytes)
         if links:
             links_changed(session, vm_id)
         if disks:

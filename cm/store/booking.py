@@ -171,10 +171,13 @@ WITH attached AS (
     RETURNING volume_id, spare_id
 ), memories AS (
     DELETE FROM suspension WHERE vm_id = :id RETURNING volume_id
+), seeds AS (
+    DELETE FROM seed WHERE vm_id = :id RETURNING volume_id
 ), volumes AS (
     DELETE FROM volume WHERE id = ANY(ARRAY(SELECT volume_id FROM disks UNION ALL SELECT volume_id FROM snapshots
                                             UNION ALL SELECT spare_id FROM snapshots
-                                            UNION ALL SELECT volume_id FROM memories))
+                                            UNION ALL SELECT volume_id FROM memories
+                                            UNION ALL SELECT volume_id FROM seeds))
     RETURNING storage_id, claimed_bytes, name
 ), left_behind AS (
     INSERT INTO leftover_volume (storage_id, name, vm_id, node_ids)

@@ -351,7 +351,7 @@ def delete_volume(session: Session, volume_id: int) -> int | None:
 
 
 def is_somebodys(session: Session, volume_id: int) -> bool:
-    """Whether a disk or an image lies on a volume, what is in a bucket, or a suspended VM's memory."""
+    """Whether a disk or an image lies on a volume, what is in a bucket, a suspended VM's memory, or a seed."""
     return bool(
         session.scalar(
             text(
@@ -359,6 +359,7 @@ def is_somebodys(session: Session, volume_id: int) -> bool:
                 " OR EXISTS (SELECT 1 FROM image WHERE volume_id = :id)"
                 " OR EXISTS (SELECT 1 FROM stored_object WHERE volume_id = :id)"
                 " OR EXISTS (SELECT 1 FROM suspension WHERE volume_id = :id)"
+                " OR EXISTS (SELECT 1 FROM seed WHERE volume_id = :id)"
             ),
             {"id": volume_id},
         )

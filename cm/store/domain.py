@@ -20,7 +20,7 @@ from cm.rpc.vocabulary import (
     VideoModel,
     VolumeMode,
 )
-from cm.rules.metadata import smbios_serial
+from cm.rules.metadata import SEED_DEVICE, seed_bus, smbios_serial
 from cm.rules.names import console_path, domain_name, is_link, network_name, pool_name
 from cm.rules.network import default_mtu
 from cm.rules.storage import capabilities
@@ -88,6 +88,11 @@ class DomainPlan:
 
     spec: DomainSpec
     disks: tuple[DiskPlan, ...]
+
+    @property
+    def seeded(self) -> bool:
+        """Whether what its guest is told is in a drive of it."""
+        return any(disk.device == SEED_DEVICE for disk in self.disks)
 
 
 def disks_of(session: Session, vm_id: int) -> Sequence[Any]:
@@ -170,6 +175,8 @@ SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, min(a.number
  WHERE a.vm_id = :id AND a.delete_with_vm GROUP BY u.id, o.id
  UNION ALL SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, 32767, false, true, false
   FROM suspension m JOIN volume u ON u.id = m.volume_id JOIN storage o ON o.id = u.storage_id WHERE m.vm_id = :id
+ UNION ALL SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, 32767, false, true, false
+  FROM seed e JOIN volume u ON u.id = e.volume_id JOIN storage o ON o.id = u.storage_id WHERE e.vm_id = :id
  ORDER BY number, id
 """,
 )
@@ -178,7 +185,8 @@ SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, min(a.number
 def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
     """
     What lies on storages of a VM's own disks, snapshots too, the root disk's first; what is to become of it. A snapshot
-    whose deletion was given up may be there, and then has what it had. Last is its memory, be it half written.
+    whose deletion was given up may be there, and then has what it had. Last are its memory and its seed, be they half
+    written.
     """
     return tuple(
         EndingVolume(
@@ -200,9 +208,10 @@ def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
 _PLACED = Prepared(
     "placed_vm",
     "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device,"
-    " v.metadata_source"
+    " v.metadata_source, i.platform, u.storage_id AS seed_storage_id, u.name AS seed, s.kind AS seed_storage_kind"
     " FROM vm v JOIN node n ON n.id = v.node_id JOIN image i ON i.id = v.image_id"
-    " LEFT JOIN vnc_port p ON p.vm_id = v.id WHERE v.id = :id",
+    " LEFT JOIN vnc_port p ON p.vm_id = v.id LEFT JOIN seed e ON e.vm_id = v.id"
+    " LEFT JOIN volume u ON u.id = e.volume_id LEFT JOIN storage s ON s.id = u.storage_id WHERE v.id = :id",
 )
 
 
@@ -215,6 +224,20 @@ def nic_spec(row: Any) -> NicSpec:
     return NicSpec("", row.mac, row.tap, NicModel(row.model), row.bridge, mtu)
 
 
+def _seed_drive(vm: Any) -> DiskPlan:
+    """Of a row of ``_PLACED``."""
+    return DiskPlan(
+        (pool_name(vm.seed_storage_id), vm.seed),
+        DiskFormat.RAW,
+        SEED_DEVICE,
+        seed_bus(vm.platform),
+        cdrom=True,
+        read_only=True,
+        boot_order=None,
+        remote=capabilities(vm.seed_storage_kind).remote,
+    )
+
+
 def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence[Any] | None = None) -> DomainPlan:
     """
     The definition of a VM's domain on the node that it is placed on.
@@ -224,6 +247,8 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
     vm = _PLACED(session, id=vm_id).one()
     disks = disks_of(session, vm_id) if disks is None else disks
     plans = [disk_plan(row) for row in disks]
+    if vm.seed is not None:
+        plans.append(_seed_drive(vm))
     nics = [nic_spec(row) for row in nics_of(session, vm_id)]
     spec = DomainSpec(
         name=domain_name(vm_id),

@@ -26,6 +26,7 @@ w AS (
     SELECT spare_id FROM snapshot WHERE disk_id IN (SELECT id FROM d) UNION
     SELECT volume_id FROM reservation WHERE vm_id = :id UNION
     SELECT volume_id FROM suspension WHERE vm_id = :id UNION
+    SELECT volume_id FROM seed WHERE vm_id = :id UNION
     SELECT id FROM volume WHERE mode = 'copy' AND backing_id IN
            (SELECT volume_id FROM disk WHERE id IN (SELECT id FROM d)) UNION
     SELECT CAST(v AS bigint) FROM operation o CROSS JOIN LATERAL jsonb_array_elements_text(o.objects -> 'volume') AS v

@@ -21,33 +21,36 @@ def guest_changed(session: Session, vm_id: int) -> None:
     notify(session, GUEST, vm_id)
 
 
-_GUEST = Prepared(
-    "guest_at",
-    f"""
-SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.ssh_username,
+_COLUMNS: Final = f"""v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.ssh_username,
        v.ssh_key, v.user_data, v.user_data_encoding, v.metadata_source, v.imds_tokens, v.imds_hop_limit,
        v.imds_enabled, v.imds_ipv6, v.imds_tags, v.secret, v.reservation_id::text AS reservation_id,
-       i.uuid::text AS image_uuid, t.name AS template_name, c.number AS asked_nic,
+       i.uuid::text AS image_uuid, t.name AS template_name,
        {account_number('o')} AS account_number,
        (SELECT a.device FROM attachment a WHERE a.vm_id = v.id AND a.number = 0) AS root_device,
        (SELECT array_agg(a.device ORDER BY a.device) FROM attachment a
          WHERE a.vm_id = v.id AND a.number > 0 AND NOT a.cdrom) AS data_devices,
        (SELECT json_object_agg(g.key, g.value ORDER BY g.key) FROM object_tag g
-         WHERE g.kind = 'vm' AND g.object_id = v.id AND v.imds_tags) AS tags
+         WHERE g.kind = 'vm' AND g.object_id = v.id AND v.imds_tags) AS tags"""
+_BESIDE: Final = """
+  JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id JOIN account o ON o.id = v.account_id"""
+_GUEST = Prepared(
+    "guest_at",
+    f"""
+SELECT {_COLUMNS}, c.number AS asked_nic
   FROM network w JOIN network_lease asked ON asked.network_id = w.id JOIN nic c ON c.id = asked.nic_id
-  JOIN vm v ON v.id = c.vm_id
-  JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id JOIN account o ON o.id = v.account_id
+  JOIN vm v ON v.id = c.vm_id {_BESIDE}
  WHERE w.bridge = :bridge AND w.deleted_at IS NULL AND asked.address = CAST(:address AS inet)
    AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
 """,
 )
+_OF_VM = Prepared("guest_of_vm", f"SELECT {_COLUMNS} FROM vm v {_BESIDE} WHERE v.id = :id AND v.closed_at IS NULL")
 _NICS = Prepared(
     "nics_of_guest",
     """
 SELECT n.number AS nic, n.mac::text AS mac,
        array_agg(host(l.address) ORDER BY l.address) FILTER (WHERE l.address IS NOT NULL) AS addresses,
        w.prefix::text AS network, w.bridge, w.uuid::text AS network_uuid, n.uuid::text AS uuid,
-       w.prefix6::text AS network6,
+       w.prefix6::text AS network6, host(w.gateway) AS gateway, host(w.gateway6) AS gateway6, w.kind, w.mtu,
        ARRAY(SELECT host(a.address) FROM public_address a WHERE a.nic_id = n.id ORDER BY a.address) AS public,
        (SELECT json_agg(json_build_array(s.uuid, s.name) ORDER BY s.id) FROM nic_group m
           JOIN security_group s ON s.id = m.group_id WHERE m.nic_id = n.id) AS groups
@@ -70,9 +73,14 @@ def guest_at(session: Session, node_id: int, bridge: str, address: Address) -> A
     return found.first()
 
 
+def guest_of_vm(session: Session, vm_id: int) -> Any | None:
+    """A live VM, as ``guest_at`` but for ``asked_nic``."""
+    return _OF_VM(session, id=vm_id).first()
+
+
 def nics_of(session: Session, vm_id: int) -> Sequence[Any]:
     """
-    Its NICs by number: nic, mac, addresses, network, network6, bridge, network_uuid, uuid, public, groups. One on a
-    bridge of its node's has addresses from others, if any, that nobody here knows.
+    Its NICs by number: nic, mac, addresses, network, network6, gateway, gateway6, kind, mtu, bridge, network_uuid,
+    uuid, public, groups. One on a bridge of its node's has addresses from others, if any, that nobody here knows.
     """
     return _NICS(session, id=vm_id)

@@ -17,6 +17,9 @@ SELECT s.volume_id, k.account_id FROM snapshot s JOIN disk k ON k.id = s.disk_id
 # The memory of VMs that are suspended, and whose it is.
 OF_SUSPENDED = "SELECT s.volume_id, v.account_id FROM suspension s JOIN vm v ON v.id = s.vm_id"
 
+# What guests are seeded by, and whose it is.
+OF_SEEDS = "SELECT e.volume_id, v.account_id FROM seed e JOIN vm v ON v.id = e.vm_id"
+
 # What objects in buckets, and parts of some, claim of their owners' quotas.
 OF_OBJECTS = """
 SELECT account_id, quota_mib FROM stored_object
@@ -33,12 +36,14 @@ SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || u
   FROM account a
   LEFT JOIN (SELECT account_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
               WHERE closed_at IS NULL GROUP BY account_id) l ON l.account_id = a.id
-  LEFT JOIN (SELECT coalesce(i.account_id, k.account_id, p.account_id, r.account_id, m.account_id) AS account_id,
+  LEFT JOIN (SELECT coalesce(i.account_id, k.account_id, p.account_id, r.account_id, m.account_id,
+                             e.account_id) AS account_id,
                     sum(ceil(u.claimed_bytes / 1048576.0)) AS mib
                FROM volume u LEFT JOIN image i ON i.volume_id = u.id LEFT JOIN disk k ON k.volume_id = u.id
                LEFT JOIN ({OF_SNAPSHOTS}) p ON p.volume_id = u.id
                LEFT JOIN reservation r ON r.volume_id = u.id
                LEFT JOIN ({OF_SUSPENDED}) m ON m.volume_id = u.id
+               LEFT JOIN ({OF_SEEDS}) e ON e.volume_id = u.id
               GROUP BY 1) d ON d.account_id = a.id
   LEFT JOIN (SELECT account_id, sum(quota_mib) AS mib FROM ({OF_OBJECTS}) h GROUP BY account_id) o
     ON o.account_id = a.id
@@ -120,6 +125,10 @@ SELECT 'volume ' || u.name, 'of no disk, no snapshot and no image, and neither f
    AND NOT EXISTS (SELECT 1 FROM free_volume f WHERE f.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM suspension m WHERE m.volume_id = u.id)
+   AND NOT EXISTS (SELECT 1 FROM seed e WHERE e.volume_id = u.id)
+UNION ALL
+SELECT 'seed of VM ' || e.vm_id, 'there though it is closed'
+  FROM seed e WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = e.vm_id AND v.closed_at IS NULL)
 UNION ALL
 SELECT 'memory of VM ' || v.id, 'kept though it is ' || v.wanted
   FROM suspension m JOIN vm v ON v.id = m.vm_id WHERE v.wanted NOT IN ('suspended', 'destroyed')

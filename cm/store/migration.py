@@ -54,9 +54,10 @@ def kept_on(session: Session, vm_id: int) -> str:
     return str(
         session.scalar(
             text(
-                "SELECT coalesce(min(s.name), '') FROM attachment a JOIN disk k ON k.id = a.disk_id"
-                " JOIN volume u ON u.id = k.volume_id JOIN storage s ON s.id = u.storage_id"
-                " WHERE a.vm_id = :id AND s.node_id IS NOT NULL"
+                "SELECT coalesce(min(s.name), '') FROM storage s JOIN volume u ON u.storage_id = s.id"
+                " WHERE s.node_id IS NOT NULL AND (u.id IN (SELECT k.volume_id FROM attachment a"
+                " JOIN disk k ON k.id = a.disk_id WHERE a.vm_id = :id)"
+                " OR u.id IN (SELECT volume_id FROM seed WHERE vm_id = :id))"
             ),
             {"id": vm_id},
         )

@@ -20,6 +20,7 @@ _STORAGES = Prepared(
     "storages_of_vm",
     "SELECT u.storage_id, CAST(NULL AS text) AS uplink, CAST(NULL AS text[]) AS traits"
     " FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.vm_id = :id"
+    " UNION ALL SELECT u.storage_id, NULL, NULL FROM seed e JOIN volume u ON u.id = e.volume_id WHERE e.vm_id = :id"
     " UNION ALL SELECT NULL, w.uplink, NULL FROM nic c JOIN network w ON w.id = c.network_id"
     " WHERE c.vm_id = :id AND w.kind <> 'nat'"
     " UNION ALL SELECT NULL, NULL, traits FROM vm WHERE id = :id",

@@ -13,29 +13,31 @@ from sqlalchemy.orm import Session
 from cm.results.statistics import AccountStatistics, StorageStatistics, VolumeCount
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import VolumeUse
-from cm.store.leak import OF_SNAPSHOTS, OF_SUSPENDED
+from cm.store.leak import OF_SEEDS, OF_SNAPSHOTS, OF_SUSPENDED
 
 _USE: Final = """CASE WHEN k.trashed_at IS NOT NULL THEN 'trash' WHEN i.kind = 'system' THEN 'system_image'
             WHEN i.kind = 'iso' THEN 'iso_image' WHEN i.id IS NOT NULL THEN 'data_disk'
             WHEN EXISTS (SELECT 1 FROM attachment t WHERE t.disk_id = k.id AND t.delete_with_vm) THEN 'root_disk'
             WHEN k.id IS NOT NULL THEN 'data_disk'
-            WHEN m.volume_id IS NOT NULL THEN 'memory'
+            WHEN m.volume_id IS NOT NULL THEN 'memory' WHEN e.volume_id IS NOT NULL THEN 'seed'
             WHEN EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id) THEN 'cache' ELSE 'snapshot' END"""
 _COUNTED: Final = f"""
 SELECT {{key}} AS key, {_USE} AS use, count(*) AS many, sum(u.size_bytes)::bigint AS size_bytes,
        sum(u.claimed_bytes)::bigint AS claimed_bytes, coalesce(sum(u.allocated_bytes), 0)::bigint AS allocated_bytes
   FROM volume u LEFT JOIN disk k ON k.volume_id = u.id LEFT JOIN image i ON i.volume_id = u.id
   LEFT JOIN ({OF_SNAPSHOTS}) p ON p.volume_id = u.id LEFT JOIN ({OF_SUSPENDED}) m ON m.volume_id = u.id
+  LEFT JOIN ({OF_SEEDS}) e ON e.volume_id = u.id
  WHERE {{where}} GROUP BY 1, 2
 """
 _BY_STORAGE: Final = text(_COUNTED.format(key="u.storage_id", where="u.storage_id = ANY(:ids)"))
 _BY_ACCOUNT: Final = text(
     _COUNTED.format(
-        key="coalesce(i.account_id, k.account_id, p.account_id, m.account_id)",
+        key="coalesce(i.account_id, k.account_id, p.account_id, m.account_id, e.account_id)",
         where="u.id IN (SELECT volume_id FROM disk WHERE account_id = :id"
         " UNION SELECT volume_id FROM image WHERE account_id = :id AND volume_id IS NOT NULL"
         f" UNION SELECT x.volume_id FROM ({OF_SNAPSHOTS}) x WHERE x.account_id = :id"
-        f" UNION SELECT x.volume_id FROM ({OF_SUSPENDED}) x WHERE x.account_id = :id)",
+        f" UNION SELECT x.volume_id FROM ({OF_SUSPENDED}) x WHERE x.account_id = :id"
+        f" UNION SELECT x.volume_id FROM ({OF_SEEDS}) x WHERE x.account_id = :id)",
     )
 )
 _UNACCOUNTED: Final = text(

@@ -198,7 +198,8 @@ def list_content(
       FROM volume u LEFT JOIN volume b ON b.id = u.backing_id LEFT JOIN image i ON i.volume_id = u.id
       LEFT JOIN disk k ON k.volume_id = u.id
       LEFT JOIN LATERAL (SELECT vm_id FROM attachment WHERE disk_id = k.id ORDER BY read_only, vm_id LIMIT 1) a ON true
-      LEFT JOIN suspension m ON m.volume_id = u.id LEFT JOIN vm v ON v.id = coalesce(a.vm_id, m.vm_id)
+      LEFT JOIN suspension m ON m.volume_id = u.id LEFT JOIN seed e ON e.volume_id = u.id
+      LEFT JOIN vm v ON v.id = coalesce(a.vm_id, m.vm_id, e.vm_id)
       LEFT JOIN stored_object o ON o.volume_id = u.id LEFT JOIN bucket t ON t.id = o.bucket_id
      WHERE u.storage_id = :s AND (CAST(:after AS bigint) IS NULL OR u.id > :after) ORDER BY u.id LIMIT :limit"""
     found = session.execute(text(statement), {"s": storage_id, "after": after, "limit": limit})
@@ -363,6 +364,7 @@ _USERS = text(
 SELECT v.id FROM vm v WHERE (v.node_id = :n AND v.node_claimed OR v.moves_to = :n) AND v.closed_at IS NULL
    AND (EXISTS (SELECT 1 FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
                  WHERE a.vm_id = v.id AND u.storage_id = :s)
+     OR EXISTS (SELECT 1 FROM seed e JOIN volume u ON u.id = e.volume_id WHERE e.vm_id = v.id AND u.storage_id = :s)
      OR EXISTS (SELECT 1 FROM operation_object b JOIN operation o ON o.id = b.operation_id
                   JOIN volume u ON u.id = b.object_id
                  WHERE b.kind = 'volume' AND u.storage_id = :s AND {is_open("o")}

@@ -41,6 +41,9 @@ def expected(session: Session, storage_id: int) -> Expected:
             " UNION ALL SELECT u.name FROM volume u JOIN suspension m ON m.volume_id = u.id WHERE u.storage_id = :s"
             " AND u.made AND u.lost_at IS NULL AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = m.vm_id"
             f"  AND {is_open('o')})"
+            " UNION ALL SELECT u.name FROM volume u JOIN seed e ON e.volume_id = u.id WHERE u.storage_id = :s"
+            " AND u.made AND u.lost_at IS NULL AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = e.vm_id"
+            f"  AND {is_open('o')})"
             " UNION ALL SELECT u.name FROM volume u JOIN free_volume f ON f.volume_id = u.id WHERE u.storage_id = :s"
             "  AND u.lost_at IS NULL AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.volume_id = u.id)"
         ),
@@ -250,7 +253,8 @@ SELECT i.id AS image_id, i.kind = 'system' AS made_from, k.id AS disk_id,
        (SELECT coalesce(json_agg(json_build_array(v.id, v.account_id, v.name) ORDER BY v.id), '[]')
           FROM vm v WHERE v.id IN (SELECT t.vm_id FROM attachment t WHERE t.disk_id = k.id OR i.kind = 'system'
            AND t.disk_id IN (SELECT d.id FROM disk d JOIN above ON above.id = d.volume_id)
-         UNION ALL SELECT m.vm_id FROM suspension m WHERE m.volume_id = :id)) AS vms
+         UNION ALL SELECT m.vm_id FROM suspension m WHERE m.volume_id = :id
+         UNION ALL SELECT e.vm_id FROM seed e WHERE e.volume_id = :id)) AS vms
   FROM volume u LEFT JOIN snapshot s ON s.volume_id = u.id LEFT JOIN disk k ON k.volume_id = u.id OR k.id = s.disk_id
   LEFT JOIN image i ON i.volume_id = u.id OR i.id = k.image_id WHERE u.id = :id
 """

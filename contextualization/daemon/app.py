@@ -17,6 +17,7 @@ from cm.runtime.listener import Listener
 from cm.runtime.migrate import parts_on
 from cm.runtime.threads import IThreads, Threads
 from cm.services.agent import GUEST_DEFAULTS, GuestSettings
+from cm.services.vendor_data import read_vendor_data
 from contextualization.daemon.settings import Settings
 from contextualization.endpoint import IListens, make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
@@ -42,7 +43,14 @@ def make_site(
     :param metrics_token: lets programs of other machines read metrics.
     :param secret: the cluster's; what guests are given is signed by a key derived from it.
     """
-    settings = EndpointSettings(token_key_from(secret), region=region, domain=domain, imds_v1=imds_v1, guests=guests)
+    settings = EndpointSettings(
+        token_key_from(secret),
+        region=region,
+        domain=domain,
+        imds_v1=imds_v1,
+        vendor_data=read_vendor_data(guests.vendor_data),
+        guests=guests,
+    )
     return make_endpoint(database, settings, reactor, listener, metrics_token=metrics_token)
 
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from cm.services.guest import Guest
+from cm.rules.guest import Guest
 from contextualization.metadata.tree import VERSIONS, Listing, Tree, find
 from contextualization.wire import BINARY, PLAIN, Answer, Exchange, Refusal, not_found
 from node_hooks.signature import HOP_LIMIT_HEADER

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
-from cm.services.guest import Guest, Nic, ec2_id
-from contextualization.metadata.names import hostname, key_name, one_line, public_keys, user_data
+from cm.rules.guest import Guest, Nic, ec2_id, hostname, key_name, one_line, public_keys, user_data
 
 Tree = Mapping[str, "str | bytes | Tree"]
 

@@ -34,7 +34,8 @@ EXPECTED: Final = (
     "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move", "vm_migrate",
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
-    "vm_create local", "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
+    "vm_create local", "vm_create seeded",
+    "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
     "disk_grow", "disk_copy", "disk_move", "volume_delete",
     "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
     "vm_to_image", "images compared", "disk_flatten",
@@ -99,9 +100,10 @@ class Effects:
         return pool, volume
 
     def _further(self, node: Node, uuid: str) -> list[Any]:
-        """The volumes of a domain's further disks that were made for VMs."""
+        """The volumes of a domain's further disks that were made for VMs, and that guests write to."""
         storages = node.memory.world.storages
-        found = [storages.behind(disk.path) for disk in node.memory.world.domains[uuid].spec.disks[1:]]
+        disks = [disk for disk in node.memory.world.domains[uuid].spec.disks[1:] if not disk.cdrom]
+        found = [storages.behind(disk.path) for disk in disks]
         return [volume for volume in found if volume is not None and not volume.missing and volume.name[:3] == "vm-"]
 
     def starts(self, node: Node, uuid: str) -> None:
@@ -109,6 +111,9 @@ class Effects:
         domain = node.memory.world.domains[uuid]
         if not domain.spec.disks:
             return
+        for disk in domain.spec.disks:
+            if "-seed" in disk.path and f"/vm-{uuid}-seed" not in disk.path:
+                self.simulation.break_invariant(f"VM {uuid} is told what is another's: {disk.path}")
         for further in self._further(node, uuid):
             theirs = [each for each in further.content.split(b";") if each and not each.startswith(uuid[:8].encode())]
             if theirs:
@@ -377,7 +382,7 @@ class Effects:
         for ask in workload.asks:
             if ask.method == "user.vm.create" and ask.accepted and ask.answer[0]["vm_id"] in launched:
                 modes_of = {"vnc": "vnc", "iso_list": "iso", "disk_list": "data disk", "local_disk": "local"}
-                modes_of |= {"new_disks": "new disk"}
+                modes_of |= {"new_disks": "new disk", "metadata": "seeded"}
                 for parameter, mode in modes_of.items():
                     made[f"vm_create {mode}"] += bool(ask.params.get(parameter))
         for row in simulation.sql(

@@ -194,6 +194,8 @@ def _volumes(simulation: Simulation) -> list[str]:
         may |= {row.volume, row.spare}
     memories = simulation.sql("SELECT u.name AS volume, u.made FROM suspension m JOIN volume u ON u.id = m.volume_id")
     may |= {row.volume for row in memories}
+    seeds = simulation.sql("SELECT u.name AS volume, u.made FROM seed e JOIN volume u ON u.id = e.volume_id")
+    may |= {row.volume for row in seeds}
     ledger = {
         row.subject.rpartition("/")[2]
         for row in simulation.sql("SELECT subject FROM drift WHERE closed_at IS NULL AND kind LIKE '%volume'")
@@ -203,6 +205,9 @@ def _volumes(simulation: Simulation) -> list[str]:
         wrong.append(f"the volume {name} of an image is missing")
     for name in sorted({row.volume for row in memories if row.made} - set(there)):
         wrong.append(f"the volume {name} of a VM's memory is missing")
+    for name in sorted({row.volume for row in seeds if row.made} - set(there)):
+        if not simulation.excuses.holds("volume deleted", name):
+            wrong.append(f"the volume {name} of a VM's seed is missing")
     for name in sorted({row.volume for row in disks if row.launches} - set(there)):
         if not simulation.excuses.holds("volume deleted", name):
             wrong.append(f"the volume {name} of a disk is missing")

@@ -47,9 +47,9 @@ def busy(simulation: Simulation) -> str:
     return "; ".join(f"operation {r.id} ({r.kind}) is {r.state} at step {r.step}: {r.admin_text}" for r in found)
 
 
-def _vm(simulation: Simulation) -> int:
+def _vm(simulation: Simulation, **more: Any) -> int:
     """A VM that runs and whose guest has said hello."""
-    made = simulation.call("user.vm.create", _new(simulation), login="ann")
+    made = simulation.call("user.vm.create", {**_new(simulation), **more}, login="ann")
     vm_id: int = made[0]["vm_id"]
     for _ in range(600):
         simulation.run_for(0.1)
@@ -64,6 +64,15 @@ def _new(simulation: Simulation) -> dict[str, Any]:
     return {
         "name": "walked", "description": "", "image_id": simulation.image_id, "template_id": simulation.template_id,
     }  # fmt: skip
+
+
+def _new_seeded(simulation: Simulation) -> dict[str, Any]:
+    return {**_new(simulation), "metadata": "seed-iso"}
+
+
+def _read(simulation: Simulation) -> dict[str, Any]:
+    """A VM that runs, and whose guest has read its seed."""
+    return {"vm_id": _vm(simulation, metadata="seed-iso")}
 
 
 def _settle(simulation: Simulation) -> None:
@@ -263,6 +272,27 @@ def _one_vm(simulation: Simulation, answer: Any) -> Iterable[str]:
     count = simulation.sql("SELECT count(*) FROM vm")[0][0]
     if count != 1:
         yield f"{count} VMs were made"
+
+
+def _seeded(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The VM that was made has its seed, whole and once, in a drive."""
+    yield from _one_vm(simulation, answer)
+    found = simulation.sql("SELECT u.name, u.made FROM seed e JOIN volume u ON u.id = e.volume_id")
+    rows = [tuple(row) for row in found]
+    there = [name for name in simulation.share.volumes if name.endswith("-seed.iso")]
+    if rows != [(name, True) for name in there] or len(there) != 1:
+        yield f"its seed is {rows}, and there is {there}"
+    domains = [domain for node in simulation.nodes for domain in node.memory.world.domains.values()]
+    drives = [disk.path for domain in domains for disk in domain.spec.disks if disk.cdrom]
+    if [path.rpartition("/")[2] for path in drives] != there:
+        yield f"in its drives is {drives}"
+
+
+def _unseeded(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """Its seed is gone, and what it claimed."""
+    there = [name for name in simulation.share.volumes if "-seed" in name]
+    if there or simulation.sql("SELECT 1 FROM seed"):
+        yield f"its seed is there: {there}"
 
 
 def _was_reset(simulation: Simulation, answer: Any) -> Iterable[str]:
@@ -544,6 +574,8 @@ def _disk_there(simulation: Simulation, answer: Any) -> Iterable[str]:
 
 KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_create", "user.vm.create", _new, "running", _one_vm),
+    Kind("vm_create, seeded", "user.vm.create", _new_seeded, "running", _seeded),
+    Kind("vm_stop, seeded", "user.vm.stop", _read, "stopped", _unseeded, margin=16),
     Kind("vm_start", "user.vm.start", _after("user.vm.stop", _running), "running"),
     Kind("vm_stop", "user.vm.stop", _running, "stopped"),
     Kind("vm_shutdown", "user.vm.shutdown", _running, "stopped"),

@@ -223,6 +223,8 @@ class Workload(Haste):
             more["disk_mib"] = 96
         if len(self.asks) % 7 == 3:
             more["local_disk"] = True
+        if len(self.asks) % 6 == 1:
+            more["metadata"] = ("seed-iso", "config-drive")[len(self.asks) % 4 // 2]
         if len(self.asks) % 4 == 0:
             more["new_disks"] = [32, 64][: 1 + len(self.asks) % 8 // 4]
         self.ask(

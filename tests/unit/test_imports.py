@@ -69,6 +69,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("cm.operations", "cm.store"): "each step is a transaction of its own, written where the step is",
     ("cm.operations", "cm.interfaces"): "a step makes the specifications that drivers take, and sorts their errors",
     ("cm.operations.image_file", "cm.drivers.images"): "what is done to a file happens on the manager, on no node",
+    ("cm.operations.seeding", "cm.drivers.images.iso"): "a seed is made on the manager, in memory",
     ("cm.operations.disk_format", "cm.drivers.images"): "likewise of a disk that is made there",
     ("cm.services.found_volume", "cm.drivers.images"): "a header's reader: pure, over bytes that a node was asked for",
     ("cm.services.managed", "cm.drivers.definition"): "a reader of definitions: pure, over text that a caller gave",

@@ -53,7 +53,7 @@ from cm.rpc.errors import CloudError
               help="What a network card of it is on; repeatable, one for each card.")  # fmt: skip
 @click.option("--security-group", "groups", multiple=True, metavar="GROUP", type=NamedType("security-group"),
               help="What its network cards are in; repeatable.")  # fmt: skip
-@click.option("--metadata", type=click.Choice(["imds", "nocloud", "none"]),
+@click.option("--metadata", type=click.Choice(["imds", "nocloud", "seed-iso", "config-drive", "none"]),
               help="Where its guest finds what it is told; without it as the image says.")  # fmt: skip
 @click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
 @click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")

@@ -8,8 +8,8 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from cm.rpc.vocabulary import VMId
+from cm.rules.guest import Guest, Nic
 from cm.rules.network import mac_of
-from cm.services.guest import Guest, Nic
 
 
 def nic(address: str = "10.128.0.5", index: int = 0) -> Nic:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc.vocabulary import UserDataEncoding
-from contextualization.metadata.names import guessed, hostname, public_keys, user_data
+from cm.rules.guest import guessed, hostname, public_keys, user_data
 
 
 class TestHostname:

@@ -1,4 +1,4 @@
-"""A guest's name and keys, and the caller's data, as guests can take them."""
+"""Guests, and what they are told, as they can take it: their names and keys, and the caller's data."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import base64
 import binascii
 import re
 import unicodedata
+import uuid as uuid_module
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from cm.rpc.vocabulary import UserDataEncoding
+from cm.rpc.vocabulary import MetadataSource, UserDataEncoding, VMId
+from cm.rules.imds import Imds
 from cm.rules.names import domain_name
-from cm.services.guest import Guest
+from cm.rules.network import Address, Network
 
 # What cloud-init knows a kind of user data by, and gzip's magic number.
 _STARTS = (
@@ -30,6 +35,83 @@ _STARTS = (
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")
 _STROKED = str.maketrans("łŁøØđĐ", "lLoOdD")  # letters that Unicode does not take apart
 _SHORTEST = 8  # characters; one in twenty words of four letters decodes to something printable by chance
+
+
+@dataclass(frozen=True)
+class Nic:
+    """
+    ``index`` 0 is the VM's first.
+
+    :ivar public: addresses that it is reached by from outside.
+    :ivar network: its network's range of IPv4, as far as it is known here; ``network6`` of IPv6.
+    :ivar groups: security groups that it is in, as uuid and name.
+    :ivar gateway: its network's, which answers for names, too; ``gateway6`` likewise. None: it has none of ours.
+    :ivar mtu: bytes; 0: as usual.
+    """
+
+    index: int
+    mac: str
+    addresses: tuple[Address, ...]
+    network: Network | None
+    bridge: str
+    network_uuid: str
+    uuid: str
+    public: tuple[Address, ...] = ()
+    network6: Network | None = None
+    groups: tuple[tuple[str, str], ...] = ()
+    gateway: Address | None = None
+    gateway6: Address | None = None
+    mtu: int = 0
+
+
+@dataclass(frozen=True)
+class Guest:
+    """
+    A live VM on its node, with what its metadata is made of. ``nic`` is the one that the request came through.
+
+    :ivar account_number: its account's, as the cloud manager whose it is counts it.
+    :ivar tags: those of the VM, where it is to be told them.
+    """
+
+    vm_id: VMId
+    uuid: str
+    name: str
+    node_id: int
+    nic: Nic
+    nics: tuple[Nic, ...]
+    launches: int
+    launched_at: datetime | None
+    account_number: int
+    image_uuid: str
+    template_name: str
+    reservation_id: str
+    root_device: str
+    data_devices: tuple[str, ...] = ()
+    ssh_username: str = ""
+    ssh_key: str = field(default="", repr=False)
+    user_data: str = field(default="", repr=False)
+    user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO
+    metadata: MetadataSource = MetadataSource.NOCLOUD
+    imds: Imds = Imds()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
+
+    def is_told(self, version: int) -> bool:
+        """
+        Whether it may read anything but by its hello.
+
+        :param version: of IP, by which it asks.
+        """
+        return self.metadata is not MetadataSource.NONE and self.imds.answers(version)
+
+    @property
+    def instance_id(self) -> str:
+        return ec2_id("i", self.uuid)
+
+
+def ec2_id(prefix: str, uuid: str) -> str:
+    """An object's id as EC2 clients know it: ``i-`` and 17 hexadecimal digits, the first ones of its uuid."""
+    return f"{prefix}-{uuid_module.UUID(uuid).hex[:17]}"
 
 
 def hostname(guest: Guest) -> str:

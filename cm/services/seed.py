@@ -1,0 +1,60 @@
+"""
+Seeds: what a guest is told, on a CD that is in a drive of its VM for the first boot. It lies on the storage of the root
+disk, is counted as that is, and is deleted when the VM stops for the first time after its guest has read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from cm.rules.cause import Cause
+from cm.rules.cloud_init import LABELS, seed_files
+from cm.rules.metadata import FIRST_BOOT_S, HELLO_URL
+from cm.runtime.wall import utc_now
+from cm.services.context import ClusterPolicy
+from cm.services.disk_bytes import open_volume_delete
+from cm.services.guest import guest_of
+from cm.store.claim import mib, release_quota
+from cm.store.seed import SeedRow, delete_seed, find_seed
+from cm.store.vm import VMRow
+
+
+@dataclass(frozen=True)
+class SeedPlan:
+    """A seed that is to be written."""
+
+    row: SeedRow
+    label: str
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+def plan_seed(session: Session, vm_id: int, policy: ClusterPolicy) -> SeedPlan | None:
+    """What is to be written before a VM is launched; None: nothing, or it is there."""
+    row = find_seed(session, vm_id)
+    if row is None or row.made:
+        return None
+    guest = guest_of(session, vm_id)
+    files = seed_files(guest, guest.metadata, policy.name, HELLO_URL, policy.vendor_data)
+    return SeedPlan(row, LABELS[guest.metadata], files)
+
+
+def forget_seed(session: Session, row: VMRow, cause: Cause) -> bool:
+    """
+    A VM has stopped: its seed is deleted if its guest has read it, as far as that can be known. One whose first boot
+    was cut off finds it again.
+
+    :return: whether there was one, and is none any more.
+    """
+    found = find_seed(session, row.id)
+    if found is None or row.launched_at is None:
+        return False
+    if found.read_at is None and utc_now() - row.launched_at < timedelta(seconds=FIRST_BOOT_S):
+        return False
+    delete_seed(session, row.id)
+    release_quota(session, found.account_id, storage_mib=mib(found.claimed_bytes))
+    open_volume_delete(session, found.volume_id, cause)
+    return True
