@@ -47,6 +47,6 @@ def unnamed_file(content: bytes) -> Iterator[str]:
     try:
         with open(descriptor, "wb", closefd=False) as file:
             file.write(content)
-        yield f"/proc/self/fd/{descriptor}"
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"  # so that it is the same to another process
     finally:
         os.close(descriptor)
