@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any
 
 from cm.interfaces.calls import Call, Job
+from cm.interfaces.guest_agent import IGuestAgents
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.managed import IManaged
 from cm.interfaces.network import INetworks
@@ -307,7 +308,7 @@ def at_node(found: Call[..., Any] | Job[..., Any]) -> frozenset[type[CloudError]
     names: set[str] = set()
     job = found.job if isinstance(found, Call) else found
     for call in _calls_in(job) if isinstance(found, Job) else (found.job.name,):
-        for part in (IHypervisor, IPools, IVolumes, INetworks, IStreams, IManaged):
+        for part in (IHypervisor, IPools, IVolumes, INetworks, IStreams, IManaged, IGuestAgents):
             names |= raises_of(inspect.getdoc(getattr(part, call, None)) or "")
     return NODE | {getattr(errors, name) for name in names}
 

@@ -166,6 +166,7 @@ class FarmNode:
         self.nics = _Part("nics", link, world)
         self.streams = _Streams()
         self.snapshots = _Part("snapshots", link, world)
+        self.guest_agents = _Part("guest_agents", link, world)
         self.console_logs = _Part("console_logs", link, world)
         self.managed = _Part("managed", link, world)
 

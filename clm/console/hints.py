@@ -19,6 +19,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "rename": "wawel vm edit VM --name NEW_NAME", "backup": _SAVE,
         "guard": "wawel vm set-policy VM --guarded", "protect": "wawel vm set-policy VM --guarded",
         "unguard": "wawel vm set-policy VM --no-guarded", "policy": "wawel vm set-policy VM",
+        "passwd": "wawel vm password-reset VM", "password": "wawel vm password-reset VM",
+        "keys": "wawel vm install-keys VM", "key": "wawel vm install-keys VM", "ip": "wawel vm guest-info VM",
         "metadata": "wawel vm set-imds VM", "imds": "wawel vm set-imds VM",
         "snapshot": "wawel vm create-snapshot VM NAME",
         "clone": _SAVE, "hibernate": "wawel vm suspend", "sleep": "wawel vm suspend", "wake": "wawel vm wake-up",

@@ -212,6 +212,16 @@ class SnapshotCalls(_Calls):
     hold = _slow(lambda node: node.snapshots.hold)
 
 
+class GuestAgentCalls(_Calls):
+    # An agent that hangs takes its time of each: slow, so that nobody is kept from looking at the node meanwhile.
+    facts = _slow(lambda node: node.guest_agents.facts)
+    set_password = _slow(lambda node: node.guest_agents.set_password)
+    keys = _slow(lambda node: node.guest_agents.keys)
+    add_keys = _slow(lambda node: node.guest_agents.add_keys)
+    remove_keys = _slow(lambda node: node.guest_agents.remove_keys)
+    set_time = _slow(lambda node: node.guest_agents.set_time)
+
+
 class ConsoleLogCalls(_Calls):
     ensure = _slow(lambda node: node.console_logs.ensure)
     read_tail = _slow(lambda node: node.console_logs.read_tail)
@@ -284,6 +294,10 @@ class NodeCalls(Protocol):
     @property
     def snapshots(self) -> SnapshotCalls:
         return SnapshotCalls(self)
+
+    @property
+    def guest_agents(self) -> GuestAgentCalls:
+        return GuestAgentCalls(self)
 
     @property
     def console_logs(self) -> ConsoleLogCalls:

@@ -8,6 +8,7 @@ from typing import Protocol
 from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
+from cm.interfaces.guest_agent import IGuestAgents
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
 from cm.interfaces.managed import IManaged
 from cm.interfaces.migration import IMigrations
@@ -62,6 +63,9 @@ class INode(Protocol):
 
     @property
     def snapshots(self) -> ISnapshots: ...
+
+    @property
+    def guest_agents(self) -> IGuestAgents: ...
 
     @property
     def console_logs(self) -> IConsoleLogs: ...

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from cm.interfaces.hypervisor import DomainSpec
 from cm.interfaces.source import DiskSource
 from cm.rpc.vocabulary import Consistency, Freeze
-
-AGENT_S: Final = 5  # for a guest's agent to answer; libvirt's own default has a hung one hold the domain for minutes
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,8 @@ class ISnapshots(Protocol):
 
         :param freeze: ``YES`` needs the guest's agent; ``AUTO`` does without where it does not answer.
         :return: what the volumes below are as good as. None: the agent was told to freeze the guest or to thaw it, and
-            did not answer within ``AGENT_S``, so the guest may stand still from some moment on until ``thaw`` says
-            otherwise. Whether anything is taken is found out by another call.
+            did not answer in time (``guest_agent.AGENT_S``), so the guest may stand still from some moment on until
+            ``thaw`` says otherwise. Whether anything is taken is found out by another call.
         :raises DomainNotRunning: it is off or absent.
         :raises InvalidParameter: it has no such disk.
         :raises DiskBusy: a job is under way on one of them.

@@ -567,6 +567,12 @@ class MetadataSource(StrEnum):
     NONE = "none"
 
 
+class GuestWay(StrEnum):
+    """How something is asked of a guest."""
+
+    AGENT = "agent"  # QEMU's guest agent
+
+
 class MetadataTokens(StrEnum):
     """Whether a guest needs a token to read EC2's metadata, which whatever forwards requests for others cannot get."""
 

@@ -53,6 +53,8 @@ class Action(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     EDIT = "edit"
+    PASSWORD = "password"  # give an account of the guest another
+    KEYS = "keys"  # say who may log in to the guest
     SECRETS = "secrets"  # what its maker handed to the guest
     RESIZE = "resize"
     SAVE = "save"
@@ -92,6 +94,8 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.VM, Action.RESUME): Level.OPERATOR,
     (Shared.VM, Action.EDIT): Level.OPERATOR,
     (Shared.VM, Action.GRANT): Level.OPERATOR,
+    (Shared.VM, Action.PASSWORD): Level.OWNER,
+    (Shared.VM, Action.KEYS): Level.OWNER,
     (Shared.VM, Action.SECRETS): Level.OWNER,
     (Shared.VM, Action.RESIZE): Level.OWNER,
     (Shared.VM, Action.SAVE): Level.OWNER,

@@ -71,6 +71,7 @@ class Call:
 
 
 _A, _K = Action, OperationKind
+_ON: Final = frozenset({VMState.RUNNING})
 CALLS: Final = (
     Call("user.vm.start", _A.START, _K.VM_START),
     Call("user.vm.shutdown", _A.SHUTDOWN, _K.VM_SHUTDOWN),
@@ -98,6 +99,9 @@ CALLS: Final = (
     Call("user.nic.detach", _A.ATTACH, _K.NIC_DETACH),
     Call("user.expiry.renew", _A.RENEW),
     Call("user.expiry.set", _A.RENEW),
+    Call("user.vm.password_reset", _A.PASSWORD, states=_ON),
+    Call("user.vm.install_keys", _A.KEYS, states=_ON),
+    Call("user.vm.remove_keys", _A.KEYS, states=_ON),
     Call("user.acl.set", _A.GRANT),
     Call("user.vm.destroy", _A.DESTROY, _K.VM_DESTROY),
 )

@@ -417,3 +417,15 @@ _FEED: Final = Prepared("feed_vm", "SELECT id, uuid::text AS uuid, summary FROM 
 def feed_vms(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
     """As ``render_vm`` has written them down; of destroyed ones too."""
     return {row.id: Rendered(row.uuid, row.summary or None) for row in _FEED(session, ids=ids)}
+
+
+_LOGIN: Final = Prepared(
+    "login_of_guest",
+    "SELECT coalesce(nullif(v.ssh_username, ''), i.default_user) AS login FROM vm v JOIN image i ON i.id = v.image_id"
+    " WHERE v.id = :id",
+)
+
+
+def login_of_guest(session: Session, vm_id: int) -> str:
+    """Whom a VM was made for within its guest, else whom its image lets log in; "": neither is known."""
+    return str(_LOGIN(session, id=vm_id).scalar() or "")

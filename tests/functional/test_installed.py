@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cm.interfaces.snapshot import AGENT_S
+from cm.interfaces.guest_agent import AGENT_S
 from cm.rpc.errors import WrongVMState
 from cm.rpc.websocket_client import Socket
 from functional.machine import PATIENCE_S, Machine, Small, delete_image, failed, gone, purge, work

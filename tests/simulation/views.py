@@ -12,6 +12,7 @@ from typing import Final
 
 from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.disks import IDisks
+from cm.interfaces.guest_agent import IGuestAgents
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.managed import IManaged
 from cm.interfaces.migration import IMigrations
@@ -36,6 +37,8 @@ _CLUSTER: Final = "a simulation's one cluster stays the cloud's, as it was added
 _ACCOUNT: Final = "it makes or ends people: those of a simulation stay; tests/postgres"
 _ROLES: Final = "who is an administrator of what is settled as each simulation begins; tests/postgres"
 _SESSION: Final = "people go on showing their session until cloud.user.end_sessions ends it; tests/postgres"
+
+_AGENT: Final = "no guest there has an agent, and nothing of ours is changed by it; tests/postgres/test_guest_agents.py"
 
 # What asks for changes.
 SOURCES: Final = (
@@ -91,6 +94,7 @@ NOT_READ: Final[Mapping[str, str]] = {
         ("user.affinity_group.get_list", "user.affinity_group.get_by_id", "admin.affinity_group.get_list"),
         "there are none; tests/postgres/test_affinity.py",
     ),
+    "user.vm.guest_info": _AGENT,
     "admin.drift.plan": "a table's answer to admin.drift.get_list, which is read; tests/postgres/test_nodes.py",
     **dict.fromkeys(_LOOKUPS, _MANAGED),
     **dict.fromkeys(
@@ -162,6 +166,9 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.template.load": "as admin.template.add and edit, which are called; tests/postgres/test_templates.py",
     "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
+    **dict.fromkeys(
+        ("user.vm.password_reset", "user.vm.install_keys", "user.vm.remove_keys", "user.vm.set_time"), _AGENT
+    ),
     "admin.drift.apply_all": "as admin.drift.apply, which is called; tests/postgres/test_nodes.py",
     "admin.vm.set_traits": "a VM whose node has to have some starts nowhere there; tests/postgres/test_traits.py",
     **dict.fromkeys(
@@ -191,6 +198,7 @@ NOT_MADE: Final[Mapping[str, str]] = {
         ("domain_define_xml", "domain_act", "domain_save", "domain_restore", "pool_define_xml", "pool_create_xml",
          "pool_act", "volume_create_xml"), _MANAGED,
     ),
+    **dict.fromkeys(("set_password", "add_keys", "remove_keys", "set_time"), _AGENT),
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
 }
 # Calls that few seeds make: fixed ones may make none of them.
@@ -229,7 +237,7 @@ def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
     parts = (
         IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, IMigrations, INetworks, INics, IStreams, ISnapshots,
-        ISuspensions, IManaged,
+        ISuspensions, IManaged, IGuestAgents,
     )  # fmt: skip
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 

@@ -27,6 +27,7 @@ from support.cloud import MemoryCloud, run
 from tests.contract.managed import pool_xml, volume_xml
 
 NOBODYS = 10**12  # an id that nothing has
+KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7LpQ8eG1Sfbm5cLyZxmDnIM6oUOHpCyDRDmpjVXhRG somebody"
 # Values of parameters that are required and no ids: by view and parameter, by parameter, else by their schema.
 SAMPLES: dict[str, Any] = {
     "login": "somebody",
@@ -46,12 +47,13 @@ SAMPLES: dict[str, Any] = {
     "text": "text",
     "content": "content",
     "known": "debian-12",
+    **dict.fromkeys(("user.vm.install_keys.keys", "user.vm.remove_keys.keys"), KEY),
     "size_bytes": 1_048_576,
     "user.bucket.create.name": "matrix",
     "user.multipart.begin.key": "key",
     "user.system_image.import_object.key": "key",
     "user.stored_object.delete.keys": ["key"],
-    "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7LpQ8eG1Sfbm5cLyZxmDnIM6oUOHpCyDRDmpjVXhRG somebody",
+    "key": KEY,
 }
 
 

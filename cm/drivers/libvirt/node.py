@@ -6,6 +6,7 @@ from cm.drivers.libvirt.block_job import LibvirtBlockJobs
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.console_log import LibvirtConsoleLogs
 from cm.drivers.libvirt.disk import LibvirtDisks
+from cm.drivers.libvirt.guest_agent import LibvirtGuestAgents
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.managed import LibvirtManaged
 from cm.drivers.libvirt.migration import LibvirtMigrations
@@ -45,6 +46,7 @@ class LibvirtNode:
         self.networks = LibvirtNetworks(connections)
         self.nics = LibvirtNics(connections)
         self.streams = LibvirtStreams(connections)
+        self.guest_agents = LibvirtGuestAgents(connections)
         self.console_logs = LibvirtConsoleLogs(connections)
         self.managed = LibvirtManaged(connections, silence)
         self.snapshots = LibvirtSnapshots(connections, self.hypervisor, disk_cache=disk_cache)

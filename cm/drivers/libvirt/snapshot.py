@@ -15,11 +15,12 @@ from cm.drivers.libvirt.block_job import refuse_busy
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import domain_xml, source_element
-from cm.drivers.libvirt.errors import code_of, is_connection_error, reason_of
+from cm.drivers.libvirt.errors import code_of
+from cm.drivers.libvirt.guest_agent import SILENT, reason_of_agent, why_silent
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.xml_text import element, serialized
 from cm.interfaces.hypervisor import DomainSpec
-from cm.interfaces.snapshot import AGENT_S, NewTop
+from cm.interfaces.snapshot import NewTop
 from cm.interfaces.source import DiskSource
 from cm.rpc.errors import DomainNotFound, DomainNotRunning, GuestNotFrozen, InvalidParameter, NotSupported
 from cm.rpc.vocabulary import Consistency, Freeze, Seen
@@ -31,9 +32,6 @@ _FLAGS: Final = (
     | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
     | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
 )
-# No agent, one that does not answer, a domain without its channel. What an agent itself refuses, a guest that is frozen
-# already for one, is an internal error with "agent" in its words.
-_AGENT: Final = frozenset({libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED})
 
 
 class LibvirtSnapshots:
@@ -55,16 +53,16 @@ class LibvirtSnapshots:
                 refuse_busy(domain, uuid, top.device)
             xml = _snapshot_xml(sources, disks)
             if freeze is not Freeze.NO:
-                reason = _silent(domain)
+                reason = why_silent(domain)
                 if not reason:
                     try:
                         domain.snapshotCreateXML(xml, _FLAGS | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
                         return Consistency.FROZEN
                     except libvirt.libvirtError as error:
-                        reason = _reason_of_agent(error)
+                        reason = reason_of_agent(error)
                         # libvirt thaws nobody whose agent was late to say that it has frozen. Where all is taken it was
                         # the thawing that failed.
-                        if code_of(error) in _AGENT or _taken(_sources(domain), disks):
+                        if code_of(error) in SILENT or _taken(_sources(domain), disks):
                             return None
                         _thaw(domain)  # it may have refused because it was frozen, by a libvirtd that died then
                 if freeze is Freeze.YES:
@@ -102,44 +100,16 @@ class LibvirtSnapshots:
             raise NotSupported(what)
 
 
-def _silent(domain: Any) -> str:
-    """
-    Why a guest's agent is told nothing; empty: it answers. What one that hangs is told now it may do at any later time,
-    when nobody waits for it.
-    """
-    if domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
-        return "the guest is paused"
-    try:
-        domain.agentSetResponseTimeout(AGENT_S, 0)
-        domain.getTime(0)  # of guestInfo libvirt 9.0 does not say that nobody answered
-    except libvirt.libvirtError as error:
-        reason = _reason_of_agent(error)
-        return reason if code_of(error) in _AGENT else ""  # while it is frozen an agent refuses this, and so answers
-    return ""
-
-
 def _thaw(domain: Any) -> bool:
     """Whether a guest's agent answers that nothing is frozen any more."""
-    if _silent(domain):
+    if why_silent(domain):
         return False
     try:
         domain.fsThaw()
     except libvirt.libvirtError as error:
-        _reason_of_agent(error)
+        reason_of_agent(error)
         return False
     return True
-
-
-def _reason_of_agent(error: libvirt.libvirtError) -> str:
-    """
-    Why an agent did not do something.
-
-    :raises libvirt.libvirtError: it has another reason than the agent.
-    """
-    reason = reason_of(error)
-    if is_connection_error(error) or not (code_of(error) in _AGENT or "agent" in reason.lower()):
-        raise error
-    return reason
 
 
 def _sources(domain: Any) -> dict[str, DiskSource | None]:

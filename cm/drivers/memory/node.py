@@ -16,6 +16,8 @@ from cm.drivers.memory.block_job import MemoryBlockJobs
 from cm.drivers.memory.console_log import MemoryConsoleLogs
 from cm.drivers.memory.disk import MemoryDisks, let_go
 from cm.drivers.memory.figures import Load
+from cm.drivers.memory.guest_agent import MemoryGuestAgents
+from cm.drivers.memory.inside import Inside
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
 from cm.drivers.memory.managed import MemoryManaged
 from cm.drivers.memory.migration import MemoryMigrations
@@ -54,6 +56,7 @@ class MemoryNode:
         self.nics = MemoryNics(link)
         self.streams = MemoryStreams(link)
         self.snapshots = MemorySnapshots(link)
+        self.guest_agents = MemoryGuestAgents(link)
         self.console_logs = MemoryConsoleLogs(link)
         self.managed = MemoryManaged(link)
 
@@ -145,6 +148,11 @@ class MemoryNode:
     def agents(self) -> dict[str, bool]:
         """By uuid, guests that have the QEMU guest agent, and whether it answers."""
         return self.world.agents
+
+    @property
+    def insides(self) -> dict[str, Inside]:
+        """By uuid, what agents have been at within their guests; who writes one says what is there."""
+        return self.world.insides
 
     @property
     def on_hook(self) -> Hook | None:

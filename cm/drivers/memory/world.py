@@ -23,6 +23,7 @@ from cm.drivers.memory.domain import (
 )
 from cm.drivers.memory.figures import IDLE, Counters, Load
 from cm.drivers.memory.foreign import Foreign
+from cm.drivers.memory.inside import Inside
 from cm.drivers.memory.volume import CONTENT_MAX, Storages, Volume
 from cm.interfaces.hypervisor import (
     DiskDescription,
@@ -68,6 +69,7 @@ class World:
         # How the last moment of the next migration goes wrong: "left defined", "unknown", "nowhere".
         self.broken = ""
         self.on_arrival: Callable[[str, World], None] | None = None  # a guest is here, from another world
+        self.insides: dict[str, Inside] = {}  # by uuid, what agents have been at
         self.agents: dict[str, bool] = {}  # by uuid, of guests that have one: whether it answers
         self.slow_agents: dict[str, int] = {}  # by uuid, of such as freeze too late: how often they will not answer
         self.frozen: set[str] = set()  # uuids of guests that stand still since then

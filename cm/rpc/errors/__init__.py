@@ -25,6 +25,8 @@ from cm.rpc.errors.families import (
     refuse,
 )
 from cm.rpc.errors.machines import (
+    AgentRefused,
+    AgentSilent,
     AlreadyRestored,
     CannotMigrate,
     ConsoleInUse,
@@ -126,6 +128,8 @@ from cm.rpc.errors.wire import (
 )
 
 __all__ = [
+    "AgentRefused",
+    "AgentSilent",
     "AccountBlocked",
     "AddressRefused",
     "AlreadyRestored",

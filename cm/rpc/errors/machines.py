@@ -321,6 +321,24 @@ class EnrolmentRefused(NotPermitted):
 
 
 @dataclass(eq=False)
+class AgentSilent(Conflict):
+    """The guest has no agent that could do it, or one that does not answer; what it was told it may do later."""
+
+    code = "agent_silent"
+    message = "The guest's agent does not answer: {reason}."
+    reason: str
+
+
+@dataclass(eq=False)
+class AgentRefused(Conflict):
+    """The guest's agent has answered that it cannot do it, or will not."""
+
+    code = "agent_refused"
+    message = "The guest's agent refused: {reason}."
+    reason: str
+
+
+@dataclass(eq=False)
 class GuestNotFrozen(Conflict):
     """The guest's agent did not freeze its file systems; nothing was done."""
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from cm.results.guest import GuestChange, GuestInfo, GuestKeys, GuestPassword
 from cm.results.offer import VMOffers
 from cm.results.public_address import Entrance, PublicPort
 from cm.results.series import MeasuredVM, VMLoad
@@ -34,7 +35,7 @@ from cm.results.vm import (
 )
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter
-from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, TagValues, Text, UserData, matching
+from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, Secret, SSHKeys, TagValues, Text, UserData, matching
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import (
     PAGE_MAX,
@@ -60,6 +61,7 @@ from cm.services import (
     console,
     console_log,
     drive,
+    guest_agent,
     image,
     public_address,
     public_port,
@@ -599,6 +601,58 @@ async def get_console(
 async def get_screenshot(caller: AsyncClusterCall, vm_id: Id) -> Screenshot:
     """What a running VM's screen shows now, as a picture: also where ``attach_vnc`` has not opened it."""
     return await screenshot.take(caller, vm_id)
+
+
+@user_view(on={"vm_id": Action.SEE})
+async def guest_info(caller: AsyncClusterCall, vm_id: Id) -> GuestInfo:
+    """
+    What a running VM's guest tells of itself: its host name, system, addresses, file systems, and who is logged in.
+    ``way`` says how it was asked; a guest that has no agent is refused with that reason.
+    """
+    return await guest_agent.guest_info(caller, vm_id)
+
+
+@user_view(changing=True, on={"vm_id": Action.PASSWORD})
+async def password_reset(
+    caller: AsyncClusterCall, vm_id: Id, user: Username | None = None, password: Secret | None = None
+) -> GuestPassword:
+    """
+    Give an account of a running VM's guest another password, by the way that the guest has. Its owners may.
+
+    :param user: the guest's account; without it the one that the VM was made for, else its image's, else root.
+    :param password: without it one is drawn, and told this once.
+    """
+    return await guest_agent.reset_password(caller, vm_id, user, password)
+
+
+@user_view(changing=True, on={"vm_id": Action.KEYS})
+async def install_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: Username | None = None) -> GuestKeys:
+    """
+    Let SSH keys log in to a running VM's guest, beside those that may. Its owners may.
+
+    :param keys: lines of an authorized_keys file.
+    :param user: as of ``password_reset``.
+    :return: all keys of that account.
+    """
+    return await guest_agent.install_keys(caller, vm_id, user, keys)
+
+
+@user_view(changing=True, on={"vm_id": Action.KEYS})
+async def remove_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: Username | None = None) -> GuestKeys:
+    """
+    Let SSH keys log in to a running VM's guest no more; those that are not there are no error. Its owners may.
+
+    :param keys: lines of an authorized_keys file, as they are there.
+    :param user: as of ``password_reset``.
+    :return: the keys that are left of that account.
+    """
+    return await guest_agent.remove_keys(caller, vm_id, user, keys)
+
+
+@user_view(changing=True, on={"vm_id": Action.EDIT})
+async def set_time(caller: AsyncClusterCall, vm_id: Id) -> GuestChange:
+    """Set the clock of a running VM's guest to that of the cluster manager. Its operators may."""
+    return await guest_agent.set_time(caller, vm_id)
 
 
 @user_view(changing=True, on={"vm_id": Action.DRIVE, "iso_image_id": Action.USE})

@@ -25,6 +25,7 @@ from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.calls import Call, Job, Pace
 from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
+from cm.interfaces.guest_agent import IGuestAgents
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.migration import IMigrations
 from cm.interfaces.network import INetworks
@@ -53,6 +54,7 @@ PARTS = {
     "nics": (INics, calls.NicCalls),
     "streams": (IStreams, calls.StreamCalls),
     "snapshots": (ISnapshots, calls.SnapshotCalls),
+    "guest_agents": (IGuestAgents, calls.GuestAgentCalls),
     "console_logs": (IConsoleLogs, calls.ConsoleLogCalls),
 }
 MODULES = [import_module(each.name) for each in pkgutil.walk_packages(operations.__path__, "cm.operations.")]

@@ -24,6 +24,7 @@ from cm.rpc.errors import NodeUnreachable, NotSupported
 from cm.rules.names import CONSOLE_DIRECTORY
 from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
+from tests.contract.guest_agents import GuestAgentsContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.managed import ManagedContract
 from tests.contract.migrations import MigrationsContract
@@ -93,6 +94,16 @@ class TestTestDriverDisks(DisksContract):
 
     def make(self) -> Any:
         return make()
+
+
+class TestTestDriverGuestAgents(GuestAgentsContract):
+    agents = False
+
+    def make(self) -> Any:
+        return make()
+
+    def guest(self, node: Any) -> str:
+        raise NotImplementedError
 
 
 class TestTestDriverStreams(StreamsContract):

@@ -21,6 +21,7 @@ from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
 from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.console_logs import ConsoleLogsContract
 from tests.contract.disks import DisksContract
+from tests.contract.guest_agents import GuestAgentsContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.managed import ManagedContract
 from tests.contract.migrations import MigrationsContract
@@ -95,6 +96,18 @@ class TestMemorySuspensions(SuspensionsContract):
     def storage(self) -> StorageSpec:
         name = f"contract-{uuid4().hex[:8]}"
         return StorageSpec(name, StorageKind.NETFS, f"/srv/{name}", "filer", f"/export/{name}")
+
+
+class TestMemoryGuestAgents(GuestAgentsContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+    def guest(self, node: Any) -> str:
+        spec = domain_spec()
+        node.hypervisor.define(spec)
+        node.hypervisor.start(spec.uuid)
+        node.agents[spec.uuid] = True
+        return spec.uuid
 
 
 class TestMemoryStreams(StreamsContract):

@@ -1,6 +1,7 @@
 // Made by `python -m cm.rpc.typescript` from rpc.discover: make it anew instead of editing it.
 
 export type AccessEntry = { level: Level; subject: Subject };
+export type AccessMethod = "nx" | "rdp" | "ssh";
 export type Account = { active: boolean; created: string; external_id: string | null; has_password: boolean; is_admin: boolean; login: string; name: string; origin: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_points: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number; uuid: string; version: number };
 export type AccountMessage = { code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown> };
 export type AccountStatistics = { login: string; quota_storage_mib: number; used_storage_mib: number; user_id: number; uses: VolumeCount[] };
@@ -63,22 +64,34 @@ export type DriftKind = "clock_skew" | "document_behind" | "guest_format" | "lea
 export type DriveWork = { device: string; operation_id: number; vm_id: number };
 export type DroppedGroups = { objects: number };
 export type EC2Endpoint = { cluster: string; url: string };
+export type End = "delete" | "suspend";
 export type EndedSessions = { ended: number };
 export type Enrolment = { expires: string; token: string };
 export type Entrance = { address: string; command: string; method: "http" | "https" | "rdp" | "ssh" | "vnc"; port: number; through: "network" | "port" | "public" | "screen" };
 export type ErasedVM = { vm_id: number; was_gone: boolean };
 export type Evacuation = { left: LeftVM[]; moving: MovingVM[]; node: string; node_id: number; operation_id: number | null };
+export type ExpiryEnd = { at: string; due: string | null; end: End; told: string; waits: Waits };
+export type ExpiryLease = { created: string; delete_s: number | null; description: string; expiry_id: number; for_all: boolean; is_default: boolean; name: string; suspend_s: number | null; user_id: number; uuid: string; version: number };
 export type Filesystem = "ext4" | "ntfs" | "vfat" | "xfs";
-export type FoundObject = { id: number; kind: "disk" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm"; uuid: string };
+export type FoundObject = { id: number; kind: "disk" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm" | "vm_template"; uuid: string };
 export type FreeMemory = { result: number };
 export type FreeVolume = { account_id: number | null; clean: boolean; deleting: boolean; format: DiskFormat; name: string; reserved_for: number | null; since: string; size_bytes: number; storage_id: number; volume_id: number; writer_id: number | null };
 export type FreedPolicy = "discard" | "none" | "wipe";
 export type Freeze = "auto" | "no" | "yes";
 export type GeneratedSSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; private_key: string; public_key: string; tags: Record<string, string> };
+export type GivenExpiry = { vms: number };
 export type GraphObject = { "$CPU_usage"?: number | null; "$CPUs"?: number; "$PBDs"?: string[]; "$SR"?: string; "$VBD"?: string | null; "$VBDs"?: string[]; "$VMs"?: string[]; "$container"?: string; "$memory"?: Memory; "$pool"?: string; "$running_VMs"?: number | string[]; "$running_hosts"?: string[]; "$vCPUs"?: number | Cpu[]; CPUs?: Cpu[]; HA_enabled?: boolean; SR?: string; SR_type?: string; SRs?: string[]; UUID: string; VDI?: string; VDIs?: string[]; VM?: string; VMs?: string[]; address?: string | null; attached?: boolean; controller?: string | null; default_SR?: string | null; enabled?: boolean; host?: string; hostname?: string; hosts?: string[]; iSCSI_name?: string | null; master?: string; memory?: Memory; name_description?: string; name_label?: string; physical_usage?: number; pools?: string[]; power_state?: string; size?: number; tags?: string[]; type: ObjectType; usage?: number | null };
 export type Group = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; uuid: string; version: number };
 export type GroupOfNic = { name: string; uuid: string };
 export type GroupPerson = { login: string; name: string; user_id: number };
+export type GuestChange = { vm_id: number; way: GuestWay };
+export type GuestFilesystem = { device: string; kind: string; mountpoint: string; total_bytes: number; used_bytes: number };
+export type GuestInfo = { filesystems: GuestFilesystem[]; hostname: string; interfaces: GuestInterface[]; kernel: string; os: string; silent: string[]; users: GuestUser[]; vm_id: number; way: GuestWay };
+export type GuestInterface = { addresses: string[]; mac: string; name: string };
+export type GuestKeys = { keys: string[]; user: string; vm_id: number; way: GuestWay };
+export type GuestPassword = { password: string | null; user: string; vm_id: number; way: GuestWay };
+export type GuestUser = { name: string; since: number };
+export type GuestWay = "agent";
 export type HostInfo = { cores: number; cpus: number; memory: number; mhz: number; model: string; nodes: number; sockets: number; threads: number };
 export type IdentityCertificate = { certificate: string | null };
 export type Image = { access: ImageAccess; account_number: string; agent: boolean; architecture: Architecture; claimed_bytes: number; created: string; default_user: string; description: string; disk_controller: DiskBus; error: string; family: string; family_version: string; format: DiskFormat; group_ids: number[]; image_id: number; imds_enabled: boolean; imds_hop_limit: number; imds_tokens: MetadataTokens; kind: ImageKind; least_disk_bytes: number; least_memory_mib: number; level: Level; metadata: MetadataSource; mine: boolean; name: string; network_device: NicModel; operation_id: number | null; platform: string; progress: number; sha256: string; size_bytes: number; state: ImageState; storage_id: number; storage_name: string; system: string; user_id: number; user_login: string; uuid: string; version: number; video_device: VideoModel; vm_ids: number[]; volume_sha256: string; waiting_for: string };
@@ -90,6 +103,7 @@ export type ImageOffers = { fields?: Record<string, unknown>; image_id: number; 
 export type ImageState = "adding" | "deleted" | "failed" | "ok" | "trashed" | "uploading";
 export type ImageWork = { image_id: number; operation_id: number };
 export type ImdsOptions = { enabled: boolean; hop_limit: number; ipv6: boolean; tags: boolean; tokens: MetadataTokens };
+export type Installed = { access_method: AccessMethod | null; has_agent: boolean | null; image_id: number | null; iso_list: number[]; networks: number[]; new_disks: number[]; system: string | null; tags: Record<string, string>; traits: string[] };
 export type KnownImage = { agent: boolean; architecture: Architecture; default_user: string; description: string; disk_controller: DiskBus; family: string; format: SourceFormat; image_id: number | null; keyring: string; least_disk_bytes: number; least_memory_mib: number; name: string; network_device: NicModel; platform: string; signature: string; sums: string; system: string; url: string; video_device: VideoModel };
 export type LaunchTemplate = { cluster_id: number; created: string; default_version: number; latest_version: number; launch_template_id: number; name: string; tags: Record<string, string>; uuid: string };
 export type LaunchTemplateVersion = { created: string; data: string; description: string; launch_template_id: number; number: number };
@@ -99,6 +113,7 @@ export type LeftVM = { code: string; name: string; operation_id: number | null; 
 export type Level = "operator" | "owner" | "user";
 export type ListedNetwork = { access?: Level; address: string; bridge: string; created: string; description: string; dns: string; domain: string; gateway: string; gateway6: string | null; is_default: boolean; kind: NetworkKind; leases: number; leases_used: number; locked: boolean; mask: number; name: string; network: string; network6: string | null; network_id: number; pool_id: number; uplink: string; user_id: number | null; user_login?: string | null; uuid: string; version: number; vlan: number | null };
 export type ListedVM = { access?: Level; cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; user_login?: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
+export type ListedVMTemplate = { access: Level; access_method: AccessMethod | null; created: string; description: string; effective: Installed; has_agent: boolean | null; image_id: number | null; iso_list: number[] | null; name: string; networks: number[] | null; new_disks: number[] | null; parent_template_id: number | null; system: string | null; tags: Record<string, string> | null; traits: string[] | null; user_id: number; user_login: string; uuid: string; version: number; vm_template_id: number };
 export type LoggedIn = { expires: string; login: string; roles: Role[]; token: string; user_id: number };
 export type LoginEntry = { count: number; first: string; how: "basic" | "ec2" | "enrolment" | "key" | "node" | "oidc" | "password" | "session" | "token" | "totp"; last: string; login: string; login_id: number; outcome: string; remote: string; user_id: number | null };
 export type LoginProvider = { name: string; title: string };
@@ -175,6 +190,8 @@ export type Reason = { fields: Record<string, unknown>; message: string; slug: s
 export type RecoveryCodes = { recovery_codes: string[] };
 export type Registered = { state: "admin_confirmation" | "completed" | "mail_confirmation"; user_id: number | null };
 export type Remedy = "by_hand" | "delete_volume" | "give_up_volume" | "record_end" | "restore_state" | "take_host";
+export type RenewableEnd = { at: string; end: "delete" | "suspend" };
+export type RenewableVM = { cluster: string; ends: RenewableEnd[]; expiry: string; vm: string };
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
 export type RuleDirection = "in" | "out";
 export type SSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; public_key: string; tags: Record<string, string> };
@@ -190,7 +207,8 @@ export type SeenReason = "" | "absent" | "api_error" | "booted" | "by us" | "cra
 export type SeriesUnit = "bytes" | "bytes_per_s" | "count" | "packets_per_s" | "percent" | "requests_per_s";
 export type Session = { client: string; created: string; current: boolean; expires: string; remote: string; session_id: number; used: string };
 export type SettledDrift = { drift_id: number; operation_id?: number };
-export type Shared = "image" | "network" | "vm";
+export type Shared = "expiry" | "image" | "network" | "vm" | "vm_template";
+export type SimulatedExpiry = { ends: ExpiryEnd[]; expiry_id: number | null; state: VMState; user_id: number; vm: string; vm_id: number };
 export type Snapshot = { allocated_bytes: number | null; claimed_bytes: number; consistency: Consistency | null; created: string; description: string; disk_id: number; disk_name: string; group_id: number | null; name: string; operation_id: number | null; size_bytes: number; snapshot_id: number; storage_id: number; taken: string | null; user_id: number; uuid: string; vm_id: number | null; waiting_for: string };
 export type SnapshotOffers = { fields?: Record<string, unknown>; message?: string; operations?: Offer[]; snapshot_id: number; status: string };
 export type SnapshotWork = { group_id: number | null; operation_id: number; snapshot_ids: number[] };
@@ -211,6 +229,7 @@ export type Subject = { account_number?: string; group_id?: number; issuer?: str
 export type TagKind = "disk" | "image" | "network" | "public_address" | "security_group" | "snapshot" | "vm";
 export type Tags = { kind: TagKind; object_id: number; tags: Record<string, string> };
 export type Template = { cpu: number; created: string; description: string; disk_mib: number; ec2name: string; local_disk: boolean; memory_mib: number; name: string; points: number; template_id: number; traits: string[]; uuid: string; version: number };
+export type TemplateField = "access_method" | "has_agent" | "image_id" | "iso_list" | "networks" | "new_disks" | "system" | "tags" | "traits";
 export type Trouble = { blocks: boolean; code: NodeTrouble; since: string | null; text: string };
 export type TrustedKey = { created: string; issuer: string; key_id: string; public_key: string };
 export type UnknownVolume = { allocated_bytes: number; base: string | null; name: string; obstacle: string; size_bytes: number };
@@ -220,7 +239,8 @@ export type UserCluster = { administered: boolean; cluster_id: number; is_defaul
 export type UserDataEncoding = "auto" | "base64" | "plain";
 export type UserState = "active" | "blocked" | "confirmed" | "deleted" | "registered";
 export type VM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
-export type VMDetail = { access: Level; affinity_group_id: number | null; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; metadata: MetadataSource; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
+export type VMDetail = { access: Level; affinity_group_id: number | null; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; metadata: MetadataSource; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vm_template_id: number | null; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
+export type VMExpiry = { ends: ExpiryEnd[]; expiry: string; expiry_id: number | null; reason: string; renewable: boolean; renewed: string | null; state: VMState; user_id: number; vm: string; vm_id: number };
 export type VMLease = { address: string };
 export type VMLoad = { load_1: number | null; load_15: number | null; load_5: number | null; status: string; vm_id: number };
 export type VMMetric = "cpu" | "memory" | "memory_available" | "memory_rss" | "read_bytes" | "read_requests" | "rx_bytes" | "rx_packets" | "tx_bytes" | "tx_packets" | "vcpu" | "write_bytes" | "write_requests";
@@ -228,6 +248,7 @@ export type VMOffers = { fields?: Record<string, unknown>; message?: string; ope
 export type VMOutcome = { fields?: Record<string, unknown>; message?: string; operation_id?: number; status: string; vm_id: number };
 export type VMSeries = { device: string; maximum: number | null; mean: number | null; metric: VMMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
 export type VMState = "destroyed" | "destroying" | "error" | "paused" | "pending" | "rebooting" | "running" | "saving" | "starting" | "stopped" | "stopping" | "suspended";
+export type VMTemplate = { access_method: AccessMethod | null; created: string; description: string; effective: Installed; has_agent: boolean | null; image_id: number | null; iso_list: number[] | null; name: string; networks: number[] | null; new_disks: number[] | null; parent_template_id: number | null; system: string | null; tags: Record<string, string> | null; traits: string[] | null; user_id: number; uuid: string; version: number; vm_template_id: number };
 export type VMWork = { operation_id: number; vm_id: number };
 export type Verdict = "answers_only" | "ipv4_only" | "kept_apart" | "management" | "no_address" | "no_rule_in" | "no_rule_out" | "passes";
 export type VideoModel = "cirrus" | "vga" | "virtio";
@@ -236,6 +257,7 @@ export type VolumeFinding = { kind: DriftKind; proposal: string; subject: string
 export type VolumeMode = "copy" | "overlay" | "whole";
 export type VolumeReference = { volume: string };
 export type VolumeUse = "cache" | "data_disk" | "iso_image" | "memory" | "root_disk" | "seed" | "snapshot" | "system_image" | "trash" | "unaccounted";
+export type Waits = "" | "busy" | "guarded" | "refused" | "second_look" | "state";
 export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped" | "suspended";
 export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_networks: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
 export type WholeDisk = { arriving: boolean; created: string; delete_with_vm: boolean; device: string; disk_id: number; leaving: boolean; uuid: string };
@@ -243,13 +265,13 @@ export type WholeNic = { addresses: string[]; arriving: boolean; groups: GroupOf
 export type WholeVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; disks: WholeDisk[]; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image: ImageOfVM | null; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; metadata: MetadataSource; name: string; nics: WholeNic[]; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; tags: Record<string, string>; template_id: number; template_name: string; type: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 
 export interface Methods {
-  /** Who has which level on a VM, an image or a network, its own account first. */
+  /** Who has which level on an object of these kinds, its own account first. */
   "admin.acl.get_list": {
     params: { kind: Shared; object_id: number | string; cluster?: number | string | null };
     result: AccessEntry[] | { items: (AccessEntry & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Change what an account or a group may do with a VM, an image or a network; null takes it back. */
+  /** Change what an account or a group may do with an object of these kinds; null takes it back. */
   "admin.acl.set": {
     params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; issuer?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
@@ -409,6 +431,72 @@ export interface Methods {
   "admin.drift.plan": {
     params: { node_id?: number | string | null; kind?: DriftKind | null; cluster?: number | string | null };
     result: PlannedDrift[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Add a lease, which is the caller's. */
+  "admin.expiry.add": {
+    params: { name: string; suspend_s?: number | null; delete_s?: number | null; description?: string; for_all?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ExpiryLease;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give live VMs a lease, from now on. */
+  "admin.expiry.apply": {
+    params: { expiry_id: number | string; user_id?: number | string | null; replace?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GivenExpiry;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a lease: nobody can choose or renew it any more. VMs that have it keep their times. */
+  "admin.expiry.delete": {
+    params: { expiry_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change a lease; what is not given stays. VMs that have it keep their times until they are renewed. */
+  "admin.expiry.edit": {
+    params: { expiry_id: number | string; name?: string | null; suspend_s?: number | null; delete_s?: number | null; never?: boolean; description?: string | null; for_all?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ExpiryLease;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One lease. */
+  "admin.expiry.get_by_id": {
+    params: { expiry_id: number | string; cluster?: number | string | null };
+    result: ExpiryLease;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** All leases, by name. */
+  "admin.expiry.get_list": {
+    params: { cluster?: number | string | null };
+    result: ExpiryLease[] | { items: (ExpiryLease & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** VMs that have a lease, by id: what will become of them, when, and what it waits for. */
+  "admin.expiry.list_vms": {
+    params: { user_id?: number | string | null; expiry_id?: number | string | null; limit?: number; after?: number | null; cluster?: number | string | null };
+    result: VMExpiry[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have both of a VM's intervals begin anew from now. */
+  "admin.expiry.renew": {
+    params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMExpiry;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "expiry_not_yours" | "no_expiry" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give a VM another lease, from now on. expiry_id: null: it ends by nothing of this any more. */
+  "admin.expiry.set": {
+    params: { vm_id: number | string; expiry_id: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMExpiry;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Say which lease VMs get that are made without another; everybody may choose it, then. VMs that are there already stay as they are: ``apply`` is for these. */
+  "admin.expiry.set_default": {
+    params: { expiry_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What a lease would do to live VMs that got it now, whichever they have: when each would be suspended and deleted, and its owners be told, as things are. Nothing is changed, and nobody is told. */
+  "admin.expiry.simulate": {
+    params: { expiry_id?: number | string | null; suspend_s?: number | null; delete_s?: number | null; user_id?: number | string | null; limit?: number; after?: number | null; cluster?: number | string | null };
+    result: SimulatedExpiry[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Logins, good and refused, the newest first: who was claimed, from where, how, and the outcome. Alike ones are one row with their count. refused: only those, or only the others. before: the last login_id of the page before. */
@@ -1221,6 +1309,12 @@ export interface Methods {
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** All VM templates, by name. */
+  "admin.vm_template.get_list": {
+    params: { cluster?: number | string | null };
+    result: ListedVMTemplate[] | { items: (ListedVMTemplate & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** One volume, as it was seen in the last seconds; of a storage of ours, as libvirt says now. */
   "admin.volume.get": {
     params: { volume: string; cluster?: number | string | null };
@@ -1449,6 +1543,18 @@ export interface Methods {
     result: NamedCluster[];
     errors: "incident" | "invalid_parameter" | "too_large" | "rate_limited" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "account_blocked" | "account_inactive" | "not_authenticated" | "otp_required";
   };
+  /** What will become of the VM that a mailed link is for, unless it is renewed. */
+  "guest.expiry.get": {
+    params: { token: string };
+    result: RenewableVM;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "rate_limited" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "expiry_not_yours" | "renewal_refused" | "account_blocked" | "account_inactive" | "not_authenticated" | "otp_required";
+  };
+  /** Have both intervals of the VM begin anew that a mailed link is for. A repeat gets the first answer. */
+  "guest.expiry.renew": {
+    params: { token: string; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: RenewableVM;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "rate_limited" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "request_id_reused" | "expiry_not_yours" | "renewal_refused" | "account_blocked" | "account_inactive" | "not_authenticated" | "otp_required";
+  };
   /** News, the sticky ones first and then the newest. before: news_id of the last one of the page before. */
   "guest.news.get_list": {
     params: { limit?: number; before?: number | null };
@@ -1575,13 +1681,13 @@ export interface Methods {
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "not_supported" | "version_changed" | "request_id_reused" | "object_not_found" | "session_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
-  /** Who has which level on a VM, an image or a network, its own account first; whoever is only a user sees what concerns them. */
+  /** Who has which level on an object of these kinds, its own account first; whoever is only a user sees what concerns them. */
   "user.acl.get_list": {
     params: { kind: Shared; object_id: number | string; cluster?: number | string | null };
     result: AccessEntry[] | { items: (AccessEntry & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Change what an account or a group of the caller's may do with a VM, an image or a network; null takes it back. */
+  /** Change what an account or a group of the caller's may do with an object of these kinds; null takes it back. */
   "user.acl.set": {
     params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; account_number?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
@@ -1754,6 +1860,42 @@ export interface Methods {
     params: { disk_id: number | string; name: string; description?: string; storage_id?: number | string | null; platform?: string; disk_controller?: DiskBus; network_device?: NicModel; video_device?: VideoModel; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: DiskCopyWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storages_apart" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change the name of a lease, or what it says. Its owners may; its intervals are administrators' to change. */
+  "user.expiry.edit": {
+    params: { expiry_id: number | string; name?: string | null; description?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ExpiryLease;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The leases that the caller may choose, by name. */
+  "user.expiry.get_list": {
+    params: { cluster?: number | string | null };
+    result: ExpiryLease[] | { items: (ExpiryLease & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What will become of VMs by their leases, when, and what it waits for; in the order of their ids in the call. */
+  "user.expiry.get_vms": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
+    result: VMExpiry[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's VMs that have a lease, by id. */
+  "user.expiry.list_vms": {
+    params: { limit?: number; after?: number | null; cluster?: number | string | null };
+    result: VMExpiry[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have both of a VM's intervals begin anew from now. Its operators may, who may choose its lease. */
+  "user.expiry.renew": {
+    params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMExpiry;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "expiry_not_yours" | "no_expiry" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give a VM another lease, from now on. Its operators may, who may choose that lease. */
+  "user.expiry.set": {
+    params: { vm_id: number | string; expiry_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMExpiry;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Let in somebody who asked, as the leader. */
   "user.group.activate_user": {
@@ -2621,7 +2763,7 @@ export interface Methods {
   };
   /** Create virtual machines: claim what they need and start them. */
   "user.vm.create": {
-    params: { name: string; description: string; image_id: number | string; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; tags?: Record<string, string> | null; guarded?: boolean; kbit_in?: number | null; kbit_out?: number | null; imds_tokens?: MetadataTokens | null; imds_hop_limit?: number | null; imds_enabled?: boolean | null; imds_ipv6?: boolean | null; imds_tags?: boolean | null; affinity_group_id?: number | string | null; metadata?: MetadataSource | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description: string; image_id: number | string | null; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; tags?: Record<string, string> | null; guarded?: boolean; kbit_in?: number | null; kbit_out?: number | null; imds_tokens?: MetadataTokens | null; imds_hop_limit?: number | null; imds_enabled?: boolean | null; imds_ipv6?: boolean | null; imds_tags?: boolean | null; affinity_group_id?: number | string | null; expiry_id?: number | string | null; vm_template_id?: number | string | null; metadata?: MetadataSource | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: CreatedVM[];
     errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "points_used_up" | "pool_full" | "quota_reached" | "storage_full" | "tag_limit" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "not_reachable" | "object_told_twice" | "storage_draining" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "bandwidth_refused" | "not_cluster_administrator" | "owner_blocked" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -2691,11 +2833,23 @@ export interface Methods {
     result: Screenshot;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** What a running VM's guest tells of itself: its host name, system, addresses, file systems, and who is logged in. ``way`` says how it was asked; a guest that has no agent is refused with that reason. */
+  "user.vm.guest_info": {
+    params: { vm_id: number | string; cluster?: number | string | null };
+    result: GuestInfo;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Put an ISO image into a CD drive of a VM, running or stopped, in place of what is in it. Its operators may. */
   "user.vm.insert_cd": {
     params: { vm_id: number | string; iso_image_id: number | string; device?: string | null; force?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: DriveWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Let SSH keys log in to a running VM's guest, beside those that may. Its owners may. */
+  "user.vm.install_keys": {
+    params: { vm_id: number | string; keys: string; user?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestKeys;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** The caller's VMs, newest first, with their network cards, disks and tags: in one answer what else takes one of each kind's. */
   "user.vm.list_whole": {
@@ -2715,11 +2869,23 @@ export interface Methods {
     result: VMOffers[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Give an account of a running VM's guest another password, by the way that the guest has. Its owners may. */
+  "user.vm.password_reset": {
+    params: { vm_id: number | string; user?: string | null; password?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestPassword;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Halt a VM's CPUs; its memory stays in place. */
   "user.vm.pause": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Let SSH keys log in to a running VM's guest no more; those that are not there are no error. Its owners may. */
+  "user.vm.remove_keys": {
+    params: { vm_id: number | string; keys: string; user?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestKeys;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have a port of a VM be reached from outside no more. */
   "user.vm.remove_port": {
@@ -2781,6 +2947,12 @@ export interface Methods {
     result: VM;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Set the clock of a running VM's guest to that of the cluster manager. Its operators may. */
+  "user.vm.set_time": {
+    params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestChange;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Ask a VM's guest to shut down; its disk, address and quota stay. */
   "user.vm.shutdown": {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2816,6 +2988,36 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make a VM template. What is not given it has of its parent, or leaves open. */
+  "user.vm_template.create": {
+    params: { name: string; description?: string; parent_template_id?: number | string | null; image_id?: number | string | null; iso_list?: (number | string)[] | null; new_disks?: number[] | null; networks?: (number | string)[] | null; system?: string | null; access_method?: AccessMethod | null; has_agent?: boolean | null; traits?: string[] | null; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "object_told_twice" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a VM template that no other of its account is made of; VMs that were made by it go on. Its owners may. */
+  "user.vm_template.delete": {
+    params: { vm_template_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change a VM template; what is not given stays. VMs that were made by it stay as they are. Its owners may. */
+  "user.vm_template.edit": {
+    params: { vm_template_id: number | string; name?: string | null; description?: string | null; parent_template_id?: number | string | null; image_id?: number | string | null; iso_list?: (number | string)[] | null; new_disks?: number[] | null; networks?: (number | string)[] | null; system?: string | null; access_method?: AccessMethod | null; has_agent?: boolean | null; traits?: string[] | null; tags?: Record<string, string> | null; inherit?: TemplateField[] | null; orphan?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One of them. */
+  "user.vm_template.get_by_id": {
+    params: { vm_template_id: number | string; cluster?: number | string | null };
+    result: ListedVMTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The VM templates that the caller may make VMs by: their own, and those that are shared with them, by name. */
+  "user.vm_template.get_list": {
+    params: { cluster?: number | string | null };
+    result: ListedVMTemplate[] | { items: (ListedVMTemplate & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
 }
 

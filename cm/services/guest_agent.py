@@ -1,0 +1,115 @@
+"""
+What is asked of a running VM's guest: by the way that it has, which is told, or refused with the reason. The way is the
+QEMU guest agent; what a guest answers is its own word.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Final, cast
+
+from sqlalchemy.orm import Session
+
+from cm.interfaces.calls import NodeCalls
+from cm.interfaces.guest_agent import NewPassword
+from cm.results.guest import GuestChange, GuestInfo, GuestKeys, GuestPassword
+from cm.rpc.errors import InvalidParameter, ObjectNotFound, WrongVMState
+from cm.rpc.types import Secret
+from cm.rpc.vocabulary import GuestWay, VMState
+from cm.rules.access import Action
+from cm.runtime.wall import unix_seconds
+from cm.services.access import Who, authorized_vm, person_of
+from cm.services.context import AsyncClusterCall
+from cm.store.vm import login_of_guest
+
+ASKED: Final = frozenset({VMState.RUNNING})
+ALPHABET: Final = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # no l, I, O, 0, 1: people type it
+LENGTH: Final = 16  # 92 bits
+KEYS_MAX: Final = 64  # in a call
+
+
+async def reset_password(
+    caller: AsyncClusterCall, vm_id: int, user: str | None, password: Secret | None
+) -> GuestPassword:
+    """
+    :param user: of the guest; None: whom the VM was made for, else whom its image names, else root.
+    :param password: None: one is drawn, and told this once.
+    :raises WrongVMState: it does not run.
+    :raises AgentSilent: AgentRefused: NotSupported: its guest has no way to do it, or did not.
+    """
+    if password is not None and not password.reveal().isprintable():
+        raise InvalidParameter("password", "it has characters that nobody can type")
+    guest = await _guest(caller, vm_id, user)
+    told = password.reveal() if password is not None else "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    await guest.node.guest_agents.set_password(guest.uuid, NewPassword(guest.login, told))
+    return {"vm_id": vm_id, "way": GuestWay.AGENT, "user": guest.login, "password": told if password is None else None}
+
+
+async def install_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, keys: str) -> GuestKeys:
+    """:param keys: lines of an authorized_keys file. Raises as ``reset_password``."""
+    lines = _lines(keys)
+    guest = await _guest(caller, vm_id, user)
+    await guest.node.guest_agents.add_keys(guest.uuid, guest.login, lines)
+    return await _told(guest, vm_id)
+
+
+async def remove_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, keys: str) -> GuestKeys:
+    """Likewise."""
+    lines = _lines(keys)
+    guest = await _guest(caller, vm_id, user)
+    await guest.node.guest_agents.remove_keys(guest.uuid, guest.login, lines)
+    return await _told(guest, vm_id)
+
+
+async def set_time(caller: AsyncClusterCall, vm_id: int) -> GuestChange:
+    """Raises as ``reset_password``."""
+    guest = await _guest(caller, vm_id, None)
+    await guest.node.guest_agents.set_time(guest.uuid, unix_seconds())
+    return {"vm_id": vm_id, "way": GuestWay.AGENT}
+
+
+async def guest_info(caller: AsyncClusterCall, vm_id: int) -> GuestInfo:
+    """Raises as ``reset_password``."""
+    guest = await _guest(caller, vm_id, None)
+    facts = await guest.node.guest_agents.facts(guest.uuid)
+    return cast(GuestInfo, {"vm_id": vm_id, "way": GuestWay.AGENT, **asdict(facts)})
+
+
+@dataclass(frozen=True)
+class _Guest:
+    """:ivar login: the guest's account that is meant."""
+
+    node: NodeCalls
+    uuid: str
+    login: str
+
+
+async def _told(guest: _Guest, vm_id: int) -> GuestKeys:
+    keys = await guest.node.guest_agents.keys(guest.uuid, guest.login)
+    return {"vm_id": vm_id, "way": GuestWay.AGENT, "user": guest.login, "keys": list(keys)}
+
+
+async def _guest(caller: AsyncClusterCall, vm_id: int, user: str | None) -> _Guest:
+    services = caller.services
+    who, action = person_of(caller.identity), caller.action("vm_id")
+    node_id, uuid, login = await services.database.read(_where, vm_id, who, action)
+    return _Guest(services.fleet.node(node_id), uuid, user or login)
+
+
+def _where(session: Session, vm_id: int, who: Who, action: Action) -> tuple[int, str, str]:
+    row = authorized_vm(session, who, vm_id, action)
+    if row.state not in ASKED:
+        raise WrongVMState(vm_id, row.state, " or ".join(sorted(ASKED)))
+    if row.node_id is None:
+        raise ObjectNotFound("node of vm", vm_id)
+    return row.node_id, str(row.uuid), login_of_guest(session, vm_id) or "root"
+
+
+def _lines(keys: str) -> Sequence[str]:
+    lines = [line.strip() for line in keys.splitlines()]
+    found = list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    if not 1 <= len(found) <= KEYS_MAX:
+        raise InvalidParameter("keys", f"give 1 to {KEYS_MAX} keys")
+    return found
