@@ -10,6 +10,7 @@ export type AdminOperation = { admin_text: string; attempts: number; created: st
 export type Administrator = { email: string; first_name: string; last_name: string; login: string; since: string; user_id: number };
 export type Affinity = "apart" | "together";
 export type AffinityGroup = { affinity: Affinity; affinity_group_id: number; created: string; name: string; strict: boolean; user_id: number; uuid: string; version: number; vm_ids: number[] };
+export type AffinityGroupOfVM = { name: string; uuid: string };
 export type ApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; name: string; scope: string[]; used: string | null };
 export type AppliedDrift = { drift_id: number; message?: string; operation_id?: number; status: string };
 export type AppliedUsers = { applied: number; stale: string[] };
@@ -29,6 +30,7 @@ export type CachedState = "copying" | "evicting" | "failed" | "ok" | "waiting";
 export type CheckedNode = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; mode: NodeMode; mode_by: string; mode_reason: string; mode_since: string | null; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; set_aside: boolean; state: NodeState; state_reason: string; storage_usage: StorageFigures[]; storages: AttachedStorage[]; traits: string[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
 export type CloudAccount = { active: boolean; external_id: string; login: string; name: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_storage_mib: number; quota_vms: number; user_id: number; version: number };
 export type CloudInfo = { contact_email: string; mailer_active: boolean; name: string; oidc: string[]; registration: "closed" | "open"; time: string; version: string };
+export type CloudOffer = { default_pool: ListedResourcePool | null; pools?: ListedResourcePool[]; profiles: VMProfile[]; sizes: Template[]; templates: ListedVMTemplate[] };
 export type CloudUser = { external_id: string; login: string; name?: string; active?: boolean; version: number; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; quota_networks?: number | null; defaults?: ("quota_cpu" | "quota_memory_mib" | "quota_networks" | "quota_storage_mib" | "quota_vms")[] };
 export type Cluster = { accounts_due: number; checked_at: string | null; cluster_id: number; created_at: string; error: string; has_ca: boolean; latency_ms: number | null; locked: boolean; name: string; release: string; seen_at: string | null; state: "" | "incompatible" | "ok" | "refused" | "unreachable"; synced_at: string | null; url: string; uuid: string; version: number };
 export type ClusterCheck = { leaks: Leak[]; nodes_away: number; nodes_degraded: number; nodes_ok: number; nodes_set_aside: number; ok: boolean; open_drift: number; open_operations: number; overdue_operations: number; vms: number };
@@ -98,6 +100,7 @@ export type Image = { access: ImageAccess; account_number: string; agent: boolea
 export type ImageAccess = "private" | "public";
 export type ImageFilter = "group" | "private" | "public";
 export type ImageKind = "iso" | "storage" | "system";
+export type ImageOfCluster = { cluster: string; image_id: number; operation_id: number };
 export type ImageOfVM = { architecture: string; uuid: string };
 export type ImageOffers = { fields?: Record<string, unknown>; image_id: number; message?: string; operations?: Offer[]; status: string };
 export type ImageState = "adding" | "deleted" | "failed" | "ok" | "trashed" | "uploading";
@@ -112,6 +115,7 @@ export type LedGroup = { created: string; description: string; group_id: number;
 export type LeftVM = { code: string; name: string; operation_id: number | null; reason: string; state: VMState; vm_id: number };
 export type Level = "operator" | "owner" | "user";
 export type ListedNetwork = { access?: Level; address: string; bridge: string; created: string; description: string; dns: string; domain: string; gateway: string; gateway6: string | null; is_default: boolean; kind: NetworkKind; leases: number; leases_used: number; locked: boolean; mask: number; name: string; network: string; network6: string | null; network_id: number; pool_id: number; uplink: string; user_id: number | null; user_login?: string | null; uuid: string; version: number; vlan: number | null };
+export type ListedResourcePool = { created: string; current: PoolUse; description: string; effective: PoolLimits; hardware_pool: string | null; limits: PoolLimits; name: string; parent_pool_id: number | null; pending: PoolUse; privileges: Privilege[]; resource_pool_id: number; uuid: string; version: number };
 export type ListedVM = { access?: Level; cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; user_login?: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 export type ListedVMTemplate = { access: Level; access_method: AccessMethod | null; created: string; description: string; effective: Installed; has_agent: boolean | null; image_id: number | null; iso_list: number[] | null; name: string; networks: number[] | null; new_disks: number[] | null; parent_template_id: number | null; system: string | null; tags: Record<string, string> | null; traits: string[] | null; user_id: number; user_login: string; uuid: string; version: number; vm_template_id: number };
 export type LoggedIn = { expires: string; login: string; roles: Role[]; token: string; user_id: number };
@@ -176,9 +180,14 @@ export type PlannedDrift = { age_s: number; drift_id: number; kind: DriftKind; n
 export type PointOfUse = { at: string; label: string; points: number };
 export type PointsHistory = { complete: boolean; limit: number; month: string; points: PointOfUse[]; used: number; user_id: number };
 export type PointsOfAccount = { hours: number; limit: number; login: string; used: number; user_id: number; vms: number };
+export type PoolGrant = { privilege: Privilege; subject: Subject };
+export type PoolLimits = { cpu: number | null; memory_mib: number | null; nics: number | null; storage_mib: number | null; vms: number | null };
 export type PoolReference = { pool: string };
+export type PoolResource = "cpu" | "memory_mib" | "nics" | "storage_mib" | "vms";
+export type PoolUse = { cpu: number; memory_mib: number; nics: number; storage_mib: number; vms: number };
 export type PortProtocol = "tcp" | "udp";
 export type PowerOffPolicy = "destroy" | "restart" | "save" | "stop";
+export type Privilege = "cloud_create" | "cloud_view";
 export type Profile = { activated: string | null; administers: ClusterName[]; created: string; default_cluster: string | null; default_cluster_id: number | null; ec2_endpoints: EC2Endpoint[]; email: string; first_name: string; has_password: boolean; has_totp: boolean; is_cloud_admin: boolean; last_login: string | null; last_name: string; login: string; oidc_issuer: string | null; organization: string; permissions: string[]; roles: Role[]; state: UserState; user_id: number; uuid: string; version: number };
 export type ProvidedDisk = { hardware_pools?: string[]; number: number; operation_id: number; reused: boolean; size_bytes: number; storage_id: number; vm_id: number; volume: string; wiped: boolean };
 export type PublicAddress = { address: string; created: string; description: string; guest: string | null; nic: number | null; node_id: number | null; ports: number; public_address_id: number; reason: string; shared: boolean; state: PublicState; uplink: string; user_id: number | null; uuid: string; version: number; vm_id: number | null; vm_name: string | null };
@@ -192,9 +201,11 @@ export type Registered = { state: "admin_confirmation" | "completed" | "mail_con
 export type Remedy = "by_hand" | "delete_volume" | "give_up_volume" | "record_end" | "restore_state" | "take_host";
 export type RenewableEnd = { at: string; end: "delete" | "suspend" };
 export type RenewableVM = { cluster: string; ends: RenewableEnd[]; expiry: string; vm: string };
+export type ResourcePool = { created: string; current: PoolUse; description: string; effective: PoolLimits; hardware_pool: string | null; limits: PoolLimits; name: string; parent_pool_id: number | null; pending: PoolUse; resource_pool_id: number; uuid: string; version: number };
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
 export type RuleDirection = "in" | "out";
 export type SSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; public_key: string; tags: Record<string, string> };
+export type SavedTemplate = { image_id: number; name: string; operation_id: number; vm_id: number; vm_template_id: number };
 export type SavedVM = { image_id: number; operation_id: number; vm_id: number };
 export type Screen = { address?: string | null; operation_id: number; password?: string; port?: number | null; vm_id: number };
 export type Screenshot = { height: number; png: string; vm_id: number; width: number };
@@ -239,13 +250,14 @@ export type UserCluster = { administered: boolean; cluster_id: number; is_defaul
 export type UserDataEncoding = "auto" | "base64" | "plain";
 export type UserState = "active" | "blocked" | "confirmed" | "deleted" | "registered";
 export type VM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
-export type VMDetail = { access: Level; affinity_group_id: number | null; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; metadata: MetadataSource; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vm_template_id: number | null; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
+export type VMDetail = { access: Level; affinity_group_id: number | null; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; metadata: MetadataSource; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; resource_pool_id: number | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vm_template_id: number | null; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
 export type VMExpiry = { ends: ExpiryEnd[]; expiry: string; expiry_id: number | null; reason: string; renewable: boolean; renewed: string | null; state: VMState; user_id: number; vm: string; vm_id: number };
 export type VMLease = { address: string };
 export type VMLoad = { load_1: number | null; load_15: number | null; load_5: number | null; status: string; vm_id: number };
 export type VMMetric = "cpu" | "memory" | "memory_available" | "memory_rss" | "read_bytes" | "read_requests" | "rx_bytes" | "rx_packets" | "tx_bytes" | "tx_packets" | "vcpu" | "write_bytes" | "write_requests";
 export type VMOffers = { fields?: Record<string, unknown>; message?: string; operations?: Offer[]; status: string; vm_id: number };
 export type VMOutcome = { fields?: Record<string, unknown>; message?: string; operation_id?: number; status: string; vm_id: number };
+export type VMProfile = { created: string; name: string; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_profile_id: number; vm_template_id: number; vm_template_name: string };
 export type VMSeries = { device: string; maximum: number | null; mean: number | null; metric: VMMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
 export type VMState = "destroyed" | "destroying" | "error" | "paused" | "pending" | "rebooting" | "running" | "saving" | "starting" | "stopped" | "stopping" | "suspended";
 export type VMTemplate = { access_method: AccessMethod | null; created: string; description: string; effective: Installed; has_agent: boolean | null; image_id: number | null; iso_list: number[] | null; name: string; networks: number[] | null; new_disks: number[] | null; parent_template_id: number | null; system: string | null; tags: Record<string, string> | null; traits: string[] | null; user_id: number; uuid: string; version: number; vm_template_id: number };
@@ -262,7 +274,7 @@ export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped" | 
 export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_networks: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
 export type WholeDisk = { arriving: boolean; created: string; delete_with_vm: boolean; device: string; disk_id: number; leaving: boolean; uuid: string };
 export type WholeNic = { addresses: string[]; arriving: boolean; groups: GroupOfNic[]; leaving: boolean; mac: string; network_id: number; nic: number; nic_id: number; public: string | null; spoofing: boolean; subnet: string | null; uuid: string };
-export type WholeVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; disks: WholeDisk[]; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image: ImageOfVM | null; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; metadata: MetadataSource; name: string; nics: WholeNic[]; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; tags: Record<string, string>; template_id: number; template_name: string; type: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
+export type WholeVM = { affinity_group: AffinityGroupOfVM | null; cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; disks: WholeDisk[]; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image: ImageOfVM | null; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; metadata: MetadataSource; name: string; nics: WholeNic[]; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; tags: Record<string, string>; template_id: number; template_name: string; type: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 
 export interface Methods {
   /** Who has which level on an object of these kinds, its own account first. */
@@ -901,6 +913,54 @@ export interface Methods {
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Add a resource pool. What it has no limit of is limited by the pools that it is in. */
+  "admin.resource_pool.add": {
+    params: { name: string; description?: string; parent_pool_id?: number | string | null; hardware_pool?: string | null; cpu?: number | null; memory_mib?: number | null; storage_mib?: number | null; vms?: number | null; nics?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ResourcePool;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "resource_pool_too_small" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a resource pool that neither VMs nor pools are in, and who had privileges on it. */
+  "admin.resource_pool.delete": {
+    params: { resource_pool_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change a resource pool; what is not given stays. No limit becomes less than what is used and given to pools within. */
+  "admin.resource_pool.edit": {
+    params: { resource_pool_id: number | string; name?: string | null; description?: string | null; cpu?: number | null; memory_mib?: number | null; storage_mib?: number | null; vms?: number | null; nics?: number | null; inherit?: PoolResource[] | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ResourcePool;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "resource_pool_too_small" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One resource pool. */
+  "admin.resource_pool.get_by_id": {
+    params: { resource_pool_id: number | string; cluster?: number | string | null };
+    result: ResourcePool;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Who has which privilege on a resource pool; what they have on pools that it is in is not told. */
+  "admin.resource_pool.get_grants": {
+    params: { resource_pool_id: number | string; cluster?: number | string | null };
+    result: PoolGrant[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** All resource pools, by name, with their limits and what is used. */
+  "admin.resource_pool.get_list": {
+    params: { cluster?: number | string | null };
+    result: ResourcePool[] | { items: (ResourcePool & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give an account or a group a privilege on a resource pool and those within. */
+  "admin.resource_pool.grant": {
+    params: { resource_pool_id: number | string; privilege: Privilege; login?: string | null; group_id?: number | null; issuer?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Take a privilege back; VMs that were made stay. */
+  "admin.resource_pool.revoke": {
+    params: { resource_pool_id: number | string; privilege: Privilege; login?: string | null; group_id?: number | null; issuer?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** One group. */
   "admin.security_group.get_by_id": {
     params: { security_group_id: number | string; cluster?: number | string | null };
@@ -1158,6 +1218,12 @@ export interface Methods {
     params: { cluster?: number | string | null };
     result: Template[] | { items: (Template & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have templates of these names be of these sizes, as oVirt's VmSize.yml says them: those that are there are changed, the others added; all, or none. */
+  "admin.template.load": {
+    params: { sizes: Record<string, Record<string, number | string>>; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Template[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Add a local account. Quotas that are not given are the cluster's defaults; without a password nobody logs in. */
   "admin.user.add": {
@@ -1758,6 +1824,18 @@ export interface Methods {
     params: { cluster?: number | string | null };
     result: Bucket[] | { items: (Bucket & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make VMs by a VM template in a size, and start them. Each gets a disk of the size's storage beside what the template's image is: a free volume of the resource pool's storages where there is a right one, else a new one. A VM that is installed from an ISO has it as its first disk, which is new. */
+  "user.cloud_service.svc_create": {
+    params: { name: string; vm_template_id?: number | string | null; template_id?: number | string | null; resource_pool_id?: number | string | null; vm_profile_id?: number | string | null; description?: string; count?: number; new_disks_match?: Match; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: CreatedVM[];
+    errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "points_used_up" | "pool_full" | "quota_reached" | "storage_full" | "tag_limit" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "object_told_twice" | "storage_draining" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "bandwidth_refused" | "not_cluster_administrator" | "owner_blocked" | "privilege_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What the caller can make VMs by: VM templates, sizes and their profiles; and the resource pools to make them in, where there are several. */
+  "user.cloud_service.svc_new": {
+    params: { cluster?: number | string | null };
+    result: CloudOffer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "privilege_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** The clusters, by name, with their health: ``state`` (ok, unreachable, refused, incompatible, locked or unknown), ``release`` of the program, ``latency_ms`` and ``seen_at`` of its last answer; and whether it is the caller's default, and theirs to administer. */
   "user.cluster.get_list": {
@@ -2371,6 +2449,12 @@ export interface Methods {
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** The resource pools on which the caller has a privilege, by name, with their limits and what is used. */
+  "user.resource_pool.get_list": {
+    params: { cluster?: number | string | null };
+    result: ListedResourcePool[] | { items: (ListedResourcePool & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Allow something, by IPv4 and IPv6 unless the range says which. */
   "user.security_group.add_rule": {
     params: { security_group_id: number | string; direction: RuleDirection; protocol?: string; ports?: string | null; remote?: string | null; remote_group_id?: number | string | null; description?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2605,6 +2689,12 @@ export interface Methods {
     result: DiskCopyWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storages_apart" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Copy an image that the caller can use to another cluster, as their own, private; it stays when that one goes. */
+  "user.system_image.copy_to_cluster": {
+    params: { uuid: string; target: number | string; name: string; description?: string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ImageOfCluster;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
   /** Give out an address that a system image's file can be read at for a while, with ranges: as it lies on the storage, in the format that the image tells. */
   "user.system_image.create_download": {
     params: { image_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2649,7 +2739,7 @@ export interface Methods {
   };
   /** Import a system image from a URL, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as it is or packed by gzip, bzip2, xz, zstd or in a zip archive. */
   "user.system_image.import_url": {
-    params: { name: string; description: string; url: string; format?: SourceFormat | null; platform?: string; disk_controller?: DiskBus; network_device?: NicModel; video_device?: VideoModel; sha256?: string | null; sha512?: string | null; sums?: string | null; system?: string | null; architecture?: Architecture | null; least_memory_mib?: number | null; least_disk_bytes?: number | null; default_user?: string | null; agent?: boolean | null; family?: string | null; family_version?: string | null; storage_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description: string; url: string; format?: SourceFormat | null; platform?: string; disk_controller?: DiskBus; network_device?: NicModel; video_device?: VideoModel; sha256?: string | null; sha512?: string | null; sums?: string | null; system?: string | null; architecture?: Architecture | null; least_memory_mib?: number | null; least_disk_bytes?: number | null; default_user?: string | null; agent?: boolean | null; family?: string | null; family_version?: string | null; storage_id?: number | string | null; imds_tokens?: MetadataTokens | null; imds_hop_limit?: number | null; imds_enabled?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: ImageWork;
     errors: "incident" | "address_refused" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -2923,6 +3013,12 @@ export interface Methods {
     result: SavedVM;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "storage_not_on_node" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Make a VM template of a VM, as it is at one moment, while the VM goes on: an image of its root disk as by ``save``, and what the VM template that it was made by says beside. */
+  "user.vm.save_as_template": {
+    params: { vm_id: number | string; name?: string | null; description?: string; freeze?: Freeze; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: SavedTemplate;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "not_supported" | "object_told_twice" | "storage_not_on_node" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Put a VM into an affinity group of its owner's, and out of the one that it was in, which tells where it starts and moves to from then on. Its owners may. */
   "user.vm.set_affinity_group": {
     params: { vm_id: number | string; affinity_group_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2988,6 +3084,36 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Save a size and a VM template under a name: any size goes with any template. */
+  "user.vm_profile.create": {
+    params: { name: string; vm_template_id: number | string; template_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMProfile;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a profile; neither its size nor its VM template goes with it. */
+  "user.vm_profile.delete": {
+    params: { vm_profile_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change a profile's name or size; what is not given stays. */
+  "user.vm_profile.edit": {
+    params: { vm_profile_id: number | string; name?: string | null; template_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMProfile;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One of the caller's profiles. */
+  "user.vm_profile.get_by_id": {
+    params: { vm_profile_id: number | string; cluster?: number | string | null };
+    result: VMProfile;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's profiles, by name. */
+  "user.vm_profile.get_list": {
+    params: { cluster?: number | string | null };
+    result: VMProfile[] | { items: (VMProfile & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Make a VM template. What is not given it has of its parent, or leaves open. */
   "user.vm_template.create": {
