@@ -1,3 +1,4 @@
+import { Form } from "@patternfly/react-core/dist/esm/components/Form/index.js";
 import { useMemo, useState, type ReactNode } from "react";
 import { call } from "../../api/rpc.ts";
 import type { NodeVerdict } from "../../api/wawel.ts";
@@ -66,12 +67,12 @@ function Trial({ cluster }: { cluster: string }): ReactNode {
   return (
     <>
       <p>{t("placement.help")}</p>
-      <div className="w-form">
+      <Form className="w-form" onSubmit={(event) => event.preventDefault()}>
         {fields.map((field) => (
           <FieldRow key={field.name} form="placement" field={field} value={values[field.name] ?? ""}
             set={(value) => setValues((was) => ({ ...was, [field.name]: value }))} />
         ))}
-      </div>
+      </Form>
       {template_id !== undefined && <Verdicts cluster={cluster} asked={{ template_id, ...(image_id !== undefined && { image_id }) }} />}
     </>
   );
