@@ -17,12 +17,13 @@ from typing import Final
 from cm.rpc.vocabulary import VMState
 
 NOTICE: Final = 0.1  # of an interval
-LOOKS_APART_S: Final = 600.0  # between the two looks that find a deletion due
+LOOKS_APART_S: Final = 600.0  # between the two looks that find a deletion due, at the least
+LOOKS_WITHIN_S: Final = 3600.0  # and at the most: a clock that was ahead twice, days apart, has found nothing due
 BUSY_S: Final = 60.0  # until a VM is looked at again on which work is under way
 STATE_S: Final = 300.0  # that is in no state for it
 GUARDED_S: Final = 3600.0
-IDLE_S: Final = 6 * 3600.0  # that is off, so that there is nothing to suspend
-AGAIN_S: Final = (900.0, 6 * 3600.0)  # the first wait after a suspension or deletion was begun, and the longest
+LONGEST_S: Final = 6 * 3600.0  # between any two looks
+AGAIN_S: Final = (900.0, LONGEST_S)  # the first wait after a suspension or deletion was begun, and the longest
 OFF: Final = frozenset({VMState.STOPPED, VMState.SUSPENDED, VMState.DESTROYED})
 
 
@@ -109,7 +110,15 @@ class Verdict:
 
 
 def plan(vm: VMTerms, now: datetime) -> Verdict:
-    """What to do about a VM now, one thing at a time."""
+    """
+    What to do about a VM now, one thing at a time. It is looked at again in ``LONGEST_S`` at the latest, so that a
+    later moment on record is known to be of a clock that was ahead.
+    """
+    verdict = _plan(vm, now)
+    return verdict if verdict.look_at is None else replace(verdict, look_at=min(verdict.look_at, _in(now, LONGEST_S)))
+
+
+def _plan(vm: VMTerms, now: datetime) -> Verdict:
     found = _deletion(vm, now)
     if found.step is not None or found.found_at is not None:
         return found  # it goes: nobody suspends it before
@@ -134,14 +143,21 @@ def _deletion(vm: VMTerms, now: datetime) -> Verdict:
     due_at = term.due_at(now)
     if now < due_at:
         return Verdict(look_at=due_at)
-    if vm.found_at is None or not due_at <= vm.found_at <= now:
+    found_at = _found_at(vm, due_at, now)
+    if found_at is None:
         return Verdict(waits=Waits.SECOND_LOOK, found_at=now, look_at=_in(now, LOOKS_APART_S))
-    second_at = _in(vm.found_at, LOOKS_APART_S)
+    second_at = _in(found_at, LOOKS_APART_S)
     if now < second_at:
-        return Verdict(waits=Waits.SECOND_LOOK, found_at=vm.found_at, look_at=second_at)
+        return Verdict(waits=Waits.SECOND_LOOK, found_at=found_at, look_at=second_at)
     if vm.busy:
-        return Verdict(waits=Waits.BUSY, found_at=vm.found_at, look_at=_in(now, BUSY_S))
-    return Verdict(Step.DELETE, found_at=vm.found_at, look_at=_in(now, AGAIN_S[0]))
+        return Verdict(waits=Waits.BUSY, found_at=found_at, look_at=_in(now, BUSY_S))
+    return Verdict(Step.DELETE, found_at=found_at, look_at=_in(now, AGAIN_S[0]))
+
+
+def _found_at(vm: VMTerms, due_at: datetime, now: datetime) -> datetime | None:
+    """When a deletion was found due; None: not by a look that still counts."""
+    first = max(due_at, _in(now, -LOOKS_WITHIN_S))
+    return vm.found_at if vm.found_at is not None and first <= vm.found_at <= now else None
 
 
 def _suspension(vm: VMTerms, now: datetime) -> Verdict:
@@ -149,7 +165,7 @@ def _suspension(vm: VMTerms, now: datetime) -> Verdict:
     if term is None:
         return Verdict()
     if vm.state in OFF:
-        return Verdict(look_at=_in(now, IDLE_S))
+        return Verdict(look_at=_in(now, LONGEST_S))
     if term.told_at is None:
         return Verdict(look_at=max(term.notice_at, now))
     due_at = term.due_at(now)
@@ -215,8 +231,7 @@ def _look_out(end: End, term: Term, now: datetime, vm: VMTerms) -> Outlook:
         return Outlook(end, term.at, told_at, due_at, Waits.BUSY if is_due and vm.busy else Waits.NOTHING)
     if vm.guarded:
         return Outlook(end, term.at, told_at, None, Waits.GUARDED)
-    found_at = vm.found_at if vm.found_at is not None and due_at <= vm.found_at <= now else max(due_at, now)
-    second_at = _in(found_at, LOOKS_APART_S)
+    second_at = _in(_found_at(vm, due_at, now) or max(due_at, now), LOOKS_APART_S)
     waits = Waits.SECOND_LOOK if now < second_at else Waits.BUSY if vm.busy else Waits.NOTHING
     return Outlook(end, term.at, told_at, max(second_at, now), waits if is_due else Waits.NOTHING)
 
@@ -224,3 +239,8 @@ def _look_out(end: End, term: Term, now: datetime, vm: VMTerms) -> Outlook:
 def terms_from(seconds: int | None, now: datetime) -> Term | None:
     """An interval that begins now; None: one that never ends."""
     return None if seconds is None else Term(seconds, _in(now, seconds))
+
+
+def was_ahead(vm: VMTerms, now: datetime) -> bool:
+    """Whether people were told by a clock that was ahead: they were, at some moment that has passed by now."""
+    return any(term is not None and term.told_at is not None and term.told_at > now for term in (vm.suspend, vm.delete))

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from cm.rpc.errors import CloudError, VMBusy
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
-from cm.rules.expiry import BUSY_S, ORDER, End, Step, Verdict, Waits, plan
+from cm.rules.expiry import BUSY_S, ORDER, End, Step, Verdict, Waits, plan, was_ahead
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.services.context import Services
 from cm.services.message import tell
@@ -65,15 +65,17 @@ def look(session: Session, vm_id: int) -> Step | None:
     :raises CloudError: what it takes is refused; nothing is changed then.
     """
     vm, row = _locked(session, vm_id)
-    if vm is None or row is None or not _is_due(row):
-        return None
+    if vm is None or row is None or not row.is_due:
+        return None  # another manager has looked since it was found
+    if was_ahead(row.terms, row.now):
+        store.correct_notices(session, vm_id, row.now)
+        row = _found(session, vm_id)
     verdict = plan(row.terms, row.now)
     if verdict.step is Step.NOTIFY:
         for end in verdict.tell:
             _tell(session, row, end)
         store.write_verdict(session, row, verdict, told=verdict.tell, attempts=row.terms.attempts)
-        row = store.find_vm_expiry(session, vm_id)
-        assert row is not None
+        row = _found(session, vm_id)
         store.write_verdict(session, row, _later(plan(row.terms, row.now)), attempts=row.terms.attempts)
         return Step.NOTIFY
     if verdict.step is not None:
@@ -115,9 +117,10 @@ def _locked(session: Session, vm_id: int) -> tuple[VMRow | None, store.ExpiryRow
     return vm, store.find_vm_expiry(session, vm_id)
 
 
-def _is_due(row: store.ExpiryRow) -> bool:
-    """Another manager may have looked since it was found."""
-    return row.look_at is not None and row.look_at <= row.now
+def _found(session: Session, vm_id: int) -> store.ExpiryRow:
+    row = store.find_vm_expiry(session, vm_id)
+    assert row is not None, "its VM is locked"
+    return row
 
 
 def _tell(session: Session, row: store.ExpiryRow, end: End) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from sqlalchemy import text
@@ -15,7 +15,7 @@ from cm.results import expiry as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import Seen, VMState, Wanted
 from cm.rules.access import Level, Person
-from cm.rules.expiry import End, Term, Verdict, VMTerms, Waits
+from cm.rules.expiry import LONGEST_S, End, Term, Verdict, VMTerms, Waits
 from cm.rules.operation import OperationKind
 from cm.rules.vm import VMFacts, status
 from cm.runtime.prepared import Prepared
@@ -216,6 +216,12 @@ class ExpiryRow:
     look_at: datetime | None
     now: datetime
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it has to be looked at, as ``due_expiries`` tells."""
+        ahead = self.now + timedelta(seconds=LONGEST_S + 3600)
+        return self.look_at is not None and not self.now < self.look_at <= ahead
+
 
 _VM = """v.id AS vm_id, v.uuid::text AS uuid, v.name, v.account_id, v.wanted, v.seen, v.error, v.guarded, v.closed_at,
        o.kind AS operation_kind, clock_timestamp() AS now"""
@@ -260,15 +266,27 @@ def find_vm_expiry(session: Session, vm_id: int) -> ExpiryRow | None:
     return None if found is None else _row(found)
 
 
+# A moment that no look would have put down was put down by a clock that was ahead.
+_AHEAD: Final = f"now() + interval '{LONGEST_S + 3600:g} seconds'"
 _DUE = Prepared(
     "due_expiries",
-    f"{_OF_VM} WHERE x.look_at <= now() ORDER BY x.look_at, x.vm_id LIMIT :limit",
+    f"{_OF_VM} WHERE x.look_at <= now() OR x.look_at > {_AHEAD} ORDER BY x.look_at, x.vm_id LIMIT :limit",
+)
+_CORRECT = Prepared(
+    "correct_expiry_notices",
+    "UPDATE vm_expiry SET suspend_told_at = least(suspend_told_at, CAST(:now AS timestamptz)),"
+    " delete_told_at = least(delete_told_at, CAST(:now AS timestamptz)) WHERE vm_id = :vm_id",
 )
 
 
 def due_expiries(session: Session, limit: int) -> list[ExpiryRow]:
     """Those that have to be looked at, those first that have waited longest."""
     return [_row(found) for found in _DUE(session, limit=limit)]
+
+
+def correct_notices(session: Session, vm_id: int, now: datetime) -> None:
+    """People were told by a clock that was ahead: now at the latest."""
+    _CORRECT(session, vm_id=vm_id, now=now)
 
 
 def list_vm_expiries(

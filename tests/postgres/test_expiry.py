@@ -262,7 +262,7 @@ def test_order_of_a_round(cloud: MemoryCloud) -> None:
     ago = "now() - interval '2 days'"
     cloud.sql(f"UPDATE vm_expiry SET suspend_told_at = {ago} WHERE vm_id = ANY(:v)", v=[tired.vm_id, doomed.vm_id])
     cloud.sql(
-        f"UPDATE vm_expiry SET delete_told_at = {ago}, found_at = now() - interval '1 hour' WHERE vm_id = :v",
+        f"UPDATE vm_expiry SET delete_told_at = {ago}, found_at = now() - interval '20 minutes' WHERE vm_id = :v",
         v=doomed.vm_id,
     )
     first = cloud.sql("SELECT max(id) FROM change")

@@ -65,7 +65,7 @@ _ACTS: Final = (
 _S3: Final = "files come to buckets in its own tests, tests/simulation/test_buckets.py; tests/postgres/test_s3.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
-_EXPIRY: Final = "no VM there has an expiry lease; tests/postgres/test_expiry.py"
+_EXPIRY: Final = "VMs have leases in tests/simulation/test_month.py, and in no seed; tests/postgres/test_expiry.py"
 
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
