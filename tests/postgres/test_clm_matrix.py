@@ -54,6 +54,8 @@ TABLES = {
     "iso_image_id": "image",
     "disk_list": "image",
     "template_id": "template",
+    "vm_template_id": "vm_template",
+    "parent_template_id": "vm_template",
     "node_id": "node",
     "node_ids": "node",
     "storage_id": "storage",
