@@ -52,6 +52,8 @@ _WHY_NOT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("RouteTable", "Route", "RouteTableAssociation"), "the VPC's one table is for all subnets"),
     **dict.fromkeys(("NetworkAcl", "NetworkAclEntry", "NetworkAclAssociation"),
                     "its one list lets all pass; security groups keep packets"),
+    "NetworkInterface": "instances have their network cards from their making",
+    "VpcAttribute": "guests are told servers of names, and their own names are not known to such",
     "Instances": "all are measured alike, and none in more detail",
     "DhcpOptions": "guests are told servers of names by their nodes, or by their network's dns",
 }  # fmt: skip

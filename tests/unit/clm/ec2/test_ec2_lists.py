@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clm.ec2 import ids
-from clm.ec2.actions import HANDLERS
+from clm.ec2.actions import HANDLERS, why_not
 from clm.ec2.context import only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import filtered, page
@@ -25,6 +25,20 @@ from cm.rpc.errors import (
     RequestIdReused,
     RoleNeeded,
 )
+
+VPC: dict[str, tuple[str, ...]] = {
+    "Vpc": ("Create", "Delete"), "VpcAttribute": ("Modify",), "VpcCidrBlock": ("Associate",),
+    "VpcPeeringConnection": ("Create",), "RouteTable": ("Create", "Associate"), "Route": ("Create", "Replace"),
+    "InternetGateway": ("Create", "Attach"), "NatGateway": ("Create",), "NetworkAcl": ("Create",),
+    "NetworkAclEntry": ("Create",), "DhcpOptions": ("Create", "Associate"),
+    "NetworkInterface": ("Create", "Attach", "Delete", "Detach"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("action", [verb + noun for noun, verbs in VPC.items() for verb in verbs])
+def test_no_vpcs_own(action: str) -> None:
+    """What of VPCs has nothing to map onto is EC2's, and refused with a reason."""
+    assert model().is_known(action) and action not in HANDLERS and why_not(action)
 
 
 def fits(pattern: str, text: str) -> bool:
