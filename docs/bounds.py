@@ -356,6 +356,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "cm.runtime.memory": "of the allocator",
     "cm.runtime.settings": "length of a file",
     "cm.runtime.threads": "limits.thread_share, and the sizes by pool",
+    "cm.interfaces.guest_agent": "lengths of what a guest tells",
     "cm.services": "lengths of values",
     "cm.store": "rows of one transaction, and queries",
     "contextualization.events": "lengths of values",

@@ -33,7 +33,7 @@ _FAILED: Final = 113
 _UNTOLD: Final = frozenset(
     {libvirt.VIR_ERR_OPERATION_UNSUPPORTED, libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INTERNAL_ERROR, _LATE, _FAILED}
 )
-_BYTES_MAX: Final = 2**63 - 1
+_LARGEST: Final = 2**63 - 1
 
 
 class LibvirtGuestAgents:
@@ -152,7 +152,7 @@ def _text(told: Any, limit: int = TEXT_MAX) -> str:
 
 
 def _number(told: Any) -> int:
-    return min(max(int(told), 0), _BYTES_MAX) if isinstance(told, (int, float)) else 0
+    return min(max(int(told), 0), _LARGEST) if isinstance(told, (int, float)) else 0
 
 
 def _numbered(told: Mapping[str, Any], what: str) -> Iterable[int]:
