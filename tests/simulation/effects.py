@@ -36,7 +36,7 @@ EXPECTED: Final = (
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
     "vm_create local", "vm_create seeded",
     "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
-    "disk_grow", "disk_copy", "disk_move", "volume_delete",
+    "disk_grow", "disk_copy", "disk_move", "disk_move apart", "volume_delete",
     "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
     "vm_to_image", "images compared", "disk_flatten",
     "disk_create", "disk_attach", "disk_detach", "vm_cd", "nic_attach", "nic_detach",
@@ -355,9 +355,10 @@ class Effects:
             for vm in ask.answer
         }
         for row in simulation.sql(
-            "SELECT o.kind, o.state, o.cause_kind, o.arguments, o.vm_id, i.name AS image"
+            "SELECT o.kind, o.state, o.cause_kind, o.arguments, o.vm_id, i.name AS image, s.node_id AS to_node_id"
             " FROM operation o LEFT JOIN vm v ON v.id = o.vm_id"
             " LEFT JOIN image i ON i.id = v.image_id"
+            " LEFT JOIN storage s ON s.id = (o.objects -> 'storage' ->> 0)::bigint"
         ):
             if row.state == "abandoned":
                 made["abandoned"] += 1
@@ -377,6 +378,8 @@ class Effects:
                 kind, modes = "storage_detach", [""]
             elif kind == "image_cache":
                 modes = [" evict" if row.arguments["evict"] else " copy"]
+            elif kind == "disk_move" and row.to_node_id is not None:
+                modes.append(" apart")  # to nodes' own storages disks go from others' alone here
             made.update(f"{kind}{mode}" for mode in modes)
         launched = {row.id for row in simulation.sql("SELECT id FROM vm WHERE launches > 0")}
         for ask in workload.asks:

@@ -219,6 +219,17 @@ def _new_local(simulation: Simulation) -> dict[str, Any]:
     return {**_new(simulation), **image, "local_disk": True}
 
 
+def _to_carry(simulation: Simulation) -> dict[str, Any]:
+    """The disk of a VM that is stopped, on its node's own storage, and the other node's."""
+    made = simulation.call("user.vm.create", _new_local(simulation), login="ann")
+    _settle(simulation)
+    simulation.call("user.vm.stop", {"vm_id": made[0]["vm_id"]}, login="ann")
+    _settle(simulation)
+    disk_id = _root(simulation, made[0]["vm_id"])
+    lies = simulation.sql(_LIES, id=disk_id)[0].storage_id
+    return {"disk_id": disk_id, "storage_id": next(each for each in simulation.local.values() if each != lies)}
+
+
 def _to_snap(simulation: Simulation) -> dict[str, Any]:
     """A running VM's disk."""
     vm_id = _vm(simulation)
@@ -374,6 +385,22 @@ def _disk_moved(simulation: Simulation, answer: Any) -> Iterable[str]:
         yield f"something is left where it was: {sorted(simulation.share.volumes)}"
 
 
+def _carried(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """It lies on the other node's storage and nowhere else, whole, with what its guest wrote, and is counted once."""
+    row = simulation.sql(_LIES, id=answer["disk_id"])[0]
+    (cached,) = simulation.sql("SELECT u.storage_id FROM cached_image c JOIN volume u ON u.id = c.volume_id")
+    there = {
+        storage_id: [volume for name, volume in volumes.items() if "-cached." not in name]
+        for storage_id, volumes in simulation.own_volumes()
+    }
+    names = {storage_id: [volume.name for volume in volumes] for storage_id, volumes in there.items()}
+    if names != {cached.storage_id: [], row.storage_id: [row.name]} or there[row.storage_id][0].base is not None:
+        yield f"the disk lies at {tuple(row)}, and there is {there}"
+    if row.claimed_bytes != row.size_bytes or row.used_storage_mib != -(-row.size_bytes // 2**20):
+        yield f"the disk is counted as {tuple(row)}"
+    yield from _content(simulation, lambda uuid: simulation.effects.disks[uuid])
+
+
 def _snap(simulation: Simulation, answer: Any) -> Iterable[str]:
     """The snapshot is taken, and its domain writes to what stands on it."""
     (snapshot_id,) = answer["snapshot_ids"]
@@ -428,8 +455,7 @@ def _content(simulation: Simulation, wanted: Callable[[str], bytes]) -> Iterable
         "SELECT v.uuid::text AS uuid, u.name, u.storage_id FROM attachment a JOIN vm v ON v.id = a.vm_id"
         " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.number = 0"
     ):
-        storages = simulation.nodes[0].memory.world.storages
-        whole = storages.whole(f"wawel-{row.storage_id}", simulation.volumes[row.name])
+        whole = simulation.effects.held.whole(row.storage_id, row.name)
         if whole != wanted(row.uuid):
             yield f"the disk has {whole!r:.80}, and should have {wanted(row.uuid)!r:.80}"
 
@@ -624,6 +650,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("disk_copy, of an image", "admin.system_image.copy", _to_give, None, _image_there, "admin"),
     Kind("disk_move", "user.disk.move", _to_move, "running", _disk_moved),
     Kind("disk_move, cold", "user.disk.move", _to_move_cold, "stopped", _disk_moved),
+    Kind("disk_move, apart", "admin.disk.move", _to_carry, "stopped", _carried, "admin", own=True),
     Kind("storage_attach", "admin.storage.attach", _to_attach, None, _attached, "admin"),
     Kind("storage_detach", "admin.storage.detach", _after("admin.storage.attach", _to_attach), None, _detached,
          "admin"),

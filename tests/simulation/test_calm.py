@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from lab.postgres import PrivatePostgres
+from simulation.calm import stays_off
 from simulation.scenario import Scene
 
 ALONE_S = 1.0  # that a VM takes which waits for no other: of ninety, in six seeds, none took half of it
@@ -107,3 +111,21 @@ def test_rest_writes_nothing(server: PrivatePostgres, state_dir: Path) -> None:
         assert lines == 0, scene.journal[-lines:]
         assert full <= empty * 1.1 + 8, f"{empty} statements without VMs, {full} with eight"
         scene.finish()
+
+
+@pytest.mark.parametrize(
+    ("reason", "taken", "excused"),
+    [
+        ("1 node: locked; 2 nodes: storage not attached", False, True),
+        ("1 node: in maintenance; 2 nodes: storage not attached", False, True),
+        ("3 nodes: storage not attached", True, True),
+        ("3 nodes: storage not attached", False, False),
+        ("1 node: not enough memory; 2 nodes: storage not attached", True, False),
+        ("3 nodes: locked", False, False),
+    ],
+)
+def test_what_may_stay_off(reason: str, taken: bool, excused: bool) -> None:
+    """Where nothing is broken a VM stays off for its own node alone, and for what an administrator did to that."""
+    text = f"storage own n1: No node can take this VM now: {reason}."
+    assert stays_off(SimpleNamespace(error="no_capacity", admin_text=text), taken) is excused
+    assert not stays_off(SimpleNamespace(error="no_capacity", admin_text=text.replace("own", "main")), taken)

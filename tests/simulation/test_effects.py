@@ -153,8 +153,22 @@ def _has_disks_come_and_go(tour: Tour) -> None:
 
 
 def _has_local_disks(scene: Scene, tour: Tour) -> None:
-    """A VM's disk is on its node's own storage, for which its image comes there, and is thrown out again."""
-    tour.ask("user.vm.destroy", vm_ids=[tour.new(local_disk=True)])
+    """
+    A VM's disk is on its node's own storage, for which its image comes there, and goes to another node's, where its
+    guest finds what it wrote; the copy of the image is thrown out again.
+    """
+    vm_id = tour.new(local_disk=True)
+    (lies,) = scene.sql(
+        "SELECT k.id, u.storage_id FROM attachment t JOIN disk k ON k.id = t.disk_id JOIN volume u"
+        " ON u.id = k.volume_id WHERE t.vm_id = :v",
+        v=vm_id,
+    )
+    elsewhere = next(each for each in scene.local.values() if each != lies.storage_id)
+    tour.ask("user.vm.stop", vm_id=vm_id)
+    tour.ask("admin.disk.move", "admin", disk_id=lies.id, storage_id=elsewhere)
+    tour.ask("user.vm.start", vm_id=vm_id)
+    assert scene.local[scene.row(vm_id).node_id] == elsewhere
+    tour.ask("user.vm.destroy", vm_ids=[vm_id])
     tour.ask("admin.system_image.evict", "admin", image_id=scene.image_id)
 
 

@@ -42,8 +42,8 @@ _AGENT: Final = "no guest there has an agent, and nothing of ours is changed by 
 
 # What asks for changes.
 SOURCES: Final = (
-    "workload", "addressing", "cards", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "sites",
-    "sleepers", "spare", "travels",
+    "workload", "addressing", "cards", "carries", "chores", "guarding", "haste", "keepers", "moves", "points",
+    "senders", "sites", "sleepers", "spare", "travels",
 )  # fmt: skip
 
 _CC1: Final = "CC1's name of what is called by ours; tests/postgres/test_public.py"

@@ -13,6 +13,7 @@ from simulation.addressing import Addressing, PoolEdits
 from simulation.asking import OPEN
 from simulation.beginning import LOGINS
 from simulation.cards import CardEdits, CardLimits, Cards
+from simulation.carries import Carries
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.guarding import Guarding
@@ -98,6 +99,8 @@ class Workload(Haste):
         Addressing(self, self._end_s)
         Sites(self, self._end_s)
         PoolEdits(self, self._end_s)
+        if len(simulation.local) > 1:
+            Carries(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 
