@@ -313,6 +313,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "clm.store": "rows of one transaction, and queries",
     "clm.views": "lengths of values",
     "cm.rules.template": "sizes of values",
+    "cm.rules.picture": "lengths of one picture, which is not kept",
     "cm.rules.bucket:PART_BYTES_MAX": "length of one",
     "cm.services.object_image:FILENAME_MAX": "length",
     "cm.drivers.images": "sizes of what an image may say of itself",
