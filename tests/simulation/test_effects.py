@@ -170,6 +170,7 @@ def _has_local_disks(scene: Scene, tour: Tour) -> None:
     assert scene.local[scene.row(vm_id).node_id] == elsewhere
     tour.ask("user.vm.destroy", vm_ids=[vm_id])
     tour.ask("admin.system_image.evict", "admin", image_id=scene.image_id)
+    tour.ask("user.vm.destroy", vm_ids=[tour.new(metadata="seed-iso")])
 
 
 def _sends(scene: Scene) -> None:

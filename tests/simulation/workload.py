@@ -226,6 +226,8 @@ class Workload(Haste):
             more["disk_mib"] = 96
         if len(self.asks) % 7 == 3:
             more["local_disk"] = True
+        if len(self.asks) % 9 == 5:
+            more["metadata"] = "seed-iso"
         if len(self.asks) % 6 == 1:
             more["metadata"] = ("seed-iso", "config-drive")[len(self.asks) % 4 // 2]
         if len(self.asks) % 4 == 0:
