@@ -86,6 +86,7 @@ CALLS: Final = (
     Call("user.vm.set_imds", _A.EDIT),
     Call("user.vm.set_policy", _A.DESTROY),
     Call("user.vm.save", _A.SAVE, _K.VM_TO_IMAGE),
+    Call("user.vm.save_as_template", _A.SAVE, _K.VM_TO_IMAGE),
     Call("user.vm.save_and_shutdown", _A.SAVE, _K.VM_SAVE),
     Call("user.vm.create_snapshot", _A.SNAPSHOT, _K.SNAPSHOT_CREATE),
     Call("user.vm.open_console", _A.CONSOLE, states=frozenset(RUNNING)),
@@ -102,6 +103,7 @@ CALLS: Final = (
     Call("user.vm.password_reset", _A.PASSWORD, states=_ON),
     Call("user.vm.install_keys", _A.KEYS, states=_ON),
     Call("user.vm.remove_keys", _A.KEYS, states=_ON),
+    Call("user.vm.set_time", _A.EDIT, states=_ON),
     Call("user.acl.set", _A.GRANT),
     Call("user.vm.destroy", _A.DESTROY, _K.VM_DESTROY),
 )

@@ -20,7 +20,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "user.vm.start": {}, "user.vm.shutdown": {}, "user.vm.stop": {}, "user.vm.reset": {}, "user.vm.pause": {},
     "user.vm.resume": {}, "user.vm.destroy": {}, "user.vm.edit": NAMED, "user.vm.save": NAMED,
     "user.vm.save_and_shutdown": {**NAMED, "description": ""}, "user.vm.create_snapshot": NAMED,
-    "user.vm.suspend": {}, "user.vm.wake_up": {},
+    "user.vm.save_as_template": NAMED, "user.vm.suspend": {}, "user.vm.wake_up": {},
     "user.vm.open_console": {}, "user.vm.attach_vnc": {}, "user.vm.detach_vnc": {},
 }  # fmt: skip
 # Calls about a VM that none of these stands for: by another name, or open in every state of a VM that is not gone.
