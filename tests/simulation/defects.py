@@ -325,11 +325,13 @@ DEFECTS: Final = (
         (
             Edit(
                 "clm/services/follow.py",
-                "        await self._services.database.transact(_write, self.connection.facts.id, cursor, now, events,"
+                "        await self._services.database.transact(\n"
+                "            _write, self._services.policy, self.connection.facts.id, cursor, now, events, messages\n"
+                "        )\n",
+                "        policy, cluster_id = self._services.policy, self.connection.facts.id\n"
+                "        await self._services.database.transact(_write, policy, cluster_id, cursor, now, [], [])\n"
+                "        await self._services.database.transact(_write, policy, cluster_id, now, now, events,"
                 " messages)\n",
-                "        cluster_id = self.connection.facts.id\n"
-                "        await self._services.database.transact(_write, cluster_id, cursor, now, [], [])\n"
-                "        await self._services.database.transact(_write, cluster_id, now, now, events, messages)\n",
             ),
         ),
     ),
