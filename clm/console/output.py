@@ -56,6 +56,17 @@ def emit(console: Console, result: Any, noun: str = "") -> None:
         write(printable(result) if isinstance(result, str) else cell(result))
 
 
+def emit_file(data: bytes) -> None:
+    """
+    A file's bytes as they are, for a program.
+
+    :raises click.UsageError: standard output is a terminal, which would obey them.
+    """
+    if sys.stdout.isatty():
+        raise click.UsageError("A file is not written to a terminal: name one.")
+    click.echo(data, nl=False)
+
+
 def emit_list(console: Console, result: Any, noun: str, every: bool = False) -> None:
     """
     Print a list, which may be of several clusters, and say which of them did not answer.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import click
 from clm.console.context import Console
 from clm.console.names import find
 from clm.console.options import shared
-from clm.console.output import emit
+from clm.console.output import emit, emit_file
 from clm.console.problems import REFUSED, Problem, one_line
 from clm.console.values import NamedType
 from clm.console.waiting import Deadline, check_ended, wait_operation
@@ -72,13 +71,11 @@ def screenshot(console: Console, which: str, target: str) -> None:
     path = Path(target).expanduser()
     if target != "-":
         _check_new(path)
-    elif sys.stdout.isatty():
-        raise click.UsageError("A picture is not written to a terminal: name a file.")
     found = find(console, "vm", which)
     answer = console.call("user.vm.get_screenshot", {"vm_id": found.id}, cluster=found.cluster)
     picture = base64.b64decode(answer["png"])
     if target == "-":
-        click.echo(picture, nl=False)
+        emit_file(picture)
         return
     try:
         with open(path, "xb", opener=_private) as file:
