@@ -95,7 +95,13 @@ Size = Annotated[int, Meta(ge=0, le=ID_MAX)]
 UserData = Annotated[str, Meta(max_length=USER_DATA_MAX, description="For cloud-init: plain text, or base64.")]
 SSHKeys = Annotated[
     str,
-    Meta(min_length=1, max_length=SSH_KEY_MAX, pattern=_SSH_KEYS, description="Lines of an authorized_keys file."),
+    Meta(
+        min_length=1,
+        max_length=SSH_KEY_MAX,
+        pattern=_SSH_KEYS,
+        description="Lines of an authorized_keys file.",
+        examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7LpQ8eG1Sfbm5cLyZxmDnIM6oUOHpCyDRDmpjVXhRG anna@home"],
+    ),
 ]
 Login = Annotated[str, Meta(min_length=1, max_length=64, pattern=_LOGIN)]
 AccountNumber = Annotated[
