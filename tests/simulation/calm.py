@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cm.rules.operation import SPECS, OperationKind
 from cm.rules.placement import CLOSED
+from simulation.kernel import SITE_BRIDGE
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
@@ -41,6 +42,7 @@ MAY_FAIL: Final = frozenset(
 # Of a storage that was taken from all nodes: what needs it is told to ask again until one has it back, within 90 s.
 DETACHED: Final = "storage_unreached"
 APART: Final = "storage not attached"  # why a node takes no VM whose disk is another's own
+NO_BRIDGE: Final = f"no {SITE_BRIDGE}"  # which not all nodes have
 # A call may meet a VM that is busy, or not as its caller thought; nothing else.
 MAY_BE_TOLD: Final = frozenset(
     {
@@ -97,7 +99,7 @@ def stays_off(row: Any, taken: bool) -> bool:
     told = row.admin_text.partition(" now: ")[2].removesuffix(".")
     reasons = {each.partition(": ")[2] for each in told.split("; ")}
     closed = reasons & frozenset(CLOSED.values())
-    return APART in reasons and reasons == closed | {APART} and bool(closed or taken)
+    return APART in reasons and reasons - {NO_BRIDGE} == closed | {APART} and bool(closed or taken)
 
 
 def at_rest(simulation: Simulation, workload: Workload) -> list[str]:

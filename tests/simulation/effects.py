@@ -269,7 +269,10 @@ class Effects:
             " (SELECT array_agg(n.mac::text ORDER BY n.number) FROM nic n WHERE n.vm_id = v.id) AS nics,"
             f" (SELECT array_agg(s.path || '/' || u.name ORDER BY a.number) FROM {_LIES} AND a.delete_with_vm) AS own,"
             f" (SELECT array_agg(s.path || '/' || u.name || ' ' || a.read_only ORDER BY a.number) FROM {_LIES}"
-            " AND NOT a.delete_with_vm) AS more FROM vm v LEFT JOIN vnc_port p ON p.vm_id = v.id"
+            " AND NOT a.delete_with_vm) AS more,"
+            " (SELECT array_agg(s.path || '/' || u.name || ' true') FROM seed e JOIN volume u ON u.id = e.volume_id"
+            " JOIN storage s ON s.id = u.storage_id WHERE e.vm_id = v.id) AS seed"
+            " FROM vm v LEFT JOIN vnc_port p ON p.vm_id = v.id"
             " WHERE v.closed_at IS NULL AND (CAST(:ids AS bigint[]) IS NULL OR v.id = ANY(CAST(:ids AS bigint[])))"
             " ORDER BY 1",
             ids=None if vm_ids is None else list(vm_ids),
@@ -287,7 +290,8 @@ class Effects:
                 # What came while it ran stands where it came; an empty drive has nothing that rows would tell.
                 others = [(path, disk) for path, disk in paths if path and path not in (row.own or [])]
                 has.append(sorted(f"{path} {'true' if disk.read_only else 'false'}" for path, disk in others))
-                wanted = [row.cpu, row.memory_mib, row.nics or [], row.port, row.own or [], sorted(row.more or [])]
+                wanted = [row.cpu, row.memory_mib, row.nics or [], row.port, row.own or []]
+                wanted.append(sorted([*(row.more or []), *(row.seed or [])]))
                 by_hand = (row.uuid, node.launches.get(row.uuid, 0))
                 if has != wanted and not self.simulation.excuses.holds("started by hand", by_hand):
                     wrong.append(f"the domain of VM {row.id} is {has}, and its rows say {wanted}")
