@@ -308,7 +308,11 @@ def target_of(federation: Federation, port: int) -> Target:
             clients[f"{service} {login}"] = boto3.session.Session().client(
                 service, region_name="alpha", endpoint_url=f"http://127.0.0.1:{port}",
                 aws_access_key_id=key["access_key"], aws_secret_access_key=key["secret_key"],
-                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+                # What S3 has is put there the same however often; a busy machine's cluster may be late to answer.
+                config=Config(
+                    retries={"mode": "standard", "total_max_attempts": 5 if service == "s3" else 1},
+                    s3={"addressing_style": "path"},
+                ),
             )  # fmt: skip
     furnished(clients["ec2 ann"], CANARY)
     furnished(clients["ec2 bob"], "of-bob")
