@@ -49,6 +49,12 @@ TICKETS_MAX: Final = 20  # of an account that wait to be used
 RUNNING: Final = (VMState.RUNNING, VMState.PAUSED)
 
 
+def refuse_off(vm_id: int, state: VMState) -> None:
+    """:raises WrongVMState: it does not run, so that there is nothing to see or to speak to."""
+    if state not in RUNNING:
+        raise WrongVMState(vm_id, state, " or ".join(sorted(RUNNING)))
+
+
 def open_console(caller: ClusterCall, vm_id: int, kind: ConsoleKind, force: bool, origin: str) -> ConsoleTicket:
     """
     Give out a ticket.
@@ -62,8 +68,7 @@ def open_console(caller: ClusterCall, vm_id: int, kind: ConsoleKind, force: bool
     """
     session, identity = caller.session, caller.identity
     row = authorized_vm(session, person_of(identity), vm_id, caller.action("vm_id"), version=caller.if_version)
-    if row.state not in RUNNING:
-        raise WrongVMState(vm_id, row.state, " or ".join(sorted(RUNNING)))
+    refuse_off(vm_id, row.state)
     if kind == ConsoleKind.VNC:
         if force:
             raise InvalidParameter("force", "several may look at a screen: there is nobody to take it from")
@@ -186,8 +191,7 @@ def _may(session: Session, ticket: Ticket) -> tuple[AccountFacts, int | None, st
 def _admit(session: Session, ticket: Ticket, remote: str, call_id: str) -> _Admitted:
     """:raises WrongVMState: it ended meanwhile."""
     facts, node_id, uuid, state = _may(session, ticket)
-    if state not in RUNNING:
-        raise WrongVMState(ticket.vm_id, state, " or ".join(sorted(RUNNING)))
+    refuse_off(ticket.vm_id, state)
     if node_id is None:
         raise ObjectNotFound("vm", ticket.vm_id)
     roles = frozenset({Role.USER})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -12,10 +11,8 @@ from cm.rpc.errors import DomainNotRunning, ObjectNotFound, WrongVMState
 from cm.rpc.vocabulary import VMState
 from cm.rules.access import Action
 from cm.services.access import Who, authorized_vm, person_of
-from cm.services.console import RUNNING
+from cm.services.console import RUNNING, refuse_off
 from cm.services.context import AsyncClusterCall
-
-_WANTED: Final = " or ".join(sorted(RUNNING))
 
 
 async def take(caller: AsyncClusterCall, vm_id: int) -> Screenshot:
@@ -32,7 +29,7 @@ async def take(caller: AsyncClusterCall, vm_id: int) -> Screenshot:
     try:
         picture = await services.fleet.node(node_id).streams.screenshot(uuid)
     except (DomainNotRunning, ObjectNotFound) as error:  # it has just ended, or its node was deleted
-        raise WrongVMState(vm_id, VMState.STOPPED, _WANTED) from error
+        raise WrongVMState(vm_id, VMState.STOPPED, " or ".join(sorted(RUNNING))) from error
     return {
         "vm_id": vm_id,
         "png": base64.b64encode(picture.png).decode("ascii"),
@@ -43,6 +40,7 @@ async def take(caller: AsyncClusterCall, vm_id: int) -> Screenshot:
 
 def _where(session: Session, vm_id: int, who: Who, action: Action) -> tuple[int, str]:
     row = authorized_vm(session, who, vm_id, action)
-    if row.state not in RUNNING or row.node_id is None:
-        raise WrongVMState(vm_id, row.state, _WANTED)
+    refuse_off(vm_id, row.state)
+    if row.node_id is None:
+        raise WrongVMState(vm_id, VMState.STOPPED, " or ".join(sorted(RUNNING)))
     return row.node_id, row.uuid

@@ -171,7 +171,7 @@ def give_many(session: Session, expiry_id: int, account_id: int | None, replace:
         ),
         {"expiry_id": expiry_id, "account_id": account_id},
     )
-    return int(found.rowcount)  # type: ignore[attr-defined]
+    return int(found.rowcount)  # type: ignore[attr-defined]  # of an INSERT it is a CursorResult
 
 
 _RESTART = Prepared(

@@ -13,7 +13,7 @@ from cm.rpc.vocabulary import DiskBus
 from cm.rules.metadata import FIRST_BOOT_S, SEED_BYTES, SEED_DEVICE
 from cm.services.guest import guest_of, hello
 from support.cloud import MemoryCloud
-from support.guest import Guest, check_balance, done, rows, used
+from support.guest import Guest, check_balance, done, rows, share_storages, used
 
 MIB = 2**20
 
@@ -21,10 +21,7 @@ MIB = 2**20
 @pytest.fixture
 def cloud(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
     made = MemoryCloud(database_url, tmp_path)
-    shared = made.memory[made.node_ids[0]].world.storages
-    for memory in made.memory.values():  # as it is on a true one: what one node writes the others have
-        memory.world.storages._directories = shared._directories
-        memory.world.storages._pools.update(shared._pools)
+    share_storages(made)
     yield made
     made.stop()
 

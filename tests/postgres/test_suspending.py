@@ -22,7 +22,7 @@ from cm.rpc.vocabulary import DiskFormat, SeenReason
 from cm.rules.suspension import memory_bytes
 from cm.services.reconcile import run_pass
 from support.cloud import MemoryCloud, run
-from support.guest import Guest, check_balance, done, rows, used
+from support.guest import Guest, check_balance, done, rows, share_storages, used
 
 ROOM = memory_bytes(128)
 
@@ -62,10 +62,7 @@ class Sleeper(Guest):
 @pytest.fixture
 def cloud(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
     made = MemoryCloud(database_url, tmp_path)
-    shared = made.memory[made.node_ids[0]].world.storages
-    for memory in made.memory.values():  # as it is on a true one: what one node writes the others have
-        memory.world.storages._directories = shared._directories
-        memory.world.storages._pools.update(shared._pools)
+    share_storages(made)
     yield made
     made.stop()
 

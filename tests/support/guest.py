@@ -70,6 +70,14 @@ class Guest:
         self.cloud.wait(self.vm_id, "destroyed")
 
 
+def share_storages(cloud: MemoryCloud) -> None:
+    """As it is on a true one: what one node writes the others have."""
+    shared = cloud.memory[cloud.node_ids[0]].world.storages
+    for memory in cloud.memory.values():
+        memory.world.storages._directories = shared._directories
+        memory.world.storages._pools.update(shared._pools)
+
+
 def done(cloud: MemoryCloud, method: str, **params: Any) -> Any:
     """A call, and its operation's good end."""
     answer = cloud.call(method, params)

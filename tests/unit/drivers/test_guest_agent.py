@@ -1,5 +1,8 @@
 """What libvirt tells of a guest's agent, as it is told on: bounded, and with the reason where there is nothing."""
 
+# What is tested imports libvirt; without it all of this is skipped, which has to be said before.
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 from contextlib import contextmanager
@@ -9,9 +12,9 @@ import pytest
 
 libvirt = pytest.importorskip("libvirt")
 
-from cm.drivers.libvirt.guest_agent import LibvirtGuestAgents  # noqa: E402
-from cm.interfaces.guest_agent import KEYS_MAX, LIST_MAX, TEXT_MAX, NewPassword  # noqa: E402
-from cm.rpc.errors import AgentRefused, AgentSilent, DomainNotRunning  # noqa: E402
+from cm.drivers.libvirt.guest_agent import LibvirtGuestAgents
+from cm.interfaces.guest_agent import KEYS_MAX, LIST_MAX, TEXT_MAX, NewPassword
+from cm.rpc.errors import AgentRefused, AgentSilent, DomainNotRunning
 
 UUID = "12345678-9abc-4def-8123-456789abcdef"
 
