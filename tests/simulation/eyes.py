@@ -102,12 +102,12 @@ def at_rest(simulation: Simulation, calls: Counter[str] | None = None) -> list[s
     """Everything that somebody sees otherwise than it is. :param calls: gets which views were called."""
     wrong: list[str] = []
     for _ in range(TIRED):
-        for _ in range(QUIET_TRIES):  # a guest that ended is started again after a pause
-            if not simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1"):
-                break
-            simulation.run_for(4.0)
-        simulation.run_for(4.0)  # what happened last has reached its readers
         before = _moment(simulation)
+        for _ in range(QUIET_TRIES):  # a guest that ended is started again after a pause, a loop begins work by itself
+            simulation.run_for(4.0)
+            last, before = before, _moment(simulation)
+            if last == before and not before[2]:
+                break  # and what happened last has reached its readers
         eyes = Eyes(simulation)
         model = judge.model_of(simulation)
         look = Look(eyes, model)
