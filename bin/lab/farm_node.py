@@ -168,6 +168,7 @@ class FarmNode:
         self.snapshots = _Part("snapshots", link, world)
         self.guest_agents = _Part("guest_agents", link, world)
         self.console_logs = _Part("console_logs", link, world)
+        self.variables = _Part("variables", link, world)
         self.managed = _Part("managed", link, world)
 
     def open(self) -> NodeInfo:

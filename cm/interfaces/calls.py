@@ -122,6 +122,8 @@ class HypervisorCalls(_Calls):
     info = _quick(lambda node: node.hypervisor.info, PASS_S)
     domains = _quick(lambda node: node.hypervisor.domains, PASS_S)
     measure = _quick(lambda node: node.hypervisor.measure, PASS_S)
+    cpu = _quick(lambda node: node.hypervisor.cpu, PASS_S)
+    common_cpu = _quick(lambda node: node.hypervisor.common_cpu, PASS_S)
     look = _quick(lambda node: node.hypervisor.look)
     describe = _quick(lambda node: node.hypervisor.describe, LOOK_S)
     define = _slow(lambda node: node.hypervisor.define)
@@ -228,6 +230,11 @@ class ConsoleLogCalls(_Calls):
     delete = _slow(lambda node: node.console_logs.delete)
 
 
+class VariableCalls(_Calls):
+    ensure = _slow(lambda node: node.variables.ensure)
+    delete = _slow(lambda node: node.variables.delete)
+
+
 class ManagedCalls(_Calls):
     host = _quick(lambda node: node.managed.host, PASS_S)
     free_memory = _quick(lambda node: node.managed.free_memory, LOOK_S)
@@ -302,6 +309,10 @@ class NodeCalls(Protocol):
     @property
     def console_logs(self) -> ConsoleLogCalls:
         return ConsoleLogCalls(self)
+
+    @property
+    def variables(self) -> VariableCalls:
+        return VariableCalls(self)
 
     @property
     def managed(self) -> ManagedCalls:

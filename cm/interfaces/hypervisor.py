@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cm.interfaces.source import DiskSource, path_of
-from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen, SeenReason, VideoModel
+from cm.rpc.vocabulary import DiskBus, DiskFormat, Firmware, MachineType, NicModel, Seen, SeenReason, VideoModel
 from cm.rules.figures import NodeFigures
+from cm.rules.machine import Cpu
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class NodeInfo:
     arch: str
     hooks: bool  # whether libvirt calls hook scripts for this driver
     host_uuid: str = ""  # the machine's, by libvirt; "" where the driver stands for none
+    offers: tuple[str, ...] = ()  # what its guests may have, see ``cm/rules/machine.py``
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,14 @@ class VncSpec:
 
 @dataclass(frozen=True)
 class DomainSpec:
-    """Everything of a domain's definition, typed; the driver turns it into XML by a library."""
+    """
+    Everything of a domain's definition, typed; the driver turns it into XML by a library.
+
+    :ivar nvram: the file on the node that UEFI keeps its variables in; "" with BIOS. Its directory is there
+        (``IVariables``), the file is made when it is missing.
+    :ivar boot_menu_s: for how long the firmware asks what to boot from, in seconds; 0: it does not.
+    :ivar cpu: None: the node's own, as far as its hypervisor gives that.
+    """
 
     name: str
     uuid: str
@@ -96,6 +105,11 @@ class DomainSpec:
     console_log: str | None  # path on the node that the serial console is logged to
     smbios_serial: str = ""  # where the guest's metadata is; anybody on the node may read it
     video: VideoModel = VideoModel.VGA
+    firmware: Firmware = Firmware.BIOS
+    nvram: str = ""
+    machine: MachineType = MachineType.AUTO
+    boot_menu_s: int = 0
+    cpu: Cpu | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +167,8 @@ class DomainDescription:
     ports: tuple[int, ...]  # that its screens listen on
     console_log: str | None = None
     smbios_serial: str = ""
+    firmware: Firmware = Firmware.BIOS
+    nvram: str = ""  # the file of its firmware's variables
 
 
 @dataclass(frozen=True)
@@ -170,6 +186,19 @@ class IHypervisor(Protocol):
 
     def info(self) -> NodeInfo:
         """Facts of the node."""
+
+    def cpu(self) -> str:
+        """
+        The CPU that the node can give to guests, for ``common_cpu``; whoever gets it does not look into it.
+        :raises NotSupported: this hypervisor cannot tell.
+        """
+
+    def common_cpu(self, cpus: Sequence[str]) -> Cpu:
+        """
+        What all of these CPUs have, which were told by nodes alike.
+        :raises NotSupported: this hypervisor cannot tell.
+        :raises HypervisorError: they have nothing in common; the reason is the hypervisor's.
+        """
 
     def domains(self) -> Sequence[DomainSeen]:
         """Every domain of the node, ours or not, running or not, in one call."""
@@ -225,7 +254,10 @@ class IHypervisor(Protocol):
         """
 
     def undefine(self, uuid: str) -> None:
-        """Forget a definition, managed-save files and snapshot metadata too. An absent one is not an error."""
+        """
+        Forget a definition, managed-save files and snapshot metadata too. An absent one is not an error. What its
+        firmware keeps (``IVariables``) stays.
+        """
 
     def set_vnc(self, uuid: str, vnc: VncSpec) -> None:
         """

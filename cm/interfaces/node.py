@@ -17,6 +17,7 @@ from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.suspension import ISuspensions
+from cm.interfaces.variables import IVariables
 from cm.interfaces.volume import IPools, IVolumes
 
 
@@ -69,6 +70,9 @@ class INode(Protocol):
 
     @property
     def console_logs(self) -> IConsoleLogs: ...
+
+    @property
+    def variables(self) -> IVariables: ...
 
     @property
     def managed(self) -> IManaged: ...

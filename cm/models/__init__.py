@@ -11,6 +11,7 @@ from cm.models.base import Base
 from cm.models.bucket import Bucket, Multipart, MultipartPart, StoredObject
 from cm.models.cached_image import CachedImage
 from cm.models.console import ConsoleLeftover, ConsoleTicket, ScreenCall
+from cm.models.cpu_baseline import CpuBaseline
 from cm.models.disk import Attachment, Disk
 from cm.models.expiry import Expiry, VmExpiry
 from cm.models.identity import IdentityKey
@@ -53,6 +54,7 @@ __all__ = [
     "Change",
     "ConsoleLeftover",
     "ConsoleTicket",
+    "CpuBaseline",
     "Disk",
     "DownloadTicket",
     "Drift",

@@ -46,6 +46,8 @@ class Image(Base):
     least_disk_bytes: Mapped[Zero]
     default_user: Mapped[Empty]
     agent: Mapped[No]  # the QEMU guest agent
+    firmware: Mapped[str] = mapped_column(server_default=text("'bios'"))
+    machine: Mapped[str] = mapped_column(server_default=text("'auto'"))
     # how guests of VMs that are made of it are told EC2's metadata
     metadata_source: Mapped[str] = mapped_column(server_default=text("'nocloud'"))
     imds_tokens: Mapped[str] = mapped_column(server_default=text("'optional'"))

@@ -75,6 +75,7 @@ class Node(Base):
     makes_links: Mapped[No]  # its agent makes the bridges of users' networks
     uplinks: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # its own, as its agent says
     traits: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # as an administrator says
+    offers: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # of machines
     answers_public: Mapped[No]  # its agent answers for public addresses
     version: Mapped[Zero]
     created_at: Mapped[Now]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid as uuid_module
 from datetime import datetime
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, Text, Uuid, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
@@ -36,6 +36,10 @@ class VM(Base):
             "ix_vm_resource_pool_id", "resource_pool_id",
             postgresql_where=text("resource_pool_id IS NOT NULL AND closed_at IS NULL"),
         ),
+        Index(
+            "ix_vm_nvram_storage_id", "nvram_storage_id",
+            postgresql_where=text("nvram_storage_id IS NOT NULL AND closed_at IS NULL"),
+        ),
         Index("ix_vm_closed_account", "account_id", "id", postgresql_where=CLOSED),
         Index("ix_vm_closed_node", "node_id", "id", postgresql_where=CLOSED),
         CheckConstraint("closed_at IS NULL OR NOT node_claimed", "closed_holds_nothing"),
@@ -56,6 +60,12 @@ class VM(Base):
     affinity_group_id: Mapped[int | None] = mapped_column(ForeignKey("affinity_group.id"))
     vm_template_id: Mapped[int | None] = mapped_column(ForeignKey("vm_template.id"))  # that it was made by
     resource_pool_id: Mapped[int | None] = mapped_column(ForeignKey("resource_pool.id"))  # that it counts in
+    # its machine, from its next start on
+    firmware: Mapped[str] = mapped_column(server_default=text("'bios'"))
+    machine: Mapped[str] = mapped_column(server_default=text("'auto'"))
+    boot_menu_s: Mapped[Zero] = mapped_column(Integer)  # 0: none
+    cpu_model: Mapped[str] = mapped_column(server_default=text("'host'"))
+    nvram_storage_id: Mapped[int | None] = mapped_column(ForeignKey("storage.id"))  # of UEFI's variables
     user_data: Mapped[Empty]
     user_data_encoding: Mapped[str] = mapped_column(server_default=text("'auto'"))
     metadata_source: Mapped[str] = mapped_column(server_default=text("'nocloud'"))

@@ -36,6 +36,10 @@ class VMTemplate(Base):
     networks: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     access_method: Mapped[str | None]
     has_agent: Mapped[bool | None]
+    firmware: Mapped[str | None]
+    machine: Mapped[str | None]
+    boot_menu_s: Mapped[int | None] = mapped_column(Integer)
+    cpu_model: Mapped[str | None]
     traits: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     tags: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     version: Mapped[Zero]

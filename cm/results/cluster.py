@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Clock, Named, ProgramVersion, Text, Total
+from cm.rpc.fields import Clock, Named, Number, ProgramVersion, Text, Time, Total
 
 
 class ClusterInfo(TypedDict):
@@ -24,6 +24,17 @@ class IdentityCertificate(TypedDict):
     certificate: Annotated[
         str | None, Meta(examples=["-----BEGIN CERTIFICATE-----\n"], description="PEM; null: no guest has asked yet.")
     ]
+
+
+class CpuBaseline(TypedDict):
+    """The CPU that all of some nodes can give their guests, by libvirt's names."""
+
+    model: Annotated[str, Meta(examples=["EPYC"])]
+    vendor: Annotated[str, Meta(examples=["AMD"])]
+    features: Annotated[list[str], Meta(examples=[["erms"]], description="That guests have beside the model's.")]
+    without: Annotated[list[str], Meta(examples=[["rdseed"]], description="Of the model's those that guests have not.")]
+    node_ids: Annotated[list[Number], Meta(description="Whose CPUs it was found of.")]
+    computed: Time
 
 
 class Leak(TypedDict):

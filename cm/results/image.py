@@ -28,9 +28,11 @@ from cm.rpc.vocabulary import (
     CachedState,
     DiskBus,
     DiskFormat,
+    Firmware,
     ImageAccess,
     ImageKind,
     ImageState,
+    MachineType,
     MetadataSource,
     MetadataTokens,
     NicModel,
@@ -78,6 +80,8 @@ class Image(TypedDict):
     least_disk_bytes: Annotated[Bytes, Meta(description="That a VM's disk of it has to have.")]
     default_user: Annotated[str, Meta(examples=["debian"], description="Whom it lets log in; empty: not known.")]
     agent: Annotated[bool, Meta(description="Whether it has the QEMU guest agent.")]
+    firmware: Annotated[Firmware, Meta(description="What machines of new VMs boot by.")]
+    machine: Annotated[MachineType, Meta(description="Their chipset.")]
     metadata: Annotated[MetadataSource, Meta(description="Where guests of new VMs find what they are told.")]
     imds_tokens: Annotated[MetadataTokens, Meta(description="Of new VMs' metadata, as of `user.vm.set_imds`.")]
     imds_hop_limit: Annotated[int, Meta(examples=[1], description="Likewise.")]

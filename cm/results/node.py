@@ -38,6 +38,10 @@ class NodeFacts(TypedDict, total=False):
     arch: Annotated[str, Meta(examples=["x86_64"])]
     hooks: Annotated[bool, Meta(description="Whether libvirt calls hook scripts there.")]
     host_uuid: Machine
+    offers: Annotated[
+        list[str],
+        Meta(examples=[["pc", "q35", "uefi", "x86_64"]], description="Architecture, chipsets and firmware for guests."),
+    ]
 
 
 class NodeProblem(TypedDict):

@@ -27,7 +27,10 @@ from cm.rpc.fields import (
 )
 from cm.rpc.vocabulary import (
     ConsoleKind,
+    CpuModel,
     Doubt,
+    Firmware,
+    MachineType,
     MetadataSource,
     MetadataTokens,
     PowerOffPolicy,
@@ -202,6 +205,13 @@ class VMDetail(VM):
     connections: Annotated[list[Connection], Meta(description="How it is reached from outside.")]
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
     guarded: Annotated[bool, Meta(description="Whether its users' calls to destroy it are refused.")]
+    firmware: Annotated[Firmware, Meta(description="What its machine boots by, from its next start on.")]
+    machine: Annotated[MachineType, Meta(description="Its chipset, likewise.")]
+    boot_menu_s: Annotated[
+        int, Meta(ge=0, examples=[0], description="Seconds for which it asks what to boot from; 0: it does not.")
+    ]
+    cpu_model: Annotated[CpuModel, Meta(description="Its CPU, likewise.")]
+    architecture: Annotated[str, Meta(examples=["x86_64"], description="Of its image; empty where that says none.")]
     metadata: MetadataSource
     imds: ImdsOptions
     traits: Annotated[list[str], Meta(examples=[["ssd"]], description="That its node must have where it starts next.")]

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 from msgspec import Meta
 
 from cm.rpc.fields import LoginName, Named, Number, Owner, TagMap, Text, Time, Uuid, Version
-from cm.rpc.vocabulary import AccessMethod
+from cm.rpc.vocabulary import AccessMethod, CpuModel, Firmware, MachineType
 from cm.rules.access import Level
 
 _System = Annotated[str, Meta(examples=["Debian 12 amd64"])]
@@ -15,6 +15,8 @@ _Disks = Annotated[list[int], Meta(examples=[[10240]], description="MiB, of furt
 _Networks = Annotated[list[Number], Meta(description="Of the VM's cards.")]
 _Isos = Annotated[list[Number], Meta(description="ISO images that are in the first VM's drives.")]
 _Traits = Annotated[list[str], Meta(examples=[["ssd"]], description="That nodes must have for its VMs.")]
+
+_BootMenu = Annotated[int, Meta(ge=0, examples=[5], description="Seconds of their boot menu; 0: none.")]
 
 
 class Installed(TypedDict):
@@ -29,6 +31,10 @@ class Installed(TypedDict):
     has_agent: bool | None
     traits: _Traits
     tags: TagMap
+    firmware: Firmware | None
+    machine: MachineType | None
+    boot_menu_s: _BootMenu | None
+    cpu_model: CpuModel | None
 
 
 class VMTemplate(TypedDict):
@@ -48,6 +54,10 @@ class VMTemplate(TypedDict):
     access_method: Annotated[AccessMethod | None, Meta(description="How people reach the guest first.")]
     has_agent: Annotated[bool | None, Meta(description="Whether a guest's agent is installed.")]
     traits: _Traits | None
+    firmware: Annotated[Firmware | None, Meta(description="What their machines boot by.")]
+    machine: Annotated[MachineType | None, Meta(description="Their chipset.")]
+    boot_menu_s: _BootMenu | None
+    cpu_model: Annotated[CpuModel | None, Meta(description="Their CPU.")]
     tags: Annotated[TagMap | None, Meta(description="Of each VM; those that the caller gives come first.")]
     effective: Installed
     version: Version

@@ -368,6 +368,28 @@ class VideoModel(StrEnum):
     VIRTIO = "virtio"
 
 
+class Firmware(StrEnum):
+    """What a guest's machine boots by."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class MachineType(StrEnum):
+    """A guest's chipset: that of 2009 with PCI Express, that of 1996, or by its disks."""
+
+    AUTO = "auto"
+    Q35 = "q35"
+    PC = "pc"
+
+
+class CpuModel(StrEnum):
+    """A guest's CPU: its node's own, or the one that all of the cluster's nodes can give."""
+
+    HOST = "host"
+    BASELINE = "baseline"
+
+
 class StorageKind(StrEnum):
     """A directory of the nodes, an export that they mount, a volume group (LVM)."""
 
@@ -421,6 +443,10 @@ class TemplateField(StrEnum):
     HAS_AGENT = "has_agent"
     TRAITS = "traits"
     TAGS = "tags"
+    FIRMWARE = "firmware"
+    MACHINE = "machine"
+    BOOT_MENU_S = "boot_menu_s"
+    CPU_MODEL = "cpu_model"
 
 
 class Privilege(StrEnum):

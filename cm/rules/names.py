@@ -168,6 +168,11 @@ def console_volume(vm_uuid: UUID | str) -> str:
     return str(VolumeName(VolumeKind.VM, str(vm_uuid), _CONSOLE))
 
 
+def nvram_name(uuid: str) -> str:
+    """The file of a VM's that UEFI keeps its variables in."""
+    return f"vm-{uuid}.fd"
+
+
 def console_path(vm_uuid: UUID | str) -> str:
     """Where that is on the VM's node."""
     return f"{CONSOLE_DIRECTORY}/{console_volume(vm_uuid)}"

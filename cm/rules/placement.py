@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 from cm.rpc.errors import NoCapacity
 from cm.rpc.vocabulary import ImageId, NodeId, NodeMode, NodeState, NodeTrouble, StorageId
+from cm.rules.machine import lacking
 from cm.rules.node_report import REMEDIES
 
 Policy = Literal["spread", "pack"]
@@ -77,6 +78,7 @@ class VMRequest:
     uplinks: frozenset[str] = frozenset()  # bridges and interfaces of nodes that its NICs' networks are on
     traits: frozenset[str] = frozenset()  # that its node must have
     peers: Peers | None = None
+    asks: frozenset[str] = frozenset()  # of its machine, see ``cm/rules/machine.py``
 
 
 class OwnStorage(NamedTuple):
@@ -116,6 +118,7 @@ class NodeLoad(NamedTuple):
     links: bool = False  # its agent makes networks, and it is known where its tunnels end
     uplinks: frozenset[str] = frozenset()  # bridges and interfaces that its agent told of
     traits: frozenset[str] = frozenset()
+    offers: frozenset[str] = frozenset()  # of machines
 
 
 class Verdict(NamedTuple):
@@ -149,9 +152,14 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
         return _no(node, NodeTrouble.HOOKS_SILENT, change)
     if node.unfit is not None:
         return _no(node, node.unfit, REMEDIES.get(node.unfit, "see what its agent reports"))
-    lacking = vm.traits - node.traits
-    if lacking:
-        names = ", ".join(sorted(lacking))
+    machine = lacking(vm.asks, node.offers)
+    if machine:
+        names = ", ".join(sorted(machine))
+        change = f"have it offer {names}, if it can (UEFI: install ovmf), and call admin.node.check"
+        return _no(node, f"does not offer {names}", change)
+    without = vm.traits - node.traits
+    if without:
+        names = ", ".join(sorted(without))
         return _no(node, f"not {names}", f"give it the traits {names}, if it is that")
     if vm.links and not node.links:
         return _no(node, "no links", "have a wawel-node there that makes links, and give the node a tunnel_address")

@@ -12,6 +12,7 @@ import json
 import re
 import secrets
 import uuid as uuid_module
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -31,10 +32,11 @@ from cm.rpc.errors import (
     VMBusy,
     VolumeNotFound,
 )
-from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen
+from cm.rpc.vocabulary import DiskBus, DiskFormat, Firmware, NicModel, Seen
 from cm.rules.cause import Cause
+from cm.rules.machine import NVRAM_DIRECTORY
 from cm.rules.metadata import source_of
-from cm.rules.names import CONSOLE_DIRECTORY, domain_name, pool_name, root_volume, seed_volume, vm_of_domain
+from cm.rules.names import CONSOLE_DIRECTORY, domain_name, nvram_name, pool_name, root_volume, seed_volume, vm_of_domain
 from cm.rules.network import Address
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
@@ -97,6 +99,7 @@ class Found:
     root: VolumeSeen
     root_place: Place
     others: tuple[tuple[DiskDescription, Place], ...]
+    nvram_storage_id: int | None = None  # of its firmware's variables, with UEFI
 
 
 async def adopt(caller: AsyncClusterCall, node_id: int, uuid: str, wanted: Wanted) -> VM:
@@ -147,7 +150,22 @@ async def _look(services: Services, node_id: int, uuid: str) -> Found:
     root = await services.fleet.node(node_id).volumes.find(pool_name(place.storage_id), place.volume)
     if root is None:
         raise VolumeNotFound(pool_name(place.storage_id), place.volume)
-    return Found(seen, domain, root, place, tuple(each for each in places if each[0] is not disk))
+    others = tuple(each for each in places if each[0] is not disk)
+    return Found(seen, domain, root, place, others, _nvram_storage(domain, paths))
+
+
+def _nvram_storage(domain: DomainDescription, paths: Mapping[str, int]) -> int | None:
+    """
+    :param paths: of the node's storages.
+    :raises CannotAdopt: its UEFI keeps its variables elsewhere than we do.
+    """
+    if domain.firmware is Firmware.BIOS:
+        return None
+    path = PurePosixPath(domain.nvram)
+    storage_id = paths.get(str(path.parent.parent))
+    if storage_id is None or (path.parent.name, path.name) != (NVRAM_DIRECTORY, nvram_name(domain.uuid)):
+        raise CannotAdopt(domain.name, f"its firmware keeps its variables at {domain.nvram or 'no place that is told'}")
+    return storage_id
 
 
 # ------------------------------------------------------------------ in one transaction
@@ -211,6 +229,8 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
         secret=old[1] if old and old[1] != domain.uuid else secrets.token_urlsafe(24),
         node_id=node_id,
         metadata_source=source_of(domain.smbios_serial, domain.uuid),
+        firmware=domain.firmware,
+        nvram_storage_id=found.nvram_storage_id,
     )
     with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
         insert_adopted(session, row, _evidence(node_id, found))

@@ -14,8 +14,10 @@ from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
 from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, VMBusy, VMGuarded, WrongVMState
 from cm.rpc.vocabulary import (
     DiskBus,
+    Firmware,
     ImageId,
     ImageKind,
+    MachineType,
     MetadataSource,
     PowerOffPolicy,
     StorageId,
@@ -26,6 +28,7 @@ from cm.rpc.vocabulary import (
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.image import check_least
 from cm.rules.imds import NO_CHANGE, ImdsChange
+from cm.rules.machine import Machine, MachineChange, asks
 from cm.rules.metadata import SEED_BYTES, SEEDED, new_uuid
 from cm.rules.names import root_volume, seed_volume
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
@@ -47,6 +50,7 @@ from cm.services.saving import reserve_image
 from cm.services.security_group import join
 from cm.services.storage import StorageDraining
 from cm.services.usage import refuse_points
+from cm.services.vm_machine import check_machine
 from cm.store.access import list_shared_vms
 from cm.store.affinity_group import get_affinity_group, peers_in
 from cm.store.attachment import attach_image
@@ -102,6 +106,7 @@ class NewVM:
     security_groups: Sequence[int] | None = None  # of each NIC; None: the default one, of those on users' networks
     bandwidth: Bandwidth = AS_IT_IS  # of each NIC
     metadata: MetadataSource | None = None  # as the image says
+    machine: MachineChange = MachineChange()  # likewise
     imds: ImdsChange = NO_CHANGE  # against what the image says
     affinity_group_id: int | None = None
     expiry_id: int | None = None
@@ -142,6 +147,9 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             raise InvalidParameter("local_disk", f"image {image.id} is an ISO, which no node copies")
         local = False
     source = MetadataSource(image.metadata_source) if new.metadata is None else new.metadata
+    machine = Machine(Firmware(image.firmware), MachineType(image.machine)).changed(new.machine)
+    kind = StorageKind.DIR if local else StorageKind(image.storage_kind)
+    check_machine(session, machine, bus=image.bus, storage_id=image.storage_id, storage_kind=kind)
     seed_bytes = 0
     if source in SEEDED:
         seed_bytes = capabilities(StorageKind.DIR if local else image.storage_kind).whole(SEED_BYTES)
@@ -159,7 +167,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
     wanted = frozenset({StorageId(image.storage_id)})
-    request = VMRequest(template.cpu, template.memory_mib, wanted, traits=new.traits.union(template.traits))
+    needs = asks(machine.firmware, machine.machine, image.architecture)
+    request = VMRequest(template.cpu, template.memory_mib, wanted, traits=new.traits.union(template.traits), asks=needs)
     placed_on = networks_for(caller, new.networks, requested.found.network_id, requested.found.has_pools)
     links = any(place.links for place in placed_on)
     nics = _nics(session, image.nic_model, [place.network_id for place in placed_on], new)
@@ -222,6 +231,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 node_id=decision.node_id,
                 affinity_group_id=new.affinity_group_id,
                 metadata_source=source,
+                firmware=machine.firmware,
+                machine=machine.machine,
+                boot_menu_s=machine.boot_menu_s,
+                cpu_model=machine.cpu_model,
+                nvram_storage_id=base.storage_id if machine.firmware is Firmware.UEFI else None,
                 disks=(_root_disk(key, image, base, new.mode, size_bytes),),
                 nics=nics,
                 verdicts=verdicts_text(decision.verdicts),

@@ -16,6 +16,7 @@ from cm.results.vm_template import ListedVMTemplate, VMTemplate
 from cm.rpc.errors import InUse, InvalidParameter, ObjectNotFound, QuotaReached
 from cm.rpc.vocabulary import Freeze, ImageKind, TagKind, TemplateField
 from cm.rules.access import Action, Shared
+from cm.rules.machine import MachineChange
 from cm.rules.tag import check_keys
 from cm.rules.vm_template import DEPTH_MAX, check_parent, next_version
 from cm.services import vm_image
@@ -53,6 +54,7 @@ class Given:
     networks: list[int] = field(default_factory=list)
     traits: frozenset[str] = frozenset()
     tags: dict[str, str] = field(default_factory=dict)
+    machine: MachineChange = MachineChange()
 
 
 def given(caller: ClusterCall, template_id: int | None) -> Given:
@@ -65,7 +67,8 @@ def given(caller: ClusterCall, template_id: int | None) -> Given:
     authorized_vm_template(caller.session, person_of(caller.identity), template_id, caller.action("vm_template_id"))
     told = get_vm_template(caller.session, template_id)["effective"]
     lists = (told["iso_list"], told["new_disks"], told["networks"])
-    return Given(template_id, told["image_id"], *lists, frozenset(told["traits"]), told["tags"])
+    machine = MachineChange().over(told)
+    return Given(template_id, told["image_id"], *lists, frozenset(told["traits"]), told["tags"], machine)
 
 
 def detail(caller: ClusterCall, template_id: int) -> ListedVMTemplate:

@@ -43,6 +43,8 @@ class AdoptedVM:
     secret: str = field(repr=False)
     node_id: int
     metadata_source: str
+    firmware: str
+    nvram_storage_id: int | None
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,10 @@ _INSERT_VM = text(
     """
 INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
                 seen, seen_reason, seen_at, launched_at, launches, console_node_id, node_id, node_claimed,
-                points, metadata_source)
+                points, metadata_source, firmware, nvram_storage_id)
 VALUES (:id, :uuid, :name, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :secret, :wanted,
         :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :console_node_id, :node_id, true,
-        (SELECT points FROM template WHERE id = :template_id), :metadata_source)
+        (SELECT points FROM template WHERE id = :template_id), :metadata_source, :firmware, :nvram_storage_id)
 """
 )
 

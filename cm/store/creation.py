@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoFreeAddress, NoFreePort
-from cm.rpc.vocabulary import MetadataSource, UserDataEncoding
+from cm.rpc.vocabulary import CpuModel, Firmware, MachineType, MetadataSource, UserDataEncoding
 from cm.rules.cause import Cause
 from cm.rules.network import Address
 from cm.runtime.database import CHANNEL, note_notified
@@ -87,6 +87,11 @@ class VMRows:
     user_data_encoding: str = UserDataEncoding.AUTO
     affinity_group_id: int | None = None
     metadata_source: str = MetadataSource.NOCLOUD
+    firmware: str = Firmware.BIOS
+    machine: str = MachineType.AUTO
+    boot_menu_s: int = 0
+    cpu_model: str = CpuModel.HOST
+    nvram_storage_id: int | None = None  # with UEFI, that its variables are kept on
 
 
 # Lists come as JSON. How long an array is the planner sees, and plans anew at each call: twice the work. The limit
@@ -99,7 +104,7 @@ WITH new AS (
     INSERT INTO vm (uuid, name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib,
                     user_data, user_data_encoding, ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled,
                     vnc_generation, node_id, node_claimed, affinity_group_id, traits, points,
-                    metadata_source, imds_tokens,
+                    metadata_source, firmware, machine, boot_menu_s, cpu_model, nvram_storage_id, imds_tokens,
                     imds_hop_limit, imds_enabled)
     VALUES (CAST(:uuid AS uuid), :name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu,
             :memory_mib, :user_data, :user_data_encoding, :ssh_key, :ssh_username, '', 'running', :on_poweroff, :vnc,
@@ -107,7 +112,7 @@ WITH new AS (
             CAST(:affinity_group_id AS bigint),
             (SELECT traits FROM template WHERE id = :template_id),
             (SELECT points FROM template WHERE id = :template_id),
-            :metadata_source,
+            :metadata_source, :firmware, :machine, :boot_menu_s, :cpu_model, CAST(:nvram_storage_id AS bigint),
             (SELECT imds_tokens FROM image WHERE id = :image_id),
             (SELECT imds_hop_limit FROM image WHERE id = :image_id),
             (SELECT imds_enabled FROM image WHERE id = :image_id))

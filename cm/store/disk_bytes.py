@@ -223,7 +223,7 @@ def copy_facts(session: Session, image_id: int, source_id: int, description: str
             " disk_controller = s.disk_controller, network_device = s.network_device, video_device = s.video_device,"
             " system = s.system, architecture = s.architecture, least_memory_mib = s.least_memory_mib,"
             " least_disk_bytes = s.least_disk_bytes, default_user = s.default_user, agent = s.agent,"
-            " metadata_source = s.metadata_source,"
+            " metadata_source = s.metadata_source, firmware = s.firmware, machine = s.machine,"
             " imds_tokens = s.imds_tokens, imds_hop_limit = s.imds_hop_limit, imds_enabled = s.imds_enabled"
             " FROM image s WHERE i.id = :id AND s.id = :source"
         ),

@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import (
+    CpuModel,
     DiskBus,
     DiskFormat,
+    Firmware,
     FreedPolicy,
+    MachineType,
     MetadataSource,
     NetworkKind,
     NicModel,
@@ -26,6 +29,7 @@ from cm.rules.network import default_mtu
 from cm.rules.storage import capabilities
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_lost
+from cm.store.cpu_baseline import baseline_cpu
 from cm.store.nic import nics_of
 
 
@@ -88,6 +92,7 @@ class DomainPlan:
 
     spec: DomainSpec
     disks: tuple[DiskPlan, ...]
+    variables: str | None = None  # the pool that its firmware's are kept beside; None with BIOS
 
     @property
     def seeded(self) -> bool:
@@ -208,7 +213,8 @@ def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
 _PLACED = Prepared(
     "placed_vm",
     "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device,"
-    " v.metadata_source, i.platform, u.storage_id AS seed_storage_id, u.name AS seed, s.kind AS seed_storage_kind"
+    " v.metadata_source, v.firmware, v.machine, v.boot_menu_s, v.nvram_storage_id, v.cpu_model, i.platform,"
+    " u.storage_id AS seed_storage_id, u.name AS seed, s.kind AS seed_storage_kind"
     " FROM vm v JOIN node n ON n.id = v.node_id JOIN image i ON i.id = v.image_id"
     " LEFT JOIN vnc_port p ON p.vm_id = v.id LEFT JOIN seed e ON e.vm_id = v.id"
     " LEFT JOIN volume u ON u.id = e.volume_id LEFT JOIN storage s ON s.id = u.storage_id WHERE v.id = :id",
@@ -262,8 +268,13 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
         console_log=console_path(vm.uuid),
         smbios_serial=smbios_serial(MetadataSource(vm.metadata_source), vm.uuid),
         video=VideoModel(vm.video_device),
+        firmware=Firmware(vm.firmware),
+        machine=MachineType(vm.machine),
+        boot_menu_s=vm.boot_menu_s,
+        cpu=baseline_cpu(session) if vm.cpu_model == CpuModel.BASELINE else None,
     )
-    return DomainPlan(spec, tuple(plans))
+    uefi = spec.firmware is Firmware.UEFI and vm.nvram_storage_id is not None
+    return DomainPlan(spec, tuple(plans), pool_name(vm.nvram_storage_id) if uefi else None)
 
 
 _NODE_WITH_DISKS = Prepared(

@@ -26,7 +26,7 @@ EDITED: Final[Columns] = (
     Image.name, Image.description, Image.platform, Image.disk_controller, Image.network_device, Image.video_device,
     Image.system, Image.architecture, Image.least_memory_mib, Image.least_disk_bytes, Image.default_user, Image.agent,
     Image.family, Image.family_version, Image.metadata_source, Image.imds_tokens, Image.imds_hop_limit,
-    Image.imds_enabled,
+    Image.imds_enabled, Image.firmware, Image.machine,
 )  # fmt: skip
 
 
@@ -113,6 +113,9 @@ class UsableImage(NamedTuple):
     storage_kind: str
     storage_draining: bool
     metadata_source: str
+    firmware: str
+    machine: str
+    architecture: str  # of system images; "" of others, which run nowhere by themselves
 
 
 def least_memory(session: Session, image_id: int) -> int:
@@ -124,7 +127,8 @@ def least_memory(session: Session, image_id: int) -> int:
 USABLE: Final = """
 SELECT i.id, i.kind, i.state, i.account_id, i.access, u.id AS volume_id, u.storage_id, u.size_bytes, u.format,
        i.disk_controller, i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes, s.kind AS storage_kind,
-       s.draining, i.metadata_source{more}
+       s.draining, i.metadata_source, i.firmware, i.machine,
+       CASE WHEN i.kind = 'system' THEN i.architecture ELSE '' END AS architecture{more}
   FROM image i JOIN volume u ON u.id = i.volume_id JOIN storage s ON s.id = u.storage_id
  WHERE i.id = :image_id AND i.deleted_at IS NULL FOR KEY SHARE OF i, s
 """
@@ -150,7 +154,7 @@ _COLUMNS = f"""i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.descrip
        coalesce(u.sha256, '') AS volume_sha256, i.state, i.progress, i.error, i.access, i.platform, i.disk_controller,
        i.network_device, i.video_device, i.system, i.architecture, i.least_memory_mib, i.least_disk_bytes,
        i.default_user, i.agent, i.metadata_source AS metadata, i.imds_tokens, i.imds_hop_limit, i.imds_enabled,
-       i.family, i.family_version, i.version, i.created_at AS created"""
+       i.firmware, i.machine, i.family, i.family_version, i.version, i.created_at AS created"""
 _FROM = "image i JOIN account a ON a.id = i.account_id LEFT JOIN volume u ON u.id = i.volume_id"
 _FROM += " LEFT JOIN storage s ON s.id = u.storage_id"  # one that is deleted has neither
 _FEED = Prepared(

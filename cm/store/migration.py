@@ -54,10 +54,11 @@ def kept_on(session: Session, vm_id: int) -> str:
     return str(
         session.scalar(
             text(
-                "SELECT coalesce(min(s.name), '') FROM storage s JOIN volume u ON u.storage_id = s.id"
+                "SELECT coalesce(min(s.name), '') FROM storage s LEFT JOIN volume u ON u.storage_id = s.id"
                 " WHERE s.node_id IS NOT NULL AND (u.id IN (SELECT k.volume_id FROM attachment a"
                 " JOIN disk k ON k.id = a.disk_id WHERE a.vm_id = :id)"
-                " OR u.id IN (SELECT volume_id FROM seed WHERE vm_id = :id))"
+                " OR u.id IN (SELECT volume_id FROM seed WHERE vm_id = :id)"
+                " OR s.id = (SELECT nvram_storage_id FROM vm WHERE id = :id))"
             ),
             {"id": vm_id},
         )

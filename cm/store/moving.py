@@ -29,10 +29,12 @@ class Departing:
 _DEPARTING = text(
     """
 SELECT v.id, last.kind, last.id AS last_id, last.state AS last_state,
-       coalesce((SELECT min(s.name) FROM (SELECT k.volume_id FROM attachment a JOIN disk k ON k.id = a.disk_id
-                                           WHERE a.vm_id = v.id
-                                           UNION ALL SELECT volume_id FROM seed WHERE vm_id = v.id) x
-                   JOIN volume u ON u.id = x.volume_id JOIN storage s ON s.id = u.storage_id
+       coalesce((SELECT min(s.name) FROM (SELECT u.storage_id FROM attachment a JOIN disk k ON k.id = a.disk_id
+                                            JOIN volume u ON u.id = k.volume_id WHERE a.vm_id = v.id
+                                           UNION ALL SELECT u.storage_id FROM seed e
+                                            JOIN volume u ON u.id = e.volume_id WHERE e.vm_id = v.id
+                                           UNION ALL SELECT v.nvram_storage_id) x
+                   JOIN storage s ON s.id = x.storage_id
                   WHERE s.node_id IS NOT NULL), '') AS kept_on
   FROM vm v
   LEFT JOIN LATERAL (SELECT o.id, o.kind, o.state, o.arguments FROM operation o

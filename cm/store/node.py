@@ -144,12 +144,16 @@ EDITED: Final[Columns] = (
     Node.migration_uri, Node.traits,
 )  # fmt: skip
 
+# Of what it tells of itself, once more where placement reads it.
+OFFERS: Final = "ARRAY(SELECT jsonb_array_elements_text(coalesce(CAST(:info AS jsonb)->'offers', '[]')))"
 _INSERT = text(
-    """
+    f"""
 INSERT INTO node (name, address, uri, comment, priority, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,
-                  traits, host_uuid, host_label, seen_host_uuid, seen_host_label, state, seen_at, info)
+                  traits, host_uuid, host_label, seen_host_uuid, seen_host_label, state, seen_at, info,
+                  offers)
 VALUES (:name, :address, :uri, :comment, :priority, :cpu_total, :memory_mib_total, :cpu_overcommit, :memory_overcommit,
-        :traits, :host_uuid, :host_label, :host_uuid, :host_label, 'ok', clock_timestamp(), CAST(:info AS jsonb))
+        :traits, :host_uuid, :host_label, :host_uuid, :host_label, 'ok', clock_timestamp(), CAST(:info AS jsonb),
+        {OFFERS})
 RETURNING id
 """
 )
@@ -187,6 +191,12 @@ def takes_vms(session: Session, node_id: int | None) -> bool:
 
 
 _HOOKS = Prepared("node_hooks", "SELECT hooks FROM node WHERE id = :id")
+
+
+def enabled_nodes(session: Session) -> Sequence[int]:
+    """Those that are asked for anything at all."""
+    statement = f"SELECT id FROM node WHERE deleted_at IS NULL AND NOT {is_disabled()} ORDER BY id"
+    return list(session.scalars(text(statement)))
 
 
 def has_hooks(session: Session, node_id: int) -> bool:
@@ -317,6 +327,6 @@ def attached_storages(session: Session, node_id: int) -> Sequence[int]:
 def write_info(session: Session, node_id: int, info: str) -> None:
     """:param info: what the node told of itself, JSON."""
     session.execute(
-        text("UPDATE node SET info = CAST(:info AS jsonb) WHERE id = :id AND deleted_at IS NULL"),
+        text(f"UPDATE node SET info = CAST(:info AS jsonb), offers = {OFFERS} WHERE id = :id AND deleted_at IS NULL"),
         {"id": node_id, "info": info},
     )

@@ -27,7 +27,8 @@ SELECT array_agg(concat_ws(' ', n.id, n.state, {node_mode("n")},
                            (n.unhooked_since IS NOT NULL)::int, coalesce(nullif(n.unfit, ''), '-'),
                            (n.makes_links AND {tunnel_address("n")} <> '')::int,
                            coalesce(nullif(array_to_string(n.uplinks, ','), ''), '-'),
-                           coalesce(nullif(array_to_string(n.traits, ','), ''), '-'), n.name)) AS nodes,
+                           coalesce(nullif(array_to_string(n.traits, ','), ''), '-'),
+                           coalesce(nullif(array_to_string(n.offers, ','), ''), '-'), n.name)) AS nodes,
        (SELECT string_agg(a.node_id || ' ' || a.storage_id, ',' ORDER BY a.node_id, a.storage_id)
           FROM storage_attachment a
          WHERE (CAST(:storages AS bigint[]) IS NULL OR a.storage_id = ANY(CAST(:storages AS bigint[])))
@@ -75,14 +76,16 @@ def node_of(line: str) -> NodeId:
 def read_line(line: str, storages: frozenset[StorageId], own: tuple[OwnStorage, ...] = ()) -> NodeLoad:
     """:param storages: that the node has attached; ``own``: of its own."""
     # The name stands last: there may be anything in it.
-    *words, name = line.split(" ", 15)
+    *words, name = line.split(" ", 16)
     node_id, cpu, cpu_used, memory, memory_used, priority = (int(words[n]) for n in (0, 3, 4, 5, 6, 7))
     other_host, agent_silent, hooks_silent = (words[n] == "1" for n in (8, 9, 10))
     unfit = None if words[11] == "-" else NodeTrouble(words[11])
-    uplinks, traits = (frozenset[str]() if words[n] == "-" else frozenset(words[n].split(",")) for n in (13, 14))
+    uplinks, traits, offers = (
+        frozenset[str]() if words[n] == "-" else frozenset(words[n].split(",")) for n in (13, 14, 15)
+    )
     return NodeLoad(
         NodeId(node_id), name, NodeState(words[1]), NodeMode(words[2]), cpu, cpu_used, memory, memory_used, storages,
-        priority, other_host, agent_silent, hooks_silent, unfit, own, words[12] == "1", uplinks, traits,
+        priority, other_host, agent_silent, hooks_silent, unfit, own, words[12] == "1", uplinks, traits, offers,
     )  # fmt: skip
 
 

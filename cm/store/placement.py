@@ -13,17 +13,23 @@ from sqlalchemy.orm import Session
 
 from cm.results.placement import NodeVerdict
 from cm.rpc.vocabulary import StorageId
+from cm.rules.machine import asks
 from cm.rules.placement import Decision, Peers, Verdict, VMRequest
 from cm.runtime.prepared import Prepared
 
 _STORAGES = Prepared(
     "storages_of_vm",
-    "SELECT u.storage_id, CAST(NULL AS text) AS uplink, CAST(NULL AS text[]) AS traits"
+    "SELECT u.storage_id, CAST(NULL AS text) AS uplink, CAST(NULL AS text[]) AS traits, CAST(NULL AS text) AS firmware,"
+    " CAST(NULL AS text) AS machine, CAST(NULL AS text) AS architecture"
     " FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.vm_id = :id"
-    " UNION ALL SELECT u.storage_id, NULL, NULL FROM seed e JOIN volume u ON u.id = e.volume_id WHERE e.vm_id = :id"
-    " UNION ALL SELECT NULL, w.uplink, NULL FROM nic c JOIN network w ON w.id = c.network_id"
+    " UNION ALL SELECT u.storage_id, NULL, NULL, NULL, NULL, NULL FROM seed e JOIN volume u ON u.id = e.volume_id"
+    " WHERE e.vm_id = :id"
+    " UNION ALL SELECT NULL, w.uplink, NULL, NULL, NULL, NULL FROM nic c JOIN network w ON w.id = c.network_id"
     " WHERE c.vm_id = :id AND w.kind <> 'nat'"
-    " UNION ALL SELECT NULL, NULL, traits FROM vm WHERE id = :id",
+    " UNION ALL SELECT CASE WHEN v.firmware = 'uefi' THEN v.nvram_storage_id END, NULL, v.traits, v.firmware,"
+    " v.machine,"
+    " CASE WHEN i.kind = 'system' THEN i.architecture ELSE '' END"
+    " FROM vm v JOIN image i ON i.id = v.image_id WHERE v.id = :id",
 )
 
 
@@ -33,18 +39,20 @@ class Needs(NamedTuple):
 
     :ivar storages: of its disks and of what is attached to it.
     :ivar links: whether it must make links for its networks. :ivar uplinks: of its own, that they are on.
-    :ivar traits: that it was given.
+    :ivar traits: that it was given. :ivar asks: of its machine.
     """
 
     storages: frozenset[StorageId]
     links: bool
     uplinks: frozenset[str]
     traits: frozenset[str]
+    asks: frozenset[str]
 
     def request(self, cpu: int, memory_mib: int, peers: Peers | None) -> VMRequest:
         return VMRequest(
-            cpu, memory_mib, self.storages, links=self.links, uplinks=self.uplinks, traits=self.traits, peers=peers
-        )
+            cpu, memory_mib, self.storages, links=self.links, uplinks=self.uplinks, traits=self.traits, peers=peers,
+            asks=self.asks,
+        )  # fmt: skip
 
 
 def needs_of(session: Session, vm_id: int) -> Needs:
@@ -54,6 +62,7 @@ def needs_of(session: Session, vm_id: int) -> Needs:
         any(row.storage_id is None and row.traits is None for row in found),
         frozenset(row.uplink for row in found if row.uplink),
         frozenset(trait for row in found for trait in row.traits or ()),
+        next((asks(row.firmware, row.machine, row.architecture) for row in found if row.firmware), frozenset()),
     )
 
 

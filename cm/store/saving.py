@@ -15,7 +15,8 @@ _ROOT = text(
 SELECT CASE WHEN s.node_id IS NULL THEN s.id ELSE t.id END AS storage_id, s.node_id AS own_node_id,
        CASE WHEN s.node_id IS NULL THEN s.kind ELSE t.kind END AS storage_kind, u.size_bytes, i.platform,
        i.disk_controller, i.network_device, i.video_device, i.system, i.architecture, i.least_memory_mib,
-       i.default_user, i.agent, i.metadata_source, i.imds_tokens, i.imds_hop_limit, i.imds_enabled
+       i.default_user, i.agent, i.metadata_source, v.firmware, v.machine,
+       i.imds_tokens, i.imds_hop_limit, i.imds_enabled
   FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
   JOIN storage s ON s.id = u.storage_id JOIN vm v ON v.id = a.vm_id JOIN image i ON i.id = v.image_id
   LEFT JOIN volume b ON b.id = i.volume_id LEFT JOIN storage t ON t.id = b.storage_id
@@ -48,6 +49,8 @@ class RootDisk:
     default_user: str
     agent: bool
     metadata_source: str
+    firmware: str  # as the VM has it now
+    machine: str
     imds_tokens: str
     imds_hop_limit: int
     imds_enabled: bool
@@ -75,10 +78,10 @@ WITH lies AS (
 )
 INSERT INTO image (uuid, kind, name, description, account_id, volume_id, state, platform, disk_controller,
                    network_device, video_device, system, architecture, least_memory_mib, default_user, agent,
-                   metadata_source, imds_tokens, imds_hop_limit, imds_enabled)
+                   metadata_source, firmware, machine, imds_tokens, imds_hop_limit, imds_enabled)
 SELECT :uuid, 'system', :name, :description, :account_id, id, 'adding', :platform, :disk_controller, :network_device,
        :video_device, :system, :architecture, :least_memory_mib, :default_user, :agent, :metadata_source,
-       :imds_tokens, :imds_hop_limit, :imds_enabled FROM lies
+       :firmware, :machine, :imds_tokens, :imds_hop_limit, :imds_enabled FROM lies
 RETURNING id
 """
 )

@@ -256,14 +256,15 @@ class Content(NamedTuple):
 
 def content(session: Session, storage_id: int) -> Content:
     """
-    What is on a storage: images, VMs' disks (also reserved ones), copies of others' images, free volumes, objects of
-    buckets.
+    What is on a storage: images, VMs' disks (also reserved ones) and variables of their firmware, copies of others'
+    images, free volumes, objects of buckets.
     """
     found = session.execute(
         text(
             "SELECT count(*) FILTER (WHERE i.id IS NOT NULL) AS images, count(*) FILTER (WHERE c.id IS NOT NULL) AS"
             " copies, count(f.volume_id) AS free, count(o.id) AS objects, count(*) FILTER"
-            " (WHERE i.id IS NULL AND c.id IS NULL AND f.volume_id IS NULL AND o.id IS NULL) AS disks FROM volume u"
+            " (WHERE i.id IS NULL AND c.id IS NULL AND f.volume_id IS NULL AND o.id IS NULL)"
+            " + (SELECT count(*) FROM vm WHERE nvram_storage_id = :id AND closed_at IS NULL) AS disks FROM volume u"
             " LEFT JOIN image i ON i.volume_id = u.id LEFT JOIN cached_image c ON c.volume_id = u.id"
             " LEFT JOIN free_volume f ON f.volume_id = u.id LEFT JOIN stored_object o ON o.volume_id = u.id"
             " WHERE u.storage_id = :id"
@@ -290,7 +291,9 @@ def kept_on_node(session: Session, node_id: int) -> Sequence[str]:
             " JOIN volume u ON u.storage_id = s.id LEFT JOIN disk k ON k.volume_id = u.id"
             " LEFT JOIN attachment a ON a.disk_id = k.id LEFT JOIN vm v ON v.id = a.vm_id"
             " WHERE s.node_id = :id AND s.deleted_at IS NULL"
-            " AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id) ORDER BY v.id, name LIMIT 20"
+            " AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id)"
+            " UNION SELECT v.id, NULL FROM storage s JOIN vm v ON v.nvram_storage_id = s.id AND v.closed_at IS NULL"
+            " WHERE s.node_id = :id AND s.deleted_at IS NULL ORDER BY 1, 2 LIMIT 20"
         ),
         {"id": node_id},
     )
@@ -365,6 +368,7 @@ SELECT v.id FROM vm v WHERE (v.node_id = :n AND v.node_claimed OR v.moves_to = :
    AND (EXISTS (SELECT 1 FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
                  WHERE a.vm_id = v.id AND u.storage_id = :s)
      OR EXISTS (SELECT 1 FROM seed e JOIN volume u ON u.id = e.volume_id WHERE e.vm_id = v.id AND u.storage_id = :s)
+     OR v.nvram_storage_id = :s
      OR EXISTS (SELECT 1 FROM operation_object b JOIN operation o ON o.id = b.operation_id
                   JOIN volume u ON u.id = b.object_id
                  WHERE b.kind = 'volume' AND u.storage_id = :s AND {is_open("o")}

@@ -335,8 +335,11 @@ _LONG = Prepared(
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
        v.guarded, v.affinity_group_id, v.vm_template_id, v.resource_pool_id, v.traits, v.user_data_encoding,
-       v.contextualized_at, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED}
-  FROM vm v JOIN account a ON a.id = v.account_id LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
+       v.contextualized_at, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED},
+       v.firmware, v.machine, v.boot_menu_s, v.cpu_model,
+       CASE WHEN i.kind = 'system' THEN i.architecture ELSE '' END AS architecture
+  FROM vm v JOIN account a ON a.id = v.account_id JOIN image i ON i.id = v.image_id
+  LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
 """,
 )
 
@@ -384,6 +387,11 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "closed": found.closed_at,
         "user_data_encoding": found.user_data_encoding,
         "guarded": found.guarded,
+        "firmware": found.firmware,
+        "machine": found.machine,
+        "boot_menu_s": found.boot_menu_s,
+        "cpu_model": found.cpu_model,
+        "architecture": found.architecture,
         "metadata": found.metadata_source,
         "imds": found.imds,
         "traits": found.traits,

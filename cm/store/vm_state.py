@@ -17,8 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.models import VM
-from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, Wanted
+from cm.rpc.vocabulary import CpuModel, Firmware, MachineType, PowerOffPolicy, Seen, SeenReason, Wanted
 from cm.rules.imds import ImdsChange
+from cm.rules.machine import Machine
 from cm.rules.vm import GONE
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import edit_row
@@ -93,6 +94,46 @@ def write_size(session: Session, vm_id: int, template_id: int, cpu: int, memory_
             " WHERE id = :id AND NOT node_claimed"
         ),
         {"template_id": template_id, "cpu": cpu, "memory_mib": memory_mib, "points": points, "id": vm_id},
+    )
+
+
+_MACHINE = Prepared(
+    "machine_of_vm",
+    "SELECT v.firmware, v.machine, v.boot_menu_s, v.cpu_model, v.nvram_storage_id, u.storage_id AS root_id, s.kind,"
+    " a.bus FROM vm v LEFT JOIN attachment a ON a.vm_id = v.id AND a.number = 0 LEFT JOIN disk k ON k.id = a.disk_id"
+    " LEFT JOIN volume u ON u.id = k.volume_id LEFT JOIN storage s ON s.id = u.storage_id WHERE v.id = :id",
+)
+
+
+class MachineRow(NamedTuple):
+    """
+    :ivar nvram_storage_id: where its firmware's variables are; None: it had none yet.
+    :ivar root_id: where its root disk is, and ``kind`` of what kind that storage is; ``bus``: that disk's.
+    """
+
+    machine: Machine
+    nvram_storage_id: int | None
+    root_id: int | None
+    kind: str | None
+    bus: str | None
+
+
+def machine_of(session: Session, vm_id: int) -> MachineRow:
+    found = _MACHINE(session, id=vm_id).one()
+    machine = Machine(
+        Firmware(found.firmware), MachineType(found.machine), found.boot_menu_s, CpuModel(found.cpu_model)
+    )
+    return MachineRow(machine, found.nvram_storage_id, found.root_id, found.kind, found.bus)
+
+
+def write_machine(session: Session, vm_id: int, machine: Machine, nvram_storage_id: int | None) -> None:
+    """What a VM's machine is from its next start on."""
+    session.execute(
+        text(
+            "UPDATE vm SET firmware = :firmware, machine = :machine, boot_menu_s = :boot_menu_s,"
+            " cpu_model = :cpu_model, nvram_storage_id = :nvram WHERE id = :id"
+        ),
+        {**vars(machine), "nvram": nvram_storage_id, "id": vm_id},
     )
 
 

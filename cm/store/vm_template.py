@@ -22,7 +22,8 @@ from cm.store.rendered import Rendered, rendered, shown
 WRITTEN: Final[Columns] = (
     VMTemplate.name, VMTemplate.description, VMTemplate.parent_id, VMTemplate.system, VMTemplate.image_id,
     VMTemplate.iso_list, VMTemplate.new_disks, VMTemplate.networks, VMTemplate.access_method, VMTemplate.has_agent,
-    VMTemplate.traits, VMTemplate.tags,
+    VMTemplate.traits, VMTemplate.tags, VMTemplate.firmware, VMTemplate.machine, VMTemplate.boot_menu_s,
+    VMTemplate.cpu_model,
 )  # fmt: skip
 LIVE: Final = "t.deleted_at IS NULL AND t.ready"
 
@@ -38,7 +39,8 @@ WITH RECURSIVE up AS (
 )
 SELECT up.whose AS _whose, t.id AS vm_template_id, t.uuid::text AS uuid, t.name, t.description,
        t.account_id AS user_id, t.parent_id AS parent_template_id, t.system, t.image_id, t.iso_list, t.new_disks,
-       t.networks, t.access_method, t.has_agent, t.traits, t.tags, t.version, t.created_at AS created,
+       t.networks, t.access_method, t.has_agent, t.traits, t.tags, t.firmware, t.machine, t.boot_menu_s,
+       t.cpu_model, t.version, t.created_at AS created,
        t.id AS _id, NOT ({LIVE}) AS _gone
   FROM up JOIN vm_template t ON t.id = up.id ORDER BY up.whose, up.depth
 """,

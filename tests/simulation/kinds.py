@@ -70,6 +70,14 @@ def _new_seeded(simulation: Simulation) -> dict[str, Any]:
     return {**_new(simulation), "metadata": "seed-iso"}
 
 
+def _new_uefi(simulation: Simulation) -> dict[str, Any]:
+    return {**_new(simulation), "firmware": "uefi"}
+
+
+def _uefi_list(simulation: Simulation) -> dict[str, Any]:
+    return {"vm_ids": [_vm(simulation, firmware="uefi")]}
+
+
 def _read(simulation: Simulation) -> dict[str, Any]:
     """A VM that runs, and whose guest has read its seed."""
     return {"vm_id": _vm(simulation, metadata="seed-iso")}
@@ -297,6 +305,21 @@ def _seeded(simulation: Simulation, answer: Any) -> Iterable[str]:
     drives = [disk.path for domain in domains for disk in domain.spec.disks if disk.cdrom]
     if [path.rpartition("/")[2] for path in drives] != there:
         yield f"in its drives is {drives}"
+
+
+def _with_variables(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The VM that was made has what its UEFI keeps, and its domain knows where."""
+    yield from _one_vm(simulation, answer)
+    [(uuid,)] = [tuple(row) for row in simulation.sql("SELECT uuid::text FROM vm")]
+    there = sorted(simulation.share.variables)
+    domains = [domain for node in simulation.nodes for domain in node.memory.world.domains.values()]
+    if there != [f"vm-{uuid}.fd"] or [domain.spec.nvram.rpartition("/")[2] for domain in domains] != there:
+        yield f"its variables are {there}, and its domain has {[domain.spec.nvram for domain in domains]}"
+
+
+def _without_variables(simulation: Simulation, answer: Any) -> Iterable[str]:
+    if simulation.share.variables:
+        yield f"its variables are there: {sorted(simulation.share.variables)}"
 
 
 def _unseeded(simulation: Simulation, answer: Any) -> Iterable[str]:
@@ -602,6 +625,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_create", "user.vm.create", _new, "running", _one_vm),
     Kind("vm_create, seeded", "user.vm.create", _new_seeded, "running", _seeded),
     Kind("vm_stop, seeded", "user.vm.stop", _read, "stopped", _unseeded, margin=16),
+    Kind("vm_create, uefi", "user.vm.create", _new_uefi, "running", _with_variables),
+    Kind("vm_destroy, uefi", "user.vm.destroy", _uefi_list, "destroyed", _without_variables),
     Kind("vm_start", "user.vm.start", _after("user.vm.stop", _running), "running"),
     Kind("vm_stop", "user.vm.stop", _running, "stopped"),
     Kind("vm_shutdown", "user.vm.shutdown", _running, "stopped"),

@@ -38,7 +38,7 @@ PUSH_S: Final = 0.7  # in which a migration comes a little further
 LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
     | {"download", "need", "takes", "measure", "host", "free_memory", "all_domains", "storage", "domain_saved"}
-    | {"domain_xml", "pool_xml", "volume_find", "volume_xml", "screenshot", "facts", "keys"}
+    | {"domain_xml", "pool_xml", "volume_find", "volume_xml", "screenshot", "facts", "keys", "cpu", "common_cpu"}
 )
 
 
@@ -409,6 +409,7 @@ class SimDriver:
         self.snapshots = _SimPart(process, memory, "snapshots")
         self.guest_agents = _SimPart(process, memory, "guest_agents")
         self.console_logs = _SimPart(process, memory, "console_logs")
+        self.variables = _SimPart(process, memory, "variables")
         self.streams = _SimPart(process, memory, "streams")
         self.open, self.close = memory.open, memory.close
 

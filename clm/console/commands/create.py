@@ -55,6 +55,12 @@ from cm.rpc.errors import CloudError
               help="What its network cards are in; repeatable.")  # fmt: skip
 @click.option("--metadata", type=click.Choice(["imds", "nocloud", "seed-iso", "config-drive", "none"]),
               help="Where its guest finds what it is told; without it as the image says.")  # fmt: skip
+@click.option("--firmware", type=click.Choice(["bios", "uefi"]), help="What it boots by; without it as the image says.")
+@click.option("--machine", type=click.Choice(["auto", "q35", "pc"]), help="Its chipset, likewise.")
+@click.option("--boot-menu", "boot_menu_s", type=Whole(0, 60), metavar="SECONDS",
+              help="For how long it asks at its screen what to boot from; 0: not at all.")  # fmt: skip
+@click.option("--cpu-model", type=click.Choice(["host", "baseline"]),
+              help="Its node's CPU, or the one that all nodes can give.")  # fmt: skip
 @click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
 @click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")
 @click.option("--wait-timeout", type=Real(0), default=600.0, show_default=True, metavar="SECONDS",
@@ -64,7 +70,8 @@ def create(
     console: Console, name: str, image: str, template: str, count: int | None, description: str,
     keys: tuple[str, ...], key_files: tuple[str, ...], username: str | None, user_data_file: str | None, vnc: bool,
     on_poweroff: str | None, disk_mib: int | None, copy: bool, iso: tuple[str, ...], disk: tuple[str, ...],
-    networks: tuple[str, ...], groups: tuple[str, ...], metadata: str | None, wait: bool, wait_guest: bool,
+    networks: tuple[str, ...], groups: tuple[str, ...], metadata: str | None, firmware: str | None,
+    machine: str | None, boot_menu_s: int | None, cpu_model: str | None, wait: bool, wait_guest: bool,
     wait_timeout: float,
 ) -> None:  # fmt: skip
     """Create a VM, or several."""
@@ -76,7 +83,8 @@ def create(
     cards = [number for each in networks for number in _parts(console, "network", (each,), cluster)]
     told: dict[str, Any] = {
         "count": count, "vnc": vnc or None, "on_poweroff": on_poweroff, "deploy_mode": "copy" if copy else None,
-        "disk_mib": disk_mib, "metadata": metadata,
+        "disk_mib": disk_mib, "metadata": metadata, "firmware": firmware, "machine": machine,
+        "boot_menu_s": boot_menu_s, "cpu_model": cpu_model,
         "iso_list": parts["iso"] or None, "disk_list": parts["disk-image"] or None, "ssh_key": ssh_key,
         "networks": cards or None, "security_group_ids": parts["security-group"] or None,
         "ssh_username": (username or "root") if ssh_key else username,

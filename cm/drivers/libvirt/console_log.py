@@ -73,10 +73,15 @@ class LibvirtConsoleLogs:
             raise NotSupported("keep logs of consoles")
         return self._repeated(lambda connection, _: _tail(connection, path, limit_bytes), path)
 
+    def delete_file(self, path: str) -> None:
+        """This one alone."""
+        if not self._test:
+            self._repeated(lambda connection, _: _deleted(connection, path), path)
+
     def delete(self, path: str) -> None:
         if self._test:
             return
-        self._repeated(lambda connection, _: _deleted(connection, path), path)
+        self.delete_file(path)
         for number in range(ASIDE):
             aside = f"{path}.{number}"
             if not self._repeated(lambda connection, at: _deleted(connection, at), aside):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from cm.drivers.libvirt.xml_text import Element, parsed
 from cm.interfaces.hypervisor import DiskDescription, DomainDescription, NicDescription
 from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource, path_of
+from cm.rpc.vocabulary import Firmware
 
 # libvirt writes memory in KiB, whatever unit it was defined in; a unit that is not here is read as that.
 _MIB = {"b": 2**-20, "bytes": 2**-20, "KiB": 2**-10, "MiB": 1, "GiB": 2**10, "TiB": 2**20}
@@ -36,7 +37,17 @@ def described_domain(xml: str) -> DomainDescription:
         ),
         console_log=next((log.get("file") for log in root.findall("devices/serial/log")), None),
         smbios_serial=root.findtext("sysinfo/system/entry[@name='serial']") or "",
+        firmware=Firmware.UEFI if _is_uefi(root) else Firmware.BIOS,
+        nvram=(root.findtext("os/nvram") or "").strip(),
     )
+
+
+def _is_uefi(root: Element) -> bool:
+    """By our word for it, or by what that has become of a domain that runs."""
+    told, loader = root.find("os"), root.find("os/loader")
+    if told is not None and told.get("firmware") == "efi":
+        return True
+    return loader is not None and loader.get("type") == "pflash"
 
 
 def _disk(disk: Element) -> DiskDescription:

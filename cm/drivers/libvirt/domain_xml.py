@@ -13,11 +13,13 @@ from typing import Final
 
 from lxml import etree
 
+from cm.drivers.libvirt.cpu import cpu_element
 from cm.drivers.libvirt.xml_text import Element, element, exact_text, free_text, parsed, serialized
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec
 from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
 from cm.rpc.errors import InvalidParameter
-from cm.rpc.vocabulary import DiskBus, DiskFormat
+from cm.rpc.vocabulary import DiskBus, DiskFormat, Firmware
+from cm.rules.machine import chipset
 
 NAMESPACE: Final = "https://wawel.example/xmlns/domain/1"
 GUEST_AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
@@ -50,7 +52,7 @@ def domain_xml(spec: DomainSpec, node: NodeInfo, *, disk_cache: str = "none") ->
         _sysinfo(serial) if serial else None,
         _os(spec, node, qemu, bool(serial)),
         element("features", element("acpi"), element("apic")),
-        element("cpu", mode="host-passthrough", check="none") if kind == "kvm" else None,
+        _cpu(spec, kind),
         element("clock", offset="utc"),
         element("on_poweroff", text="destroy"),
         element("on_reboot", text="restart"),
@@ -74,22 +76,41 @@ def _sysinfo(serial: str) -> Element:
 
 
 def _machine(spec: DomainSpec, node: NodeInfo, qemu: bool) -> str | None:
-    """q35, except for IDE disks, which only the old machine has."""
+    """Of a PC; others have one that QEMU knows best."""
     if not qemu or node.arch not in ("x86_64", "i686"):
         return None
-    return "pc" if any(disk.bus == DiskBus.IDE for disk in spec.disks) else "q35"
+    return chipset(spec.machine, frozenset(disk.bus for disk in spec.disks))
+
+
+def _cpu(spec: DomainSpec, kind: str) -> Element | None:
+    if spec.cpu is not None:
+        return cpu_element(spec.cpu)
+    return element("cpu", mode="host-passthrough", check="none") if kind == "kvm" else None
 
 
 def _os(spec: DomainSpec, node: NodeInfo, qemu: bool, smbios: bool) -> Element:
-    """Boot order: disk, then CD-ROM, where no disk says its own."""
+    """
+    Boot order: disk, then CD-ROM, where no disk says its own. UEFI's program is the node's choice among those that take
+    unsigned systems, so that what boots by BIOS and by UEFI boots by it.
+    """
     by_class = not _boot_orders(spec)
+    uefi = spec.firmware is Firmware.UEFI and qemu
     return element(
         "os",
         element("type", text="hvm", arch=node.arch, machine=_machine(spec, node, qemu)),
+        element("firmware", *_plain_uefi()) if uefi else None,
+        element("nvram", text=exact_text("nvram", spec.nvram)) if uefi and spec.nvram else None,
         element("boot", dev="hd") if by_class else None,
         element("boot", dev="cdrom") if by_class else None,
+        element("bootmenu", enable="yes", timeout=1000 * spec.boot_menu_s) if spec.boot_menu_s and qemu else None,
         element("smbios", mode="sysinfo") if smbios else None,
+        firmware="efi" if uefi else None,
     )
+
+
+def _plain_uefi() -> Iterator[Element]:
+    for name in ("enrolled-keys", "secure-boot"):
+        yield element("feature", enabled="no", name=name)
 
 
 def _boot_orders(spec: DomainSpec) -> dict[str, int]:

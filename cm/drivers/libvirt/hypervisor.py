@@ -6,12 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import libvirt
 
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.console_log import READER
+from cm.drivers.libvirt.cpu import cpu_of, host_cpu, offers
 from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import changed_graphics, domain_xml
 from cm.drivers.libvirt.errors import is_connection_error
@@ -19,7 +21,7 @@ from cm.drivers.libvirt.figures import node_figures
 from cm.drivers.libvirt.session import Session
 from cm.drivers.libvirt.silence import Silence
 from cm.drivers.libvirt.states import event_words, seen
-from cm.drivers.libvirt.xml_text import parsed
+from cm.drivers.libvirt.xml_text import Element, parsed
 from cm.interfaces.hypervisor import (
     DomainDescription,
     DomainEvent,
@@ -31,6 +33,7 @@ from cm.interfaces.hypervisor import (
 from cm.rpc.errors import CloudError, DomainNotFound, DomainNotRunning, HypervisorError, NotSupported
 from cm.rpc.vocabulary import Seen, SeenReason
 from cm.rules.figures import NodeFigures
+from cm.rules.machine import Cpu
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ _UNDEFINE_ALL: Final = (
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
+# Of ours: the variables of its firmware are there when it is started elsewhere.
+_UNDEFINE_OURS: Final = _UNDEFINE_ALL & ~libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
 _UNDEFINE_BASIC: Final = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
 
 Callback = Callable[[DomainEvent], None]
@@ -84,7 +89,29 @@ class LibvirtHypervisor:
                 hooks=hypervisor == "QEMU",
                 host_uuid=(capabilities.findtext("host/uuid") or "") if hypervisor == "QEMU" else "",
             )
+            if hypervisor == "QEMU":
+                self._info = replace(self._info, offers=offers(capabilities, self._capabilities(connection)))
             return self._info
+
+    def _capabilities(self, connection: Any) -> Element:
+        """What domains may have that are of the kind that we define."""
+        info = self._info
+        assert info is not None
+        return parsed(connection.getDomainCapabilities(None, info.arch, None, _kind(info), 0))
+
+    def cpu(self) -> str:
+        info = self._info or self.info()
+        with self._connections.fast() as connection:
+            if info.hypervisor != "QEMU":
+                raise NotSupported("tell its CPU")
+            return host_cpu(self._capabilities(connection))
+
+    def common_cpu(self, cpus: Sequence[str]) -> Cpu:
+        info = self._info or self.info()
+        if info.hypervisor != "QEMU":
+            raise NotSupported("compare CPUs")
+        with self._connections.fast() as connection:
+            return cpu_of(parsed(connection.baselineHypervisorCPU(None, info.arch, None, _kind(info), list(cpus), 0)))
 
     def domains(self) -> Sequence[DomainSeen]:
         """
@@ -203,7 +230,7 @@ class LibvirtHypervisor:
                 domain = connection.lookupByUUIDString(uuid)
                 if not domain.isPersistent():
                     return
-                undefine(domain)
+                undefine(domain, _UNDEFINE_OURS)
         except DomainNotFound:
             return
 
@@ -278,15 +305,19 @@ class LibvirtHypervisor:
             session.connection.domainEventDeregisterAny(event_id)
 
 
-def undefine(domain: Any) -> None:
+def undefine(domain: Any, flags: int = _UNDEFINE_ALL) -> None:
     """A handle of libvirt's: with what libvirt keeps beside its definition. Disks stay."""
     try:
-        domain.undefineFlags(_UNDEFINE_ALL)
+        domain.undefineFlags(flags)
     except libvirt.libvirtError as error:
         # The test driver knows fewer flags.
         if error.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
             raise
         domain.undefineFlags(_UNDEFINE_BASIC)
+
+
+def _kind(info: NodeInfo) -> str:
+    return info.domain_types[0] if info.domain_types else "qemu"
 
 
 def _shutdown(domain: Any) -> None:

@@ -17,6 +17,7 @@ from cm.drivers.libvirt.silence import Silence
 from cm.drivers.libvirt.snapshot import LibvirtSnapshots
 from cm.drivers.libvirt.stream import LibvirtStreams
 from cm.drivers.libvirt.suspension import LibvirtSuspensions
+from cm.drivers.libvirt.variables import LibvirtVariables
 from cm.drivers.libvirt.volume import LibvirtVolumes
 from cm.interfaces.hypervisor import NodeInfo
 
@@ -48,6 +49,7 @@ class LibvirtNode:
         self.streams = LibvirtStreams(connections)
         self.guest_agents = LibvirtGuestAgents(connections)
         self.console_logs = LibvirtConsoleLogs(connections)
+        self.variables = LibvirtVariables(self.console_logs)
         self.managed = LibvirtManaged(connections, silence)
         self.snapshots = LibvirtSnapshots(connections, self.hypervisor, disk_cache=disk_cache)
 

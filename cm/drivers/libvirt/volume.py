@@ -32,7 +32,7 @@ from cm.drivers.libvirt.transfer import (
     physical_size,
     upload_file,
 )
-from cm.drivers.libvirt.xml_text import parsed
+from cm.drivers.libvirt.xml_text import Element, parsed
 from cm.interfaces.source import BlockSource, DiskSource, FileSource
 from cm.interfaces.volume import VolumeSeen
 from cm.rpc.errors import InvalidParameter, NodeBusy, NotSupported, VolumeNotFound
@@ -58,7 +58,7 @@ class LibvirtVolumes:
             found, place = [], self._pools.place_of(pool)
             for volume in pool.listAllVolumes():
                 # One deleted by somebody else in this moment is no error.
-                seen = optional(partial(_seen, volume, place), libvirt.VIR_ERR_NO_STORAGE_VOL)
+                seen = optional(partial(_listed, volume, place), libvirt.VIR_ERR_NO_STORAGE_VOL)
                 if seen is not None:
                     found.append(seen)
             return found
@@ -366,12 +366,21 @@ def _known(pool: Any, volume: str) -> Any | None:
     return optional(lambda: pool.storageVolLookupByName(volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
 
 
+def _listed(volume: Any, place: PoolPlace) -> VolumeSeen | None:
+    """``_seen``; None of a directory, which is no volume of ours (``rules/machine.py``'s ``NVRAM_DIRECTORY``)."""
+    told = parsed(volume.XMLDesc())
+    return None if told.get("type") == "dir" else _read(told, place)
+
+
 def _seen(volume: Any, place: PoolPlace) -> VolumeSeen:
+    return _read(parsed(volume.XMLDesc()), place)
+
+
+def _read(told: Element, place: PoolPlace) -> VolumeSeen:
     """
     From the description alone, which has all that three calls would tell, and what it stands on. A raw one, by its
     name, is as large as its file and stands on nothing: libvirt believes what a guest wrote at its beginning.
     """
-    told = parsed(volume.XMLDesc())
     name = told.findtext("name") or ""
     capacity = int(told.findtext("capacity") or 0)
     physical = int(told.findtext("physical") or capacity)

@@ -26,6 +26,7 @@ from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPool
 from cm.drivers.memory.snapshot import MemorySnapshots
 from cm.drivers.memory.stream import MemoryStreams
 from cm.drivers.memory.suspension import MemorySuspensions
+from cm.drivers.memory.variables import MemoryVariables
 from cm.drivers.memory.world import Hook, World
 from cm.interfaces.hypervisor import NodeInfo, VncSpec
 from cm.rpc.errors import CloudError
@@ -58,6 +59,7 @@ class MemoryNode:
         self.snapshots = MemorySnapshots(link)
         self.guest_agents = MemoryGuestAgents(link)
         self.console_logs = MemoryConsoleLogs(link)
+        self.variables = MemoryVariables(link)
         self.managed = MemoryManaged(link)
 
     @classmethod

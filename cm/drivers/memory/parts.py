@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 
-from cm.drivers.memory.domain import check_vnc, waiting
+from cm.drivers.memory.domain import OPERATION_FAILED, check_vnc, waiting
 from cm.drivers.memory.link import Link
 from cm.drivers.memory.volume import CONTENT_MAX, Volume
 from cm.interfaces.hypervisor import DomainDescription, DomainEvent, DomainSeen, DomainSpec, NodeInfo, VncSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.source import DiskSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
-from cm.rpc.errors import NotSupported, StorageSilent, VolumeNotFound
+from cm.rpc.errors import HypervisorError, NotSupported, StorageSilent, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
 from cm.rules.figures import NodeFigures
+from cm.rules.machine import Cpu
 from cm.runtime.wall import steady_seconds
 
 
@@ -27,6 +29,19 @@ class MemoryHypervisor:
     def info(self) -> NodeInfo:
         with self._link.call("info") as world:
             return world.facts()
+
+    def cpu(self) -> str:
+        with self._link.call("cpu") as world:
+            return json.dumps([world.cpu.model, world.cpu.vendor, world.cpu.features])
+
+    def common_cpu(self, cpus: Sequence[str]) -> Cpu:
+        with self._link.call("common_cpu"):
+            told = [json.loads(cpu) for cpu in cpus]
+            model, vendor, _ = told[0]
+            if any(each[:2] != [model, vendor] for each in told):
+                raise HypervisorError("CPUs are incompatible", OPERATION_FAILED)
+            has = set.intersection(*({name for name, there in each[2] if there} for each in told))
+            return Cpu(model, vendor, tuple((name, name in has) for name in sorted({n for e in told for n, _ in e[2]})))
 
     def domains(self) -> Sequence[DomainSeen]:
         with self._link.call("domains") as world, world.lock:

@@ -10,6 +10,7 @@ import threading
 import uuid as uuid_module
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import PurePosixPath
 from posixpath import dirname
 
 from cm.drivers.memory.domain import (
@@ -40,6 +41,7 @@ from cm.interfaces.source import FileSource
 from cm.rpc.errors import DomainNotFound, HypervisorError
 from cm.rpc.vocabulary import SeenReason
 from cm.rules.figures import NodeFigures
+from cm.rules.machine import Cpu
 from cm.runtime.pipe import Duplex
 
 Hook = Callable[[str, str, str, str], None]
@@ -91,7 +93,10 @@ class World:
             arch="x86_64",
             hooks=False,
             host_uuid=str(uuid_module.uuid5(uuid_module.NAMESPACE_OID, name)),
+            offers=("pc", "q35", "uefi", "x86_64"),
         )
+
+        self.cpu = Cpu("memory", "none", (("fast", True), ("large", True)))
 
     def facts(self) -> NodeInfo:
         return replace(self.info, hooks=self.on_hook is not None)
@@ -136,6 +141,8 @@ class World:
             (spec.vnc.port,) if spec.vnc is not None else (),
             spec.console_log,
             spec.smbios_serial,
+            spec.firmware,
+            spec.nvram,
         )
 
     def measured(self, now_s: float) -> NodeFigures:
@@ -232,6 +239,12 @@ class World:
         domain.writes = writes
 
     def _check(self, spec: DomainSpec) -> None:
+        if spec.nvram:
+            directory, name = PurePosixPath(spec.nvram).parent, PurePosixPath(spec.nvram).name
+            share = self.storages.around(str(directory))
+            if share is None or directory.name not in share.directories:
+                raise HypervisorError(f"failed to create nvram '{spec.nvram}': No such file", SYSTEM_ERROR)
+            share.variables.add(name)
         for nic in spec.nics:
             self.check_nic(nic)
         running = [other.running for other in self.domains.values() if other.running is not None]

@@ -309,6 +309,21 @@ class ImageRefused(InvalidRequest):
 
 
 @dataclass(eq=False)
+class NoVariables(Conflict):
+    """UEFI keeps its variables in a file, and that storage has none."""
+
+    code = "no_variables"
+    message = "Storage {storage_id} is of devices, and has no place for the variables of UEFI: use BIOS there."
+    storage_id: int
+
+
+@dataclass(eq=False)
+class NoCpuBaseline(Conflict):
+    code = "no_cpu_baseline"
+    message = "Nobody has found out which CPU all of the cluster's nodes can give (admin.cluster.set_cpu_baseline)."
+
+
+@dataclass(eq=False)
 class ImageNeedsMore(InvalidRequest):
     """``resource`` is "memory_mib" or "disk_bytes", which ``least`` and ``given`` count in."""
 

@@ -10,7 +10,9 @@ from cm.rpc.view import user_view
 from cm.rpc.vocabulary import (
     Architecture,
     DiskBus,
+    Firmware,
     ImageKind,
+    MachineType,
     MetadataSource,
     MetadataTokens,
     NicModel,
@@ -215,6 +217,8 @@ def edit(
     imds_hop_limit: service.HopLimit | None = None,
     imds_enabled: bool | None = None,
     metadata: MetadataSource | None = None,
+    firmware: Firmware | None = None,
+    machine: MachineType | None = None,
 ) -> Image:
     """
     Change the description, devices and facts of an image; what is not given stays. Its operators may.
@@ -223,6 +227,7 @@ def edit(
     :param imds_tokens: as of ``user.vm.set_imds``, of VMs that are made of it from now on; so are ``imds_hop_limit``
         and ``imds_enabled``.
     :param metadata: where guests of such VMs find what they are told.
+    :param firmware: what machines of such VMs boot by, and ``machine`` their chipset.
     """
     viewer = person_of(caller.identity)
     row = authorized_image(
@@ -233,7 +238,8 @@ def edit(
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     told = {
-        "metadata_source": metadata, "imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit,
+        "firmware": firmware, "machine": machine, "metadata_source": metadata,
+        "imds_tokens": imds_tokens, "imds_hop_limit": imds_hop_limit,
         "imds_enabled": imds_enabled,
     }  # fmt: skip
     values = {"name": name, "description": description, "platform": platform, **devices, **facts, **told}

@@ -40,8 +40,11 @@ from cm.rpc.view import user_view
 from cm.rpc.vocabulary import (
     PAGE_MAX,
     ConsoleKind,
+    CpuModel,
     DeployMode,
+    Firmware,
     Freeze,
+    MachineType,
     Match,
     MetadataSource,
     MetadataTokens,
@@ -53,6 +56,7 @@ from cm.rpc.vocabulary import (
 )
 from cm.rules.access import Action
 from cm.rules.imds import ImdsChange
+from cm.rules.machine import BOOT_MENU_MAX_S, MachineChange
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
 from cm.services import (
@@ -68,6 +72,7 @@ from cm.services import (
     screenshot,
     snapshot,
     vm_image,
+    vm_machine,
     vm_policy,
     vm_size,
     vm_template,
@@ -87,6 +92,7 @@ from cm.views.user.security_group import Card
 Addresses = Annotated[list[Annotated[str, Meta(max_length=15)]], Meta(max_length=8)]
 Networks = Annotated[list[Id], Meta(max_length=8)]
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
+BootMenu = Annotated[int, Meta(ge=0, le=BOOT_MENU_MAX_S, description="Seconds; 0: none.")]
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
 GuestPort = Annotated[int, Meta(ge=1, le=65535, description="The guest's own.")]
@@ -163,6 +169,10 @@ def create(
     expiry_id: Id | None = None,
     vm_template_id: Id | None = None,
     metadata: MetadataSource | None = None,
+    firmware: Firmware | None = None,
+    machine: MachineType | None = None,
+    boot_menu_s: BootMenu | None = None,
+    cpu_model: CpuModel | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -198,6 +208,11 @@ def create(
     :param vm_template_id: a VM template, which says what is not given of ``image_id``, ``iso_list``, ``new_disks`` and
         ``networks``; its tags are the VMs' beside ``tags``, and its traits their nodes' beside those of their size.
     :param metadata: where its guest finds what it is told; without it as the image says.
+    :param firmware: what its machine boots by; without it as ``vm_template_id`` says, or the image. ``machine`` is its
+        chipset, likewise.
+    :param boot_menu_s: seconds for which its firmware asks at its screen what to boot from; 0: not at all.
+    :param cpu_model: "baseline": the CPU that all nodes of the cluster can give, so that it moves while it runs between
+        nodes unlike each other; "host": all that its node has.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -244,6 +259,7 @@ def create(
             vm_template_id=vm_template_id,
             traits=by.traits,
             metadata=metadata,
+            machine=MachineChange(firmware, machine, boot_menu_s, cpu_model).over(vars(by.machine)),
         ),
     )
     tags = {**by.tags, **(tags or {})}
@@ -280,8 +296,25 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
 
 
 @user_view(changing=True, on={"vm_id": Action.EDIT})
-def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawObject[VM]:
-    """Change a VM's name or description; what is left out stays. Its operators may."""
+def edit(
+    caller: ClusterCall,
+    vm_id: Id,
+    name: Name | None = None,
+    description: Text | None = None,
+    firmware: Firmware | None = None,
+    machine: MachineType | None = None,
+    boot_menu_s: BootMenu | None = None,
+    cpu_model: CpuModel | None = None,
+) -> RawObject[VM]:
+    """
+    Change a VM's name or description, or, while it is stopped, its machine; what is left out stays. Its operators may.
+
+    :param firmware: as of ``create``, and so are those after it. A guest that was installed with one may not boot by
+        the other.
+    """
+    change = MachineChange(firmware, machine, boot_menu_s, cpu_model)
+    if change:
+        vm_machine.edit_machine(caller, vm_id, change)
     return RawObject(service.edit(caller, vm_id, name, description))
 
 

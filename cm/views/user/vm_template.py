@@ -15,13 +15,13 @@ from msgspec import Meta
 from cm.results.vm_template import ListedVMTemplate, VMTemplate
 from cm.rpc.types import LINE, Id, Name, TagValues, Text, Traits
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import AccessMethod, TemplateField
+from cm.rpc.vocabulary import AccessMethod, CpuModel, Firmware, MachineType, TemplateField
 from cm.rules.access import Action
 from cm.services import vm_template as service
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.store.vm_template import list_vm_templates
-from cm.views.user.vm import Networks, NewDisks
+from cm.views.user.vm import BootMenu, Networks, NewDisks
 
 System = Annotated[str, Meta(max_length=100, pattern=LINE, examples=["Debian 12 amd64"])]
 Isos = Annotated[list[Id], Meta(max_length=4, extra={"distinct": True})]
@@ -49,6 +49,10 @@ def create(
     has_agent: bool | None = None,
     traits: Traits | None = None,
     tags: TagValues | None = None,
+    firmware: Firmware | None = None,
+    machine: MachineType | None = None,
+    boot_menu_s: BootMenu | None = None,
+    cpu_model: CpuModel | None = None,
 ) -> VMTemplate:
     """
     Make a VM template. What is not given it has of its parent, or leaves open.
@@ -61,6 +65,7 @@ def create(
     values: dict[str, Any] = {"name": name, "description": description, "parent_id": parent_template_id}
     values |= {"image_id": image_id, "iso_list": iso_list, "new_disks": new_disks, "networks": networks}
     values |= {"system": system, "access_method": access_method, "has_agent": has_agent, "traits": traits}
+    values |= {"firmware": firmware, "machine": machine, "boot_menu_s": boot_menu_s, "cpu_model": cpu_model}
     return service.create(caller, {**values, "tags": tags})
 
 
@@ -94,6 +99,10 @@ def edit(
     tags: TagValues | None = None,
     inherit: Fields | None = None,
     orphan: bool = False,
+    firmware: Firmware | None = None,
+    machine: MachineType | None = None,
+    boot_menu_s: BootMenu | None = None,
+    cpu_model: CpuModel | None = None,
 ) -> VMTemplate:
     """
     Change a VM template; what is not given stays. VMs that were made by it stay as they are. Its owners may.
@@ -104,6 +113,7 @@ def edit(
     values: dict[str, Any] = {"name": name, "description": description, "parent_id": parent_template_id}
     values |= {"image_id": image_id, "iso_list": iso_list, "new_disks": new_disks, "networks": networks}
     values |= {"system": system, "access_method": access_method, "has_agent": has_agent, "traits": traits}
+    values |= {"firmware": firmware, "machine": machine, "boot_menu_s": boot_menu_s, "cpu_model": cpu_model}
     return service.edit(caller, vm_template_id, {**values, "tags": tags}, inherit or (), orphan)
 
 

@@ -33,6 +33,7 @@ from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.suspension import ISuspensions
+from cm.interfaces.variables import IVariables
 from cm.interfaces.volume import IPools, IVolumes
 from cm.operations import engine
 from cm.rpc.errors import NodeBusy, NodeUnreachable, TooManyAtOnce
@@ -56,6 +57,7 @@ PARTS = {
     "snapshots": (ISnapshots, calls.SnapshotCalls),
     "guest_agents": (IGuestAgents, calls.GuestAgentCalls),
     "console_logs": (IConsoleLogs, calls.ConsoleLogCalls),
+    "variables": (IVariables, calls.VariableCalls),
 }
 MODULES = [import_module(each.name) for each in pkgutil.walk_packages(operations.__path__, "cm.operations.")]
 JOBS = [each for module in MODULES for each in vars(module).values() if isinstance(each, Job)]

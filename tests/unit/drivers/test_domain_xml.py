@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("libvirt")
 
+from cm.drivers.libvirt.cpu import cpu_of, host_cpu, offers
 from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import NAMESPACE, changed_graphics, domain_xml
 from cm.drivers.libvirt.pool_kind import pool_kind
@@ -25,7 +26,8 @@ from cm.interfaces.network import NetworkSpec
 from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import InvalidParameter, NotSupported
-from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, StorageKind
+from cm.rpc.vocabulary import DiskBus, DiskFormat, Firmware, MachineType, NicModel, StorageKind
+from cm.rules.machine import Cpu
 from tests.contract.hypervisor import domain_spec
 from tests.contract.networks import network_spec
 
@@ -113,6 +115,44 @@ def test_kvm_and_tcg() -> None:
     assert kvm.find("os/type").get("machine") == "q35"
     ide = replace(spec(), disks=(DiskSpec(FileSource("/a"), DiskFormat.RAW, "hda", DiskBus.IDE),))
     assert parsed(domain_xml(ide, NODE)).find("os/type").get("machine") == "pc"
+
+
+def test_machine() -> None:
+    """UEFI by the node's choice of its program, without secure boot, with variables of its own; boot menu; chipset."""
+    uefi = replace(spec(), firmware=Firmware.UEFI, nvram="/a/nvram/x.fd", machine=MachineType.PC, boot_menu_s=3)
+    root = parsed(domain_xml(uefi, NODE))
+    assert root.find("os").get("firmware") == "efi" and root.findtext("os/nvram") == "/a/nvram/x.fd"
+    assert {each.get("name"): each.get("enabled") for each in root.findall("os/firmware/feature")} == {
+        "enrolled-keys": "no", "secure-boot": "no",
+    }  # fmt: skip
+    assert dict(root.find("os/bootmenu").attrib) == {"enable": "yes", "timeout": "3000"}
+    assert root.find("os/type").get("machine") == "pc"
+    told = described_domain(domain_xml(uefi, NODE))
+    assert (told.firmware, told.nvram) == (Firmware.UEFI, "/a/nvram/x.fd")
+    plain = parsed(domain_xml(spec(), NODE))
+    assert plain.find("os").get("firmware") is None and plain.find("os/bootmenu") is None
+    assert described_domain(domain_xml(spec(), NODE)).firmware is Firmware.BIOS
+    with pytest.raises(InvalidParameter):
+        domain_xml(replace(uefi, nvram="/a/b\n"), NODE)
+
+
+def test_cpu() -> None:
+    """A CPU that was found out is written out whole, and read back; what libvirt does not know is told."""
+    cpu = Cpu("EPYC", "AMD", (("erms", True), ("rdseed", False)))
+    for node in (NODE, TCG):
+        found = parsed(domain_xml(replace(spec(), cpu=cpu), node)).find("cpu")
+        assert dict(found.attrib) == {"mode": "custom", "match": "exact", "check": "partial"}
+        assert cpu_of(found) == cpu
+    firmware = "<os><enum name='firmware'><value>efi</value></enum></os>"
+    modes = f"<domainCapabilities><arch>x86_64</arch>{firmware}<cpu>{{}}</cpu>"
+    known = "<mode name='host-model' supported='yes'><model>EPYC</model><feature policy='require' name='x'/></mode>"
+    read = parsed(modes.format(known) + "</domainCapabilities>")
+    assert cpu_of(parsed(host_cpu(read))) == Cpu("EPYC", "", (("x", True),))
+    with pytest.raises(NotSupported):
+        host_cpu(parsed(modes.format("<mode name='host-model' supported='no'/>") + "</domainCapabilities>"))
+    machines = "<machine>pc</machine><machine>pc-q35-7.2</machine><machine canonical='x'>q35</machine>"
+    of_host = parsed(f"<capabilities><guest><arch name='x86_64'>{machines}</arch></guest></capabilities>")
+    assert offers(of_host, read) == ("pc", "q35", "uefi", "x86_64")
 
 
 def test_disks() -> None:
