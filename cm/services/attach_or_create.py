@@ -308,9 +308,9 @@ def arguments_of(disks: Mapping[int, Asked]) -> dict[str, Any]:
     }
 
 
-def encoded(disks: Mapping[int, Asked]) -> str:
-    """The same, as JSON."""
-    return msgspec.json.encode(arguments_of(disks)).decode()
+def encoded(disks: Mapping[int, Asked], beside: Mapping[str, Any]) -> str:
+    """The same, as JSON. :param beside: other arguments."""
+    return msgspec.json.encode({**(arguments_of(disks) if disks else {}), **beside}).decode()
 
 
 def asked_in(arguments: Mapping[str, Any]) -> dict[int, Asked]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -113,6 +113,23 @@ class NewVM:
     vm_template_id: int | None = None  # that has said what the caller did not
     resource_pool_id: int | None = None  # that they count in, which has room for them
     traits: frozenset[str] = frozenset()  # that their nodes must have, beside those of their size
+    names: Sequence[str] = ()  # of each, where ``name`` is not to be numbered
+    noted: Mapping[str, Any] = field(default_factory=dict)  # in the arguments of their operations
+    waits_s: float = 0.0  # that these may wait before they begin
+
+
+@dataclass(frozen=True)
+class Made:
+    """
+    VMs that are made, and not booked yet.
+
+    :ivar summaries: as JSON texts. :ivar held: what they hold of account, storages and nodes.
+    """
+
+    summaries: list[str]
+    ids: list[int]
+    operation_ids: list[int]
+    held: Booking
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -121,6 +138,17 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     account, storage and nodes is booked last: everybody's creates wait for these rows.
 
     :return: the VMs' summaries, as JSON texts.
+    """
+    made = make(caller, new)
+    at_last(caller.session, book, made.held)
+    return made.summaries
+
+
+def make(caller: ClusterCall, new: NewVM, placing: Placing | None = None) -> Made:
+    """
+    The same, but for the booking, which is left to the caller: of what one call makes by several of these it is one.
+
+    :param placing: of VMs that the same call has made before, whose requests asked for as many storages.
     """
     session, account_id = caller.session, caller.account_id
     person = person_of(caller.identity)
@@ -188,9 +216,12 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         peers = peers_in(session, new.affinity_group_id)
         first, request = replace(first, peers=peers), replace(request, peers=peers)
     reservation = uuid.uuid4()
-    made, ids = [], []
+    made: list[str] = []
+    ids: list[int] = []
+    operation_ids: list[int] = []
     placed: Counter[int] = Counter()
-    placing = Placing(session, caller.policy.placement)
+    if placing is None:
+        placing = Placing(session, caller.policy.placement)
     own: Counter[int] = Counter()  # bytes by storage
     for number in range(1, new.count + 1):
         decision = placing.decide(first if number == 1 else request)
@@ -198,7 +229,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         if request.peers is not None:
             request = replace(request, peers=request.peers.joined(decision.node_id))
         base = Base(image.storage_id, image.storage_kind, image.volume_id)
-        seconds = SPECS[OperationKind.VM_CREATE].seconds
+        seconds = SPECS[OperationKind.VM_CREATE].seconds + new.waits_s
         if decision.own is not None:
             present, more = bring(
                 session, image.id, decision.own.id, decision.node_id, account_id=account_id, cause=caller.cause
@@ -208,6 +239,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             seconds += 0 if present.made else CACHE_S
             caller.note("claim own storage", storage_id=base.storage_id, size_bytes=size_bytes, copy_bytes=more)
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
+        if new.names:
+            name = new.names[number - 1]
         key = new_uuid(source)
         disks = dict(enumerate(new.new_disks, 1 + (len(extra) if number == 1 else 0)))
         inserted = insert_vm(
@@ -242,7 +275,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 others=others_text(decision.others),
                 seconds=seconds,
                 cause=caller.cause,
-                **({"arguments": encoded(disks)} if disks else {}),
+                **({"arguments": encoded(disks, new.noted)} if disks or new.noted else {}),
             ),
         )
         vm_id = inserted.vm_id
@@ -267,6 +300,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             summary = with_members(summary, {"vnc_password": password})
         made.append(summary)
         ids.append(vm_id)
+        operation_ids.append(inserted.operation_id)
         if caller.dry_run:
             caller.note("place", vm=name, node_id=decision.node_id, **explained(decision))
         caller.note("lease", vm=name, address=" ".join(map(str, inserted.addresses)), vnc_port=inserted.port)
@@ -292,8 +326,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         caller.note("share", vms=len(ids), groups=list(new.groups), level=Level.USER)
     shares = {n: Share(template.cpu * count, template.memory_mib * count, count) for n, count in placed.items()}
     held = replace(held, storages={**held.storages, **own}, own=frozenset(own), nodes=shares)
-    at_last(session, book, held)
-    return made
+    return Made(made, ids, operation_ids, held)
 
 
 def _nics(session: Session, model: str, networks: Sequence[int | None], new: NewVM) -> tuple[NicRow, ...]:

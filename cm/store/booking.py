@@ -8,6 +8,7 @@ looked at.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -52,6 +53,24 @@ class Booking:
     @property
     def quota(self) -> dict[str, int]:
         return {"cpu": self.cpu, "memory_mib": self.memory_mib, "storage_mib": self.storage_mib, "vms": self.vms}
+
+    def joined(self, other: Booking) -> Booking:
+        """Both at once, of one account."""
+        storages, nodes = Counter(self.storages), dict(self.nodes)
+        storages.update(other.storages)
+        for node_id, share in other.nodes.items():
+            nodes[node_id] = Share(*map(sum, zip(share, nodes.get(node_id, Share(0, 0, 0)), strict=True)))
+        return Booking(
+            self.account_id,
+            self.cpu + other.cpu,
+            self.memory_mib + other.memory_mib,
+            self.storage_mib + other.storage_mib,
+            self.vms + other.vms,
+            storages,
+            nodes,
+            self.own | other.own,
+            self.targets + other.targets,
+        )
 
     def values(self) -> dict[str, object]:
         nodes = sorted(self.nodes.items())
