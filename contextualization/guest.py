@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 from twisted.logger import Logger
 
+from cm.rules.guest import Guest
+from cm.rules.guest_farm import AGENT, HOSTS_PATH, farm_hosts
 from cm.runtime.database import Database
 from cm.services.guest import hello
 from cm.services.identity import ensure_identity
@@ -93,10 +95,13 @@ class Guests:
                     agent=exchange.header("user-agent"),
                     strict=guest.imds.needs_token(settings.imds_v1),
                     more=settings.vendor_data,
+                    farm_secret=settings.farm_secret,
                 )
             except Refusal:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))
                 raise
+        if path == HOSTS_PATH:
+            return _hosts(guest, exchange, guest.imds.needs_token(settings.imds_v1))
         signer = await self._get_signer() if _DYNAMIC in path else None
         return answer_imds(
             guest,
@@ -107,11 +112,28 @@ class Guests:
             now=self._wall(),
             v1=settings.imds_v1,
         )
+
     async def _get_signer(self) -> Signer:
         """The cluster's key is made when a guest asks for the first time: no cluster that has no such guest has one."""
         if self._signer is None:
             self._signer = Signer(await self._database.transact(ensure_identity, self._settings.region))
         return self._signer
+
+
+def _hosts(guest: Guest, exchange: Exchange, strict: bool) -> Answer:
+    """
+    The names of a farm's VMs.
+
+    :param strict: as of ``answer_nocloud``.
+    :raises Refusal: 401; 404 for a guest of no farm; 405.
+    """
+    if exchange.method != "GET":
+        raise Refusal(405, "method_not_allowed", "This takes GET.", allow="GET")
+    if guest.farm is None:
+        raise not_found()
+    if strict and not exchange.header("user-agent").startswith(AGENT):
+        raise Refusal(401, "unauthorized", "Only the farm's own script is answered here.")
+    return text_answer(farm_hosts(guest.farm))
 
 
 def guest_path(path: str) -> str:

@@ -16,6 +16,7 @@ from cm.services.agent import GuestSettings
 class EndpointSettings:
     """
     :ivar token_key: 32 bytes that every process of a cluster shares: a metadata token of one is good at all.
+    :ivar farm_secret: what farms' keys are derived from, as for the cluster manager (``cm/services/farm_key.py``).
     :ivar region: the cluster's name, as EC2 clients know it.
     :ivar domain: that of EC2's services here.
     :ivar imds_v1: whether metadata is told without a token, as EC2's own default is.
@@ -31,6 +32,7 @@ class EndpointSettings:
     hello_url: str = HELLO_URL
     vendor_data: Mapping[str, Any] = field(default_factory=dict)
     guests: GuestSettings = GuestSettings()
+    farm_secret: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         if len(self.token_key) < 32:

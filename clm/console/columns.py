@@ -169,6 +169,10 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "VM", "STATE", "LEASE=expiry", Column("ENDS", expiry_ends), "REASON",
     ),
     "template": _columns("ID=template_id", "NAME", "CPU", "MEMORY=memory_mib", "DISK=disk_mib", "DESCRIPTION"),
+    "farm": _columns(
+        "ID=farm_id", "NAME", "STATE", "WORKERS", "CPU", "MEMORY=memory_mib", "DISK=disk_mib", "USER=user_login",
+        "HOSTS=vms.host",
+    ),
     "node": _columns(
         "ID=node_id", "NAME", _LOCKED, Column("HEALTH", health), "ADDRESS", "VMS=vms_used",
         Column("CPU", used("cpu_used", "cpu_total")), Column("MEMORY", used("memory_mib_used", "memory_mib_total", 2)),

@@ -29,6 +29,8 @@ _OTHER_NAMES: Final = {
     **dict.fromkeys(("public_address_id", "public_ip_id"), "public-address"),
     **dict.fromkeys(("vm_template_id", "parent_template_id"), "vm-template"),
     "vm_profile_id": "vm-profile",
+    **dict.fromkeys(("head_template_id", "worker_template_id"), "template"),
+    "worker_ids": "vm",
     **dict.fromkeys(("resource_pool_id", "parent_pool_id"), "resource-pool"),
 }  # fmt: skip
 # Optional ones with a place of their own, after the required ones.

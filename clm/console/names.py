@@ -33,6 +33,7 @@ KINDS: Final[dict[str, Named]] = {
     "vm-template": Named("vm_template_id", "user.vm_template.get_list", "admin.vm_template.get_list"),
     "vm-profile": Named("vm_profile_id", "user.vm_profile.get_list", ""),
     "resource-pool": Named("resource_pool_id", "user.resource_pool.get_list", "admin.resource_pool.get_list"),
+    "farm": Named("farm_id", "user.farm.get_list", "admin.farm.get_list"),
     "node": Named("node_id", "", "admin.node.get_list"),
     "storage": Named("storage_id", "", "admin.storage.get_list"),
     "pool": Named("network_id", "", "admin.network.get_list"),
@@ -59,7 +60,7 @@ KINDS: Final[dict[str, Named]] = {
 # Kinds of which a list of its own tells what is others', and the caller may use.
 SHARED: Final = frozenset({"network"})
 # Kinds of which servers tell a page at a time, of a hundred or so unless more are asked for.
-LONG: Final = frozenset({"vm", "image", "iso", "disk-image", "disk", "user"})
+LONG: Final = frozenset({"vm", "farm", "image", "iso", "disk-image", "disk", "user"})
 
 
 @dataclass(frozen=True)

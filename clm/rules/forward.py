@@ -44,6 +44,9 @@ _KINDS: Final[Mapping[str, frozenset[str]]] = {
     "public_ip": frozenset({"public_address"}),
     "parent_pool": frozenset({"resource_pool"}),
     "parent_template": frozenset({"vm_template"}),
+    "head_template": frozenset({"template"}),
+    "worker_template": frozenset({"template"}),
+    "worker": frozenset({"vm"}),
 }
 _THE_CLOUDS: Final = frozenset({"group_id", "group_ids"})  # ids of the cloud's own objects: the same everywhere
 _CURSORS: Final = frozenset({"before", "after"})

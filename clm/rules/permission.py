@@ -24,6 +24,7 @@ DEFAULT: Final = tuple(KNOWN)
 GATES: Final = {
     "user.vm.create": "cloud_create",
     "user.farm.create": "cloud_create",
+    "user.farm.grow": "cloud_create",
     "user.group.create": "group_create",
     "user.api_key.create": "api_key_create",
     "user.acl.set": "share",

@@ -14,6 +14,7 @@ from cm.models.console import ConsoleLeftover, ConsoleTicket, ScreenCall
 from cm.models.cpu_baseline import CpuBaseline
 from cm.models.disk import Attachment, Disk
 from cm.models.expiry import Expiry, VmExpiry
+from cm.models.farm import Farm
 from cm.models.identity import IdentityKey
 from cm.models.image import Image
 from cm.models.managed import ManagedLook, ManagedObject, SavedDomain
@@ -60,6 +61,7 @@ __all__ = [
     "Drift",
     "EnrolmentToken",
     "Expiry",
+    "Farm",
     "FreeVolume",
     "HookEvent",
     "IdentityKey",

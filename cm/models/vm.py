@@ -40,11 +40,13 @@ class VM(Base):
             "ix_vm_nvram_storage_id", "nvram_storage_id",
             postgresql_where=text("nvram_storage_id IS NOT NULL AND closed_at IS NULL"),
         ),
+        Index("uq_vm_farm", "farm_id", "farm_number", unique=True, postgresql_where=text("farm_id IS NOT NULL")),
         Index("ix_vm_closed_account", "account_id", "id", postgresql_where=CLOSED),
         Index("ix_vm_closed_node", "node_id", "id", postgresql_where=CLOSED),
         CheckConstraint("closed_at IS NULL OR NOT node_claimed", "closed_holds_nothing"),
         CheckConstraint("closed_at IS NULL OR moves_to IS NULL", "closed_moves_nowhere"),
         CheckConstraint("NOT node_claimed OR node_id IS NOT NULL", "claim_has_node"),
+        CheckConstraint("(farm_id IS NULL) = (farm_number IS NULL)", "farm_has_number"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -66,6 +68,8 @@ class VM(Base):
     boot_menu_s: Mapped[Zero] = mapped_column(Integer)  # 0: none
     cpu_model: Mapped[str] = mapped_column(server_default=text("'host'"))
     nvram_storage_id: Mapped[int | None] = mapped_column(ForeignKey("storage.id"))  # of UEFI's variables
+    farm_id: Mapped[int | None] = mapped_column(ForeignKey("farm.id"))
+    farm_number: Mapped[int | None] = mapped_column(SmallInteger)  # 0: its head; workers count on, and none anew
     user_data: Mapped[Empty]
     user_data_encoding: Mapped[str] = mapped_column(server_default=text("'auto'"))
     metadata_source: Mapped[str] = mapped_column(server_default=text("'nocloud'"))

@@ -33,6 +33,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause
+from cm.rules.farm import FARM, HEADS, UNHEARD, FarmHeadDown
 from cm.rules.machine import NVRAM_DIRECTORY
 from cm.rules.names import CONSOLE_DIRECTORY, nvram_name
 from cm.rules.operation import ObjectKind, OperationKind
@@ -43,6 +44,7 @@ from cm.services.cached_image import bring
 from cm.services.console_log import delete_log
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, screen_as_asked, settle
+from cm.services.farm_end import released
 from cm.services.network import networks_of
 from cm.services.placement import Placing
 from cm.services.seed import SeedPlan, plan_seed
@@ -61,7 +63,7 @@ from cm.store.reservation import give_up_reservations
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import intend, mark_launch, place_vm, write_error, write_launched, write_made
-from cm.store.waking import awaited
+from cm.store.waking import awaited, wake
 
 ASKED: Final = "copy_asked"  # whether a launch has waited for a copy of its image already
 COPY_S: Final = 1800.0  # for a full copy of an image
@@ -96,9 +98,31 @@ class Launch:
 
 async def place(work: Work) -> None:
     """Have the VM hold a node. A new VM does since it was accepted; a stopped one is placed again."""
+    if FARM in work.arguments and UNHEARD not in work.arguments:
+        await _await_head(work, work.arguments[FARM])
     elsewhere = await work.db_vm(_place, work.op, work.services.policy)
     if elsewhere is not None:
         raise RunsElsewhere(vm_of(work.op), elsewhere)
+
+
+async def _await_head(work: Work, farm_id: int) -> None:
+    """
+    A farm's worker starts when the head is up.
+
+    :raises FarmHeadDown: it is not going to be.
+    """
+    found = await work.read(released, farm_id)
+    if not found.starts:
+        raise Wait(found.look_s, found.reason, partial(_up, farm_id), on=awaited(ObjectKind.FARM, farm_id))
+    if found.reason:  # it is told, and kept for the farm's own operation
+        raise Wait(0.0, found.reason, None, **{UNHEARD: found.reason})
+
+
+def _up(farm_id: int, session: Session, op: OperationRow) -> bool:
+    try:
+        return released(session, farm_id).starts
+    except FarmHeadDown:
+        return True
 
 
 async def refuse_twice(work: Work) -> None:
@@ -324,12 +348,19 @@ def _launched(session: Session, op: OperationRow, launched_at: datetime | None, 
         settle(session, row, row.seen_reason, cause)
     elif asked and (asked != generation or launched_at is None):
         screen_as_asked(session, get_vm(session, vm_of(op)), cause)
+    _tell_workers(session, op)
+
+
+def _tell_workers(session: Session, op: OperationRow) -> None:
+    """A farm's workers look again whether they start, if it is their head that was launched, or was not."""
+    if HEADS in op.arguments:
+        wake(session, ObjectKind.FARM, op.arguments[HEADS])
 
 
 @register
 class VMCreate(Kind):
     kind = OperationKind.VM_CREATE
-    notes = (ASKED,)
+    notes = (ASKED, UNHEARD)
     steps = {"place": place, "provide": provide, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
@@ -338,6 +369,7 @@ class VMCreate(Kind):
         if op.arguments.get(DISKS):
             forget_unmade(session, op, error)
         write_error(session, vm_of(op), error.for_user())
+        _tell_workers(session, op)
 
     def interrupted(self, session: Session, vm_id: int | None) -> None:
         if vm_id is not None:

@@ -10,7 +10,8 @@ from cm.rpc.fields import AccountNumber, LoginName, Number, Uuid
 from cm.rules.access import Level
 
 ObjectKind = Literal[
-    "vm", "image", "disk", "template", "node", "storage", "network", "user", "public_address", "vm_template"
+    "vm", "image", "disk", "template", "node", "storage", "network", "user", "public_address", "vm_template",
+    "farm",
 ]
 
 

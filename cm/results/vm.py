@@ -216,6 +216,7 @@ class VMDetail(VM):
     imds: ImdsOptions
     traits: Annotated[list[str], Meta(examples=[["ssd"]], description="That its node must have where it starts next.")]
     affinity_group_id: Number | None
+    farm_id: Annotated[Number | None, Meta(description="The farm that it is in.")]
     vm_template_id: Annotated[Number | None, Meta(description="The VM template that it was made by.")]
     resource_pool_id: Annotated[Number | None, Meta(description="The resource pool that it counts in.")]
     user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]

@@ -473,6 +473,25 @@ class Affinity(StrEnum):
     APART = "apart"  # each on another
 
 
+class FarmState(StrEnum):
+    """The state shown of a farm, computed from those of its head and workers (``rules/farm.py``)."""
+
+    STARTING_HEAD = "starting_head"  # its workers wait for it
+    STARTING_WORKERS = "starting_workers"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DEGRADED = "degraded"  # some of it is not as the rest
+    ERROR = "error"  # its head is
+    SAVING_HEAD = "saving_head"
+    DESTROYING = "destroying"
+    DESTROYED = "destroyed"
+
+
+class FarmRole(StrEnum):
+    HEAD = "head"
+    WORKER = "worker"
+
+
 class NodeMode(StrEnum):
     """What an administrator has a node there for. In all modes but the first it is *locked*: nothing new comes."""
 

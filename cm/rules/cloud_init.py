@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any, Final
 
 from cm.rpc.vocabulary import MetadataSource
 from cm.rules.guest import Guest, Nic, hostname, key_name, public_keys, user_data
+from cm.rules.guest_farm import farm_script
 from cm.rules.network import Address
 
 HEADER: Final = "#cloud-config\n"
@@ -54,8 +57,17 @@ def vendor_data(guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING)
     return config
 
 
-def vendor_text(guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING) -> str:
-    return HEADER + json.dumps(vendor_data(guest, hello_url, more))
+def vendor_text(guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING, farm_key: str = "") -> str:
+    """:param farm_key: the private part of its farm's pair, for a guest that is to have it."""
+    config = HEADER + json.dumps(vendor_data(guest, hello_url, more))
+    if guest.farm is None:
+        return config
+    # As parts, since user data that has scripts or files of its own would outweigh keys of ours in one document. What
+    # scripts leave is there before the hello, which cloud-init says last.
+    mixed = MIMEMultipart(boundary=f"farm-{guest.uuid}")
+    for kind, content in (("cloud-config", config), ("x-shellscript", farm_script(guest, guest.farm, farm_key))):
+        mixed.attach(MIMEText(content, kind, "us-ascii"))
+    return mixed.as_string()
 
 
 def network_config(guest: Guest) -> dict[str, Any]:
@@ -184,10 +196,15 @@ def openstack_meta_data(guest: Guest, zone: str) -> dict[str, Any]:
 
 
 def seed_files(
-    guest: Guest, source: MetadataSource, zone: str, hello_url: str, more: Mapping[str, Any] = NOTHING
+    guest: Guest,
+    source: MetadataSource,
+    zone: str,
+    hello_url: str,
+    more: Mapping[str, Any] = NOTHING,
+    farm_key: str = "",
 ) -> dict[str, bytes]:
     """The files of a seed by their paths. The caller's data is in them to the byte."""
-    vendor = vendor_text(guest, hello_url, more)
+    vendor = vendor_text(guest, hello_url, more, farm_key)
     if source is MetadataSource.SEED_ISO:
         return {
             "meta-data": _json(meta_data(guest)),

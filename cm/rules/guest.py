@@ -65,12 +65,37 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class GuestsFarm:
+    """
+    The farm that a guest's VM is in.
+
+    :ivar base: what the VMs' names begin with.
+    :ivar number: this guest's; 0 is the head.
+    :ivar public_key: of the farm's pair; ``has_key``: this guest is to have the private part.
+    :ivar hosts: of its VMs by number: id, name, address.
+    """
+
+    farm_id: int
+    uuid: str
+    base: str
+    number: int
+    public_key: str
+    has_key: bool
+    hosts: tuple[tuple[VMId, str, Address], ...]
+
+    @property
+    def is_head(self) -> bool:
+        return self.number == 0
+
+
+@dataclass(frozen=True)
 class Guest:
     """
     A live VM on its node, with what its metadata is made of. ``nic`` is the one that the request came through.
 
     :ivar account_number: its account's, as the cloud manager whose it is counts it.
     :ivar tags: those of the VM, where it is to be told them.
+    :ivar farm: None: it is in none.
     """
 
     vm_id: VMId
@@ -95,6 +120,7 @@ class Guest:
     imds: Imds = Imds()
     tags: Mapping[str, str] = field(default_factory=dict)
     secret: str = field(default="", repr=False)
+    farm: GuestsFarm | None = None
 
     def is_told(self, version: int) -> bool:
         """
@@ -116,9 +142,14 @@ def ec2_id(prefix: str, uuid: str) -> str:
 
 def hostname(guest: Guest) -> str:
     """The VM's name as one label of RFC 1123, else ``vm-<id>``."""
-    folded = unicodedata.normalize("NFKD", guest.name.translate(_STROKED)).encode("ascii", "ignore").decode().lower()
+    return host_label(guest.name, guest.vm_id)
+
+
+def host_label(name: str, vm_id: int) -> str:
+    """The same of any VM."""
+    folded = unicodedata.normalize("NFKD", name.translate(_STROKED)).encode("ascii", "ignore").decode().lower()
     label = re.sub(r"[^a-z0-9]+", "-", folded).strip("-")[:63].rstrip("-")
-    return label or domain_name(guest.vm_id)
+    return label or domain_name(vm_id)
 
 
 def user_data(guest: Guest) -> bytes:

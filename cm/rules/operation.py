@@ -50,6 +50,7 @@ class OperationKind(StrEnum):
     STORAGE_ATTACH = "storage_attach"
     IMAGE_CACHE = "image_cache"
     NODE_EVACUATE = "node_evacuate"
+    FARM_LAUNCH = "farm_launch"
 
 
 class ObjectKind(StrEnum):
@@ -65,6 +66,7 @@ class ObjectKind(StrEnum):
     STORAGE = "storage"
     ATTACHMENT = "attachment"  # of a storage to a node
     CACHED_IMAGE = "cached_image"  # a copy on a node's own storage
+    FARM = "farm"
 
 
 WHO_MAY: Final = "who may do this with the VM"
@@ -479,6 +481,14 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         seconds=2 * 3600,  # its moves have an hour, and may be tried again
         failed="Node {node_id} could not be emptied",
         abandoned="moves that nobody has begun are given up, and their VMs run on; the others go on",
+        calls_node=False,
+    ),
+    OperationKind.FARM_LAUNCH: KindSpec(
+        holds=(_O.FARM,),
+        action=None,
+        seconds=2 * 3600,  # its VMs have less, one after the other, and may be tried again
+        failed="Farm {name} could not be started as a whole",
+        abandoned="the VMs that it makes are destroyed",
         calls_node=False,
     ),
 }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from cm.rpc.vocabulary import OperationState, Wanted
+from cm.rules.operation import SPECS
 from cm.runtime.database import notify
 from cm.services.kind import ENDS
 from cm.services.vm import interrupt
 from cm.store.children import hold_unbegun, list_children
 from cm.store.operation import OperationRow
+from cm.store.operation_change import reopen
 from cm.store.vm import find_vm, render_vm
+from cm.store.vm_state import want
 
 
 def give_up(session: Session, op: OperationRow) -> None:
@@ -23,6 +27,32 @@ def give_up(session: Session, op: OperationRow) -> None:
     if op.vm_id is not None:
         render_vm(session, op.vm_id)
     notify(session, "finished", op.id)
+
+
+def retry_failed(session: Session, parent_id: int, more_s: float) -> int:
+    """
+    Begin anew with what an operation waits for and has failed, of VMs that are wanted still and idle: the last of each.
+    The parent's row is locked.
+
+    :param more_s: that each may take beside what its kind does.
+    :return: how many begin.
+    :raises QuotaReached: what one of them would have to claim again does not fit any more; or as its kind says.
+    """
+    begun = 0
+    for child in {child.vm_id: child for child in list_children(session, parent_id)}.values():
+        if child.vm_id is None or child.state is not OperationState.FAILED:
+            continue
+        row = find_vm(session, child.vm_id, lock=True)
+        if row is None or row.closed_at is not None or row.wanted is Wanted.DESTROYED or row.operation_id is not None:
+            continue
+        spec, ends = SPECS[child.kind], ENDS[child.kind]
+        if spec.wanted is not None:
+            want(session, row.id, spec.wanted)
+        objects = {**child.about, **ends.reopened(session, child)}
+        reopen(session, child, objects, seconds=spec.seconds + more_s, notes=list(ends.forgotten(child)))
+        render_vm(session, row.id)
+        begun += 1
+    return begun
 
 
 def give_up_unbegun(session: Session, parent_id: int) -> int:

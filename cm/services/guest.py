@@ -9,15 +9,18 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import MetadataSource, MetadataTokens, UserDataEncoding, VMId, VMState, Wanted
-from cm.rules.guest import Guest, Nic
+from cm.rules.farm import HEAD
+from cm.rules.guest import Guest, GuestsFarm, Nic
 from cm.rules.imds import Imds
 from cm.rules.metadata import SEEDED
 from cm.rules.names import is_link
 from cm.rules.network import default_mtu
-from cm.store.guest import guest_at, guest_of_vm, nics_of
+from cm.rules.operation import ObjectKind
+from cm.store.guest import farm_of, guest_at, guest_of_vm, nics_of
 from cm.store.seed import note_read
 from cm.store.vm import find_vm, render_vm
 from cm.store.vm_state import write_up
+from cm.store.waking import wake
 
 GREETING: Final = frozenset({VMState.STARTING, VMState.RUNNING, VMState.REBOOTING})
 
@@ -42,7 +45,7 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
     nics = _nics(session, found.id)
     # The lease may be released between the two statements.
     nic = next((each for each in nics if each.index == found.asked_nic and wanted in each.addresses), None)
-    return None if nic is None else _guest(found, nic, nics)
+    return None if nic is None else _guest(session, found, nic, nics)
 
 
 def guest_of(session: Session, vm_id: int) -> Guest:
@@ -54,7 +57,7 @@ def guest_of(session: Session, vm_id: int) -> Guest:
     found, nics = guest_of_vm(session, vm_id), _nics(session, vm_id)
     if found is None or not nics:
         raise ObjectNotFound("guest of vm", vm_id)
-    return _guest(found, nics[0], nics)
+    return _guest(session, found, nics[0], nics)
 
 
 def _nics(session: Session, vm_id: int) -> tuple[Nic, ...]:
@@ -78,7 +81,7 @@ def _nics(session: Session, vm_id: int) -> tuple[Nic, ...]:
     )
 
 
-def _guest(found: Any, nic: Nic, nics: tuple[Nic, ...]) -> Guest:
+def _guest(session: Session, found: Any, nic: Nic, nics: tuple[Nic, ...]) -> Guest:
     return Guest(
         vm_id=VMId(found.id),
         uuid=found.uuid,
@@ -108,7 +111,15 @@ def _guest(found: Any, nic: Nic, nics: tuple[Nic, ...]) -> Guest:
         ),
         tags=found.tags or {},
         secret=found.secret,
+        farm=None if found.farm_id is None else _farm(session, found),
     )
+
+
+def _farm(session: Session, found: Any) -> GuestsFarm:
+    farm = farm_of(session, found.farm_id)
+    hosts = tuple((VMId(vm_id), name, ip_address(address)) for vm_id, name, address in farm.hosts or ())
+    has_key = farm.shared_key or found.farm_number == HEAD
+    return GuestsFarm(farm.id, farm.uuid, farm.host, found.farm_number, farm.public_key, has_key, hosts)
 
 
 def hello(session: Session, guest: Guest) -> bool:
@@ -129,4 +140,6 @@ def hello(session: Session, guest: Guest) -> bool:
     if guest.metadata in SEEDED:
         note_read(session, row.id)
     render_vm(session, row.id)
+    if guest.farm is not None and guest.farm.is_head:
+        wake(session, ObjectKind.FARM, guest.farm.farm_id)  # its workers wait for this
     return True

@@ -27,6 +27,7 @@ from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
 from cm.store.message import (
+    about_farm,
     about_image,
     about_vm,
     cause_of,
@@ -82,6 +83,11 @@ def tell_failed(session: Session, op: OperationRow, error: CloudError) -> None:
         params["storage_id"] = storage_id
     if op.kind is OperationKind.NODE_EVACUATE:
         params["node_id"] = op.node_id
+    farm_id = op.find(ObjectKind.FARM)
+    if farm_id is not None:
+        farm = about_farm(session, farm_id)
+        params |= {"farm_id": farm_id, "name": farm.name}
+        owner = farm.account_id
     tell(session, (owner, op.account_id), "error", f"{op.kind}_failed", params)
     if isinstance(error, TROUBLES) or (isinstance(error, HypervisorError) and op.vm_id is None):
         _tell_administrators(session, op, error)

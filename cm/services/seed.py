@@ -17,6 +17,7 @@ from cm.rules.metadata import FIRST_BOOT_S, HELLO_URL
 from cm.runtime.wall import utc_now
 from cm.services.context import ClusterPolicy
 from cm.services.disk_bytes import open_volume_delete
+from cm.services.farm_key import farm_secret_from, private_key_for
 from cm.services.guest import guest_of
 from cm.store.claim import mib, release_quota
 from cm.store.seed import SeedRow, delete_seed, find_seed
@@ -38,7 +39,8 @@ def plan_seed(session: Session, vm_id: int, policy: ClusterPolicy) -> SeedPlan |
     if row is None or row.made:
         return None
     guest = guest_of(session, vm_id)
-    files = seed_files(guest, guest.metadata, policy.name, HELLO_URL, policy.vendor_data)
+    farm_key = private_key_for(guest, farm_secret_from(policy.secret))
+    files = seed_files(guest, guest.metadata, policy.name, HELLO_URL, policy.vendor_data, farm_key)
     return SeedPlan(row, LABELS[guest.metadata], files)
 
 

@@ -365,6 +365,10 @@ SELECT uuid::text, '{kind}', id FROM {table} WHERE uuid = ANY(CAST(:uuids AS uui
         ("vm_template", "vm_template"),
     )
 )
+_MORE += """
+UNION ALL
+SELECT uuid::text, 'farm', id FROM farm WHERE uuid = ANY(CAST(:uuids AS uuid[]))
+"""
 _FIND_ALL = text(_FIND.format(vm="", image="", disk="") + _MORE)
 _FIND_SEEN = text(
     _FIND.format(
@@ -387,6 +391,8 @@ UNION ALL
 SELECT uuid::text, 'vm_template', id FROM vm_template t
  WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND ready AND (account_id = :account_id OR EXISTS (
        SELECT 1 FROM acl g WHERE g.kind = 'vm_template' AND g.object_id = t.id AND {FOR_CALLER}))
+UNION ALL
+SELECT uuid::text, 'farm', id FROM farm WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND account_id = :account_id
 """
 )
 

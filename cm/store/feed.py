@@ -19,6 +19,7 @@ from cm.store.access import Audience, audience
 from cm.store.account import render_accounts
 from cm.store.disk import render_disks
 from cm.store.expiry import render_expiries
+from cm.store.farm import render_farms
 from cm.store.image import render_images
 from cm.store.managed import render_managed
 from cm.store.message import render_messages
@@ -51,6 +52,7 @@ _READ: Final[Mapping[str, Render]] = {
     "security_group": render_security_groups,
     "public_address": render_public_addresses,
     "vm_template": render_vm_templates,
+    "farm": render_farms,
     **dict.fromkeys(("managed_node", "managed_domain", "managed_pool", "managed_volume"), render_managed),
 }
 _EXTERNAL: Final = Prepared(

@@ -30,7 +30,8 @@ _COLUMNS: Final = f"""v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches,
        (SELECT array_agg(a.device ORDER BY a.device) FROM attachment a
          WHERE a.vm_id = v.id AND a.number > 0 AND NOT a.cdrom) AS data_devices,
        (SELECT json_object_agg(g.key, g.value ORDER BY g.key) FROM object_tag g
-         WHERE g.kind = 'vm' AND g.object_id = v.id AND v.imds_tags) AS tags"""
+         WHERE g.kind = 'vm' AND g.object_id = v.id AND v.imds_tags) AS tags,
+       v.farm_id, v.farm_number"""
 _BESIDE: Final = """
   JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id JOIN account o ON o.id = v.account_id"""
 _GUEST = Prepared(
@@ -59,6 +60,25 @@ SELECT n.number AS nic, n.mac::text AS mac,
  WHERE n.vm_id = :id GROUP BY n.id, w.id ORDER BY n.number
 """,
 )
+
+
+_FARM = Prepared(
+    "farm_of_guest",
+    """
+SELECT f.id, f.uuid::text AS uuid, f.host, f.public_key, f.shared_key,
+       (SELECT json_agg(json_build_array(m.id, m.name, m.address) ORDER BY m.farm_number)
+          FROM (SELECT v.id, v.name, v.farm_number,
+                       (SELECT host(l.address) FROM nic c JOIN network_lease l ON l.nic_id = c.id
+                         WHERE c.vm_id = v.id ORDER BY c.number, l.address LIMIT 1) AS address
+                  FROM vm v WHERE v.farm_id = f.id AND v.closed_at IS NULL) m WHERE m.address IS NOT NULL) AS hosts
+  FROM farm f WHERE f.id = :id
+""",
+)
+
+
+def farm_of(session: Session, farm_id: int) -> Any:
+    """A farm: id, uuid, host, public_key, shared_key, and hosts: id, name and first address of each live VM."""
+    return _FARM(session, id=farm_id).one()
 
 
 def guest_at(session: Session, node_id: int, bridge: str, address: Address) -> Any:

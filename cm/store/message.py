@@ -62,6 +62,7 @@ _VM = Prepared(
     " FROM vm v LEFT JOIN image i ON i.id = v.save_image_id WHERE v.id = :id",
 )
 _IMAGE = Prepared("message_about_image", "SELECT name, account_id FROM image WHERE id = :id")
+_FARM = Prepared("message_about_farm", "SELECT name, account_id FROM farm WHERE id = :id")
 _CAUSE = Prepared("message_cause", "SELECT cause_kind FROM operation WHERE id = :id")
 
 
@@ -113,6 +114,11 @@ def untold(session: Session, code: str, storage_id: int | None, seconds: float) 
             {"code": code, "s": seconds, "storage_id": None if storage_id is None else str(storage_id)},
         )
     )
+
+
+def about_farm(session: Session, farm_id: int) -> Any:
+    """``name`` and ``account_id``."""
+    return _FARM(session, id=farm_id).one()
 
 
 def about_vm(session: Session, vm_id: int) -> Any:

@@ -198,8 +198,10 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_
 _WRITE = Prepared(
     "write_vm_summary",
     """
-WITH written AS (UPDATE vm SET summary = :summary, version = :version WHERE id = :id RETURNING id, account_id)
+WITH written AS (
+    UPDATE vm SET summary = :summary, version = :version WHERE id = :id RETURNING id, account_id, farm_id)
 INSERT INTO change (account_id, kind, object_id, event) SELECT account_id, 'vm', id, :event FROM written
+UNION ALL SELECT account_id, 'farm', farm_id, 'change' FROM written WHERE farm_id IS NOT NULL
 """,
 )
 
@@ -334,7 +336,7 @@ _LONG = Prepared(
     "vm_detail",
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.guarded, v.affinity_group_id, v.vm_template_id, v.resource_pool_id, v.traits, v.user_data_encoding,
+       v.guarded, v.affinity_group_id, v.farm_id, v.vm_template_id, v.resource_pool_id, v.traits, v.user_data_encoding,
        v.contextualized_at, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED},
        v.firmware, v.machine, v.boot_menu_s, v.cpu_model,
        CASE WHEN i.kind = 'system' THEN i.architecture ELSE '' END AS architecture
@@ -396,6 +398,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "imds": found.imds,
         "traits": found.traits,
         "affinity_group_id": found.affinity_group_id,
+        "farm_id": found.farm_id,
         "vm_template_id": found.vm_template_id,
         "resource_pool_id": found.resource_pool_id,
     }

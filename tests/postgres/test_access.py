@@ -199,7 +199,7 @@ def test_grave_views_are_owners() -> None:
     seen = {case.view.name for case in CASES if case.view.changing and needed(case) == USER}
     downloads = {f"user.{noun}_image.create_download" for noun in ("system", "storage", "iso")}
     uses = {"user.vm.create", "user.vm_template.create", "user.system_image.copy"}
-    uses |= {"user.vm_profile.create", "user.cloud_service.svc_create"}
+    uses |= {"user.farm.create", "user.vm_profile.create", "user.cloud_service.svc_create"}
     assert seen == {*uses, *downloads}  # which use images, and read them
     images = {f"user.{noun}_image.delete" for noun in ("system", "storage", "iso")}
     shared = {"user.system_image.set_group", "user.system_image.set_private"}
@@ -233,6 +233,7 @@ def _named(world: World, case: Case) -> int:
 
 def _told(world: World, who: str, case: Case, object_id: int) -> str:
     ids = {"image_id": world.cloud.image_id, "template_id": world.cloud.template_id, "group_id": GROUP, **world.ids}
+    ids |= dict.fromkeys(("head_template_id", "worker_template_id"), world.cloud.template_id)
     samples = {**SAMPLES, "kind": "vm", "level": "user"}
     # What asks the outside has no plan, and refuses to tell one before it looks who asks; no guest here answers.
     values = arguments(case, object_id, ids, samples, dry_run=not case.view.is_async)

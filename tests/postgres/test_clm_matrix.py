@@ -42,7 +42,7 @@ CASES = list(cases(FORWARDED))
 PLANLESS = {view.name for view in Registry.collect("cm.views") if view.is_async}
 BROKEN = {"incident", "internal_error", "error", "cluster_unavailable", "cluster_refused"}
 UNSEEN = {"object_not_found", "empty"}
-FOR_ALL = {"template_id"}
+FOR_ALL = {"template_id", "head_template_id", "worker_template_id"}
 # Group ids are the cloud's.
 NOT_THE_CLUSTERS = {"group_id", "group_ids"}
 TABLES = {
@@ -54,7 +54,9 @@ TABLES = {
     "iso_list": "image",
     "iso_image_id": "image",
     "disk_list": "image",
-    "template_id": "template",
+    **dict.fromkeys(("template_id", "head_template_id", "worker_template_id"), "template"),
+    **dict.fromkeys(("farm_id", "farm_ids"), "farm"),
+    "worker_ids": "vm",
     "vm_template_id": "vm_template",
     "parent_template_id": "vm_template",
     "node_id": "node",

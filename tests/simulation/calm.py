@@ -26,18 +26,24 @@ TAKES_S: Final = {
     "vm_resume": 2.0, "vm_vnc": 2.0, "image_delete": 3.0, "image_import": 3.0, "storage_attach": 3.0,
     "image_cache": 5.0,
     "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "vm_migrate": 60.0, "node_evacuate": 60.0,
+    "farm_launch": 900.0,
     "disk_create": 3.0, "disk_grow": 5.0, "disk_copy": 5.0, "disk_move": 10.0, "disk_attach": 5.0, "disk_detach": 10.0,
     "nic_attach": 5.0, "nic_detach": 10.0,
     "vm_cd": 5.0, "volume_delete": 5.0, "attach_or_create": 5.0,
     "snapshot_create": 4.0, "snapshot_revert": 4.0, "snapshot_delete": 12.0,
     "vm_to_image": 12.0, "disk_flatten": 12.0,
 }  # fmt: skip
+# A farm's workers wait for their head's guest, which may be made to wait, or never say hello: then for ten minutes.
+WAITS_S: Final = 700.0
 ANSWERED_S: Final = 2.0  # what a call takes
 ANSWER: Final = "answer"
 # A guest that stands still lets go of nothing: such work lasts until it goes on, or until whoever asked gives it up.
 ASKS_GUEST: Final = frozenset({"nic_detach", "disk_detach"})
 MAY_FAIL: Final = frozenset(
-    {"guest_ignored", "guest_not_frozen", "migration_failed", "cannot_migrate", "suspension_failed"}
+    {
+        "guest_ignored", "guest_not_frozen", "migration_failed", "cannot_migrate", "suspension_failed",
+        "farm_head_down", "farm_incomplete",  # somebody stops or suspends it, or one of the farm failed by these
+    }
 )
 # Of a storage that was taken from all nodes: what needs it is told to ask again until one has it back, within 90 s.
 DETACHED: Final = "storage_unreached"
@@ -53,7 +59,7 @@ MAY_BE_TOLD: Final = frozenset(
         "no_public_address", "cannot_migrate", "no_public_port", "token_refused", "invalid_parameter",
         "network_out_of_reach",  # a VM runs where the site has not its bridge
         "user_wrong_state", "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
-        "disk_held", "disk_wrong_state", "too_many_snapshots",
+        "disk_held", "disk_wrong_state", "too_many_snapshots", "farm_wrong_state", "vm_guarded",
         # A storage that was taken from a node is back within 90 s; till then no VM that runs there is given a disk of
         # it, or has one moved there, and a disk on the node's own storage is copied and saved nowhere.
         "disk_out_of_reach", "storage_out_of_reach", "storages_apart", "storage_not_on_node",
@@ -70,6 +76,7 @@ def _worked(simulation: Simulation, workload: Workload) -> list[tuple[Any, float
     rows = simulation.sql(
         "SELECT id, kind, state, error, admin_text,"
         " jsonb_array_length(coalesce(objects->'snapshot', '[]')) AS snapshots,"
+        " (arguments ? 'farm_id')::int AS waits,"
         " extract(epoch FROM finished_at - created_at)::float8 AS took,"
         " extract(epoch FROM finished_at - deadline)::float8 AS late FROM operation ORDER BY id"
     )
@@ -114,7 +121,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
             wrong.append(f"{what} failed, though nothing was broken: {row.error} {row.admin_text}")
         elif row.state == "abandoned" and row.kind in ASKS_GUEST:
             continue
-        elif took is not None and took > TAKES_S[row.kind] * max(1, row.snapshots):
+        elif took is not None and took > TAKES_S[row.kind] * max(1, row.snapshots) + WAITS_S * row.waits:
             wrong.append(f"{what} took {took:.1f} s")
     for ask in workload.asks:
         who = f"call {ask.number} of {ask.login} ({ask.method} {ask.params})"

@@ -33,7 +33,7 @@ EXPECTED: Final = (
     "vm_suspend", "vm_wake_up", "memories compared", "vm_create new disk", "attach_or_create", "attach_or_create used",
     "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move", "vm_migrate",
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
-    "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
+    "storage_attach", "storage_detach", "node_evacuate", "farm_launch", "retried", "abandoned",
     "vm_create local", "vm_create seeded",
     "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
     "disk_grow", "disk_copy", "disk_move", "disk_move apart", "volume_delete",

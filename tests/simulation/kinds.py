@@ -621,7 +621,35 @@ def _disk_there(simulation: Simulation, answer: Any) -> Iterable[str]:
         yield f"the disk is {row.state}, made {row.made}"
 
 
+def _new_farm(simulation: Simulation) -> dict[str, Any]:
+    sizes = dict.fromkeys(("head_template_id", "worker_template_id"), simulation.template_id)
+    return {"name": "sums", "description": "", "image_id": simulation.image_id, **sizes, "count": 2}
+
+
+def _to_grow(simulation: Simulation) -> dict[str, Any]:
+    """A farm of which all runs."""
+    made = simulation.call("user.farm.create", {**_new_farm(simulation), "count": 1}, login="ann")
+    _settle(simulation)
+    return {"farm_id": made["farm_id"]}
+
+
+def _farm_there(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """Its VMs are what was answered, each once and as what it was made; none but the head is waited for any more."""
+    rows = simulation.sql("SELECT id, farm_number FROM vm WHERE farm_id = :f ORDER BY farm_number", f=answer["farm_id"])
+    there, told = [tuple(row) for row in rows], [(vm["vm_id"], vm["number"]) for vm in answer["vms"]]
+    if there != told:
+        yield f"the farm has {there}, though the answer was {told}"
+    (work,) = simulation.sql("SELECT result FROM operation WHERE id = :o", o=answer["operation_id"])
+    if work.result != {"started": answer["made"], "reason": ""}:
+        yield f"its work ended with {work.result}, and made were {answer['made']}"
+    hosts = simulation.sql("SELECT count(*) FROM farm")[0][0]
+    if hosts != 1:
+        yield f"{hosts} farms were made"
+
+
 KINDS: Final[tuple[Kind, ...]] = (
+    Kind("farm_launch", "user.farm.create", _new_farm, None, _farm_there, operations=4, margin=24),
+    Kind("farm_launch, grown", "user.farm.grow", _to_grow, None, _farm_there, operations=2),
     Kind("vm_create", "user.vm.create", _new, "running", _one_vm),
     Kind("vm_create, seeded", "user.vm.create", _new_seeded, "running", _seeded),
     Kind("vm_stop, seeded", "user.vm.stop", _read, "stopped", _unseeded, margin=16),

@@ -32,6 +32,7 @@ from cm.operations import staging
 from cm.rpc.password import Passwords
 from cm.runtime import wall
 from cm.runtime.database import Database
+from cm.services.farm_key import farm_secret_from
 from contextualization.endpoint import make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
 from simulation.asking import Asking
@@ -234,7 +235,8 @@ class Simulation(Asking):
 
     def _started(self, _: Any, process: Process) -> None:
         manager = process.manager
-        settings = EndpointSettings(token_key_from(manager.policy.secret))
+        secret = manager.policy.secret
+        settings = EndpointSettings(token_key_from(secret), farm_secret=farm_secret_from(secret))
         site = make_endpoint(manager.database, settings, process.reactor, process.listener, self._wall)
         process.endpoint = site.resource
         self.note("up", process.name)

@@ -42,10 +42,11 @@ _AGENT: Final = "no guest there has an agent, and nothing of ours is changed by 
 
 # What asks for changes.
 SOURCES: Final = (
-    "workload", "addressing", "cards", "carries", "chores", "guarding", "haste", "keepers", "moves", "points",
-    "senders", "sites", "sleepers", "spare", "travels",
+    "workload", "addressing", "cards", "carries", "chores", "farmers", "guarding", "haste", "keepers", "moves",
+    "points", "senders", "sites", "sleepers", "spare", "travels",
 )  # fmt: skip
 
+_FARMS: Final = "as user.farm.destroy, which is called; tests/postgres/test_farms.py"
 _CC1: Final = "CC1's name of what is called by ours; tests/postgres/test_public.py"
 
 # Of the managed-node model: it changes nothing of ours, which its own test holds.
@@ -94,6 +95,10 @@ NOT_READ: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("user.affinity_group.get_list", "user.affinity_group.get_by_id", "admin.affinity_group.get_list"),
         "there are none; tests/postgres/test_affinity.py",
+    ),
+    **dict.fromkeys(
+        ("user.farm.get_list", "user.farm.get_by_id", "admin.farm.get_list", "admin.farm.get_by_id"),
+        "sums of what is told of their VMs, which are read; tests/postgres/test_farms.py",
     ),
     "user.vm.guest_info": _AGENT,
     "admin.cluster.cpu_baseline": _CPU,
@@ -172,6 +177,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
         ("user.vm.password_reset", "user.vm.install_keys", "user.vm.remove_keys", "user.vm.set_time"), _AGENT
     ),
     "admin.cluster.set_cpu_baseline": _CPU,
+    "admin.farm.destroy": _FARMS,
     "admin.drift.apply_all": "as admin.drift.apply, which is called; tests/postgres/test_nodes.py",
     "admin.vm.set_traits": "a VM whose node has to have some starts nowhere there; tests/postgres/test_traits.py",
     **dict.fromkeys(

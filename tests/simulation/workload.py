@@ -16,6 +16,7 @@ from simulation.cards import CardEdits, CardLimits, Cards
 from simulation.carries import Carries
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
+from simulation.farmers import Farmers
 from simulation.guarding import Guarding
 from simulation.haste import Haste
 from simulation.keepers import Keepers
@@ -90,6 +91,7 @@ class Workload(Haste):
         self.keepers = Keepers(self, self._end_s)
         Travels(self, self._end_s)
         Sleepers(self, self._end_s)
+        Farmers(self, self._end_s)
         Images(self, self._end_s)
         Chains(self, self._end_s)
         Guarding(self, self._end_s)

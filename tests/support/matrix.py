@@ -211,6 +211,7 @@ def outcome(call: Callable[[], Any]) -> str:
 UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
 UNSHARED |= {"public_address_id", "public_ip_id_list", "lease_id"}
 UNSHARED |= {"affinity_group_id", "security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
+UNSHARED |= {"farm_id", "farm_ids", "worker_ids", "head_template_id", "worker_template_id"}
 UNSHARED |= {"bucket_id", "multipart_id", "vm_profile_id", "resource_pool_id", "parent_pool_id"}
 
 
@@ -332,7 +333,7 @@ class Objects:
 
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
-        *("vm_template", "vm_profile", "resource_pool", "resource_pool_grant"),
+        *("farm", "vm_template", "vm_profile", "resource_pool", "resource_pool_grant"),
         *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("bucket", "stored_object", "multipart", "multipart_part", "expiry", "vm_expiry"),
@@ -379,7 +380,9 @@ class Objects:
             "disk_ids": cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk),
             "snapshot_id": insert_snapshot(cloud, cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk)),
             "image_ids": image,
-            "template_id": cloud.template_id,
+            **dict.fromkeys(("template_id", "head_template_id", "worker_template_id"), cloud.template_id),
+            **dict.fromkeys(("farm_id", "farm_ids"), self._farm(vm_id)),
+            "worker_ids": vm_id,
             "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
             "parent_id": self._evacuation(vm_id),
             "node_id": cloud.node_ids[0],
@@ -489,6 +492,18 @@ class Objects:
             p=parent,
         )
         return parent
+
+    def _farm(self, vm_id: int) -> int:
+        """The owner's farm, of which this VM is the head."""
+        made: int = self.cloud.sql(
+            "WITH f AS (INSERT INTO farm (account_id, name, host, public_key, worker_template_id)"
+            " VALUES (:a, 'kept', 'kept', '', :t) RETURNING id)"
+            " UPDATE vm SET farm_id = f.id, farm_number = 0 FROM f WHERE vm.id = :v RETURNING f.id",
+            a=self.owner_id,
+            t=self.cloud.template_id,
+            v=vm_id,
+        )
+        return made
 
     def _pool(self) -> int:
         """A resource pool that the owner makes VMs in."""

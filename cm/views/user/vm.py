@@ -234,8 +234,8 @@ def create(
             description=description,
             image_id=meant,
             template_id=template_id,
-            iso_list=by.iso_list if iso_list is None else _distinct("iso_list", iso_list),
-            disk_list=_distinct("disk_list", disk_list),
+            iso_list=by.iso_list if iso_list is None else distinct("iso_list", iso_list),
+            disk_list=distinct("disk_list", disk_list),
             vnc=vnc,
             count=count,
             user_data=user_data or "",
@@ -278,7 +278,8 @@ def check_base64(user_data: str) -> None:
         raise InvalidParameter("user_data", "it is not base64") from None
 
 
-def _distinct(parameter: str, ids: list[Id] | None) -> list[Id]:
+def distinct(parameter: str, ids: list[Id] | None) -> list[Id]:
+    """:raises InvalidParameter: one of them is there twice."""
     if ids and len(set(ids)) != len(ids):
         raise InvalidParameter(parameter, "an id is there twice")
     return ids or []

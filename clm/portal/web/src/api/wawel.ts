@@ -76,9 +76,14 @@ export type ErasedVM = { vm_id: number; was_gone: boolean };
 export type Evacuation = { left: LeftVM[]; moving: MovingVM[]; node: string; node_id: number; operation_id: number | null };
 export type ExpiryEnd = { at: string; due: string | null; end: End; told: string; waits: Waits };
 export type ExpiryLease = { created: string; delete_s: number | null; description: string; expiry_id: number; for_all: boolean; is_default: boolean; name: string; suspend_s: number | null; user_id: number; uuid: string; version: number };
+export type Farm = { cc1_state: number; cpu: number; created: string; description: string; disk_mib: number; farm_id: number; head_template_name: string | null; image_name: string | null; memory_mib: number; name: string; operation_id: number | null; public_key: string; shared_key: boolean; started: string | null; state: FarmState; template_name: string; uptime_s: number; user_id: number; uuid: string; version: number; vms: FarmVM[]; workers: number };
+export type FarmEnd = { farm_id: number; message?: string; status: string; vms: VMOutcome[] };
+export type FarmRole = "head" | "worker";
+export type FarmState = "degraded" | "destroyed" | "destroying" | "error" | "running" | "saving_head" | "starting_head" | "starting_workers" | "stopped";
+export type FarmVM = { addresses: string[]; contextualized: boolean; cpu: number; disk_mib: number; error: string; host: string; launched: string | null; memory_mib: number; name: string; number: number; operation_id: number | null; role: FarmRole; state: VMState; template_name: string; uuid: string; vm_id: number; waiting_for: string };
 export type Filesystem = "ext4" | "ntfs" | "vfat" | "xfs";
 export type Firmware = "bios" | "uefi";
-export type FoundObject = { id: number; kind: "disk" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm" | "vm_template"; uuid: string };
+export type FoundObject = { id: number; kind: "disk" | "farm" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm" | "vm_template"; uuid: string };
 export type FreeMemory = { result: number };
 export type FreeVolume = { account_id: number | null; clean: boolean; deleting: boolean; format: DiskFormat; name: string; reserved_for: number | null; since: string; size_bytes: number; storage_id: number; volume_id: number; writer_id: number | null };
 export type FreedPolicy = "discard" | "none" | "wipe";
@@ -89,6 +94,7 @@ export type GraphObject = { "$CPU_usage"?: number | null; "$CPUs"?: number; "$PB
 export type Group = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; uuid: string; version: number };
 export type GroupOfNic = { name: string; uuid: string };
 export type GroupPerson = { login: string; name: string; user_id: number };
+export type GrownFarm = { cc1_state: number; cpu: number; created: string; description: string; disk_mib: number; farm_id: number; head_template_name: string | null; image_name: string | null; made: number[]; memory_mib: number; name: string; operation_id: number | null; public_key: string; shared_key: boolean; started: string | null; state: FarmState; template_name: string; uptime_s: number; user_id: number; uuid: string; version: number; vms: FarmVM[]; vnc_password?: string; workers: number };
 export type GuestChange = { vm_id: number; way: GuestWay };
 export type GuestFilesystem = { device: string; kind: string; mountpoint: string; total_bytes: number; used_bytes: number };
 export type GuestInfo = { filesystems: GuestFilesystem[]; hostname: string; interfaces: GuestInterface[]; kernel: string; os: string; silent: string[]; users: GuestUser[]; vm_id: number; way: GuestWay };
@@ -117,6 +123,7 @@ export type Leak = { finding: string; subject: string };
 export type LedGroup = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; requests: number; uuid: string; version: number };
 export type LeftVM = { code: string; name: string; operation_id: number | null; reason: string; state: VMState; vm_id: number };
 export type Level = "operator" | "owner" | "user";
+export type ListedFarm = { cc1_state: number; cpu: number; created: string; description: string; disk_mib: number; farm_id: number; head_template_name: string | null; image_name: string | null; memory_mib: number; name: string; operation_id: number | null; public_key: string; shared_key: boolean; started: string | null; state: FarmState; template_name: string; uptime_s: number; user_id: number; user_login: string; uuid: string; version: number; vms: FarmVM[]; workers: number };
 export type ListedNetwork = { access?: Level; address: string; bridge: string; created: string; description: string; dns: string; domain: string; gateway: string; gateway6: string | null; is_default: boolean; kind: NetworkKind; leases: number; leases_used: number; locked: boolean; mask: number; name: string; network: string; network6: string | null; network_id: number; pool_id: number; uplink: string; user_id: number | null; user_login?: string | null; uuid: string; version: number; vlan: number | null };
 export type ListedResourcePool = { created: string; current: PoolUse; description: string; effective: PoolLimits; hardware_pool: string | null; limits: PoolLimits; name: string; parent_pool_id: number | null; pending: PoolUse; privileges: Privilege[]; resource_pool_id: number; uuid: string; version: number };
 export type ListedVM = { access?: Level; cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; user_login?: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
@@ -172,7 +179,7 @@ export type OfferedStorage = { is_default: boolean; kind: StorageKind; name: str
 export type OpenRPC = { components: Record<string, Record<string, unknown>>; info: Record<string, string>; methods: Record<string, unknown>[]; openrpc: string };
 export type OpenedSession = { expires: string; token: string };
 export type Operation = { attempts: number; created: string; deadline: string; error: string; finished: string | null; image_id: number | null; kind: OperationKind; next_attempt: string | null; node_id: number | null; operation_id: number; parent_id: number | null; progress: number; result: Record<string, unknown>; started: string | null; state: OperationState; step: string; storage_id: number | null; text: string; user_id: number | null; vm_id: number | null; waiting_for: string };
-export type OperationKind = "attach_or_create" | "disk_attach" | "disk_copy" | "disk_create" | "disk_detach" | "disk_flatten" | "disk_grow" | "disk_move" | "image_cache" | "image_delete" | "image_import" | "nic_attach" | "nic_detach" | "node_evacuate" | "snapshot_create" | "snapshot_delete" | "snapshot_revert" | "storage_attach" | "vm_cd" | "vm_create" | "vm_destroy" | "vm_migrate" | "vm_move" | "vm_pause" | "vm_reset" | "vm_resume" | "vm_save_and_shutdown" | "vm_shutdown" | "vm_start" | "vm_stop" | "vm_suspend" | "vm_to_image" | "vm_vnc" | "vm_wake_up" | "volume_delete";
+export type OperationKind = "attach_or_create" | "disk_attach" | "disk_copy" | "disk_create" | "disk_detach" | "disk_flatten" | "disk_grow" | "disk_move" | "farm_launch" | "image_cache" | "image_delete" | "image_import" | "nic_attach" | "nic_detach" | "node_evacuate" | "snapshot_create" | "snapshot_delete" | "snapshot_revert" | "storage_attach" | "vm_cd" | "vm_create" | "vm_destroy" | "vm_migrate" | "vm_move" | "vm_pause" | "vm_reset" | "vm_resume" | "vm_save_and_shutdown" | "vm_shutdown" | "vm_start" | "vm_stop" | "vm_suspend" | "vm_to_image" | "vm_vnc" | "vm_wake_up" | "volume_delete";
 export type OperationNumber = { operation_id: number };
 export type OperationState = "abandoned" | "done" | "failed" | "queued" | "running" | "waiting";
 export type Part = { created: string; etag: string; number: number; size_bytes: number };
@@ -209,6 +216,7 @@ export type ResourcePool = { created: string; current: PoolUse; description: str
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
 export type RuleDirection = "in" | "out";
 export type SSHKey = { created: string; fingerprint: string; fingerprint_md5: string; key_id: number; kind: string; name: string; public_key: string; tags: Record<string, string> };
+export type SavedFarm = { farm_id: number; image_id: number; operation_id: number; vm_id: number; workers: VMOutcome[] };
 export type SavedTemplate = { image_id: number; name: string; operation_id: number; vm_id: number; vm_template_id: number };
 export type SavedVM = { image_id: number; operation_id: number; vm_id: number };
 export type Screen = { address?: string | null; operation_id: number; password?: string; port?: number | null; vm_id: number };
@@ -254,7 +262,7 @@ export type UserCluster = { administered: boolean; cluster_id: number; is_defaul
 export type UserDataEncoding = "auto" | "base64" | "plain";
 export type UserState = "active" | "blocked" | "confirmed" | "deleted" | "registered";
 export type VM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
-export type VMDetail = { access: Level; affinity_group_id: number | null; architecture: string; boot_menu_s: number; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; cpu_model: CpuModel; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; firmware: Firmware; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; machine: MachineType; memory_mib: number; metadata: MetadataSource; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; resource_pool_id: number | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vm_template_id: number | null; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
+export type VMDetail = { access: Level; affinity_group_id: number | null; architecture: string; boot_menu_s: number; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; cpu_model: CpuModel; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; farm_id: number | null; firmware: Firmware; guarded: boolean; image_id: number; image_name: string; imds: ImdsOptions; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; machine: MachineType; memory_mib: number; metadata: MetadataSource; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running" | "Suspended"; public_ip: string | null; reservation_id: string | null; resource_pool_id: number | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; traits: string[]; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vm_template_id: number | null; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
 export type VMExpiry = { ends: ExpiryEnd[]; expiry: string; expiry_id: number | null; reason: string; renewable: boolean; renewed: string | null; state: VMState; user_id: number; vm: string; vm_id: number };
 export type VMLease = { address: string };
 export type VMLoad = { load_1: number | null; load_15: number | null; load_5: number | null; status: string; vm_id: number };
@@ -525,6 +533,24 @@ export interface Methods {
   "admin.expiry.simulate": {
     params: { expiry_id?: number | string | null; suspend_s?: number | null; delete_s?: number | null; user_id?: number | string | null; limit?: number; after?: number | null; cluster?: number | string | null };
     result: SimulatedExpiry[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Destroy anybody's farms: of each its head and all workers, or none of them, with the error as its status. */
+  "admin.farm.destroy": {
+    params: { farm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: FarmEnd[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Anybody's farm, also a destroyed one. */
+  "admin.farm.get_by_id": {
+    params: { farm_id: number | string; cluster?: number | string | null };
+    result: Farm;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Farms, newest first; those whose VMs are all destroyed are left out. */
+  "admin.farm.get_list": {
+    params: { user_id?: number | string | null; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: ListedFarm[] | { items: (ListedFarm & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Logins, good and refused, the newest first: who was claimed, from where, how, and the outcome. Alike ones are one row with their count. refused: only those, or only the others. before: the last login_id of the page before. */
@@ -1990,6 +2016,54 @@ export interface Methods {
     params: { vm_id: number | string; expiry_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMExpiry;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Create a farm: a head and ``count`` workers of one image, named ``name``, ``name-worker-1``, ``name-worker-2`` ... Everything is claimed for all of them, or the call is refused and nothing is. */
+  "user.farm.create": {
+    params: { name: string; description: string; image_id: number | string; head_template_id: number | string; worker_template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; networks?: (number | string)[] | null; security_group_ids?: (number | string)[] | null; user_data_encoding?: UserDataEncoding; expiry_id?: number | string | null; metadata?: MetadataSource | null; shared_key?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GrownFarm;
+    errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "points_used_up" | "pool_full" | "quota_reached" | "storage_full" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "no_cpu_baseline" | "no_variables" | "not_reachable" | "object_told_twice" | "storage_draining" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "bandwidth_refused" | "not_cluster_administrator" | "owner_blocked" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Destroy a farm: its head and all workers, or, by an error, none of them. What starts them is given up. */
+  "user.farm.destroy": {
+    params: { farm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: FarmEnd;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "farm_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change a farm's name or description; what is left out stays. Its VMs and hosts keep their names. */
+  "user.farm.edit": {
+    params: { farm_id: number | string; name?: string | null; description?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Farm;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One of the caller's farms, also a destroyed one. */
+  "user.farm.get_by_id": {
+    params: { farm_id: number | string; cluster?: number | string | null };
+    result: Farm;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's farms, newest first; those whose VMs are all destroyed are left out. */
+  "user.farm.get_list": {
+    params: { limit?: number; before?: number | null; cluster?: number | string | null };
+    result: ListedFarm[] | { items: (ListedFarm & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make more workers of a farm, with the next numbers; all of them, or none. They are as its head is: of its image, on its networks and in their security groups, with its user data and SSH keys. */
+  "user.farm.grow": {
+    params: { farm_id: number | string; count?: number; template_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GrownFarm;
+    errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "points_used_up" | "pool_full" | "quota_reached" | "storage_full" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "farm_wrong_state" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "no_cpu_baseline" | "no_variables" | "object_told_twice" | "storage_draining" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "bandwidth_refused" | "not_cluster_administrator" | "owner_blocked" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** End a farm and keep its head's root disk as a new system image, as ``user.vm.save_and_shutdown``; the workers are destroyed. */
+  "user.farm.save_and_shutdown": {
+    params: { farm_id: number | string; name: string; description: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: SavedFarm;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "farm_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "operation_not_abandonable" | "storage_not_on_node" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Destroy workers of a farm, all that are meant or, by an error, none. */
+  "user.farm.shrink": {
+    params: { farm_id: number | string; count?: number | null; worker_ids?: (number | string)[] | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: FarmEnd;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "farm_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Let in somebody who asked, as the leader. */
   "user.group.activate_user": {
