@@ -41,8 +41,11 @@ from cm.rpc.introspection import introspection, openrpc
 from cm.rpc.parameters import REQUIRED, Parameter
 from cm.rpc.typescript import typescript
 from cm.rpc.view import Registry, View
+from cm.rpc.vocabulary import VMState
+from cm.rules.instance import FIELDS, OPERATIONS, STATUSES
 from cm.rules.operation import SPECS, OperationKind
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, OPERATION, VM, Move, Noun, Standing
+from cm.rules.vm import CC1_CODES, EC2_STATE, XO_POWER_STATE
 from contextualization.daemon import settings as contextualization
 from errors import cloud_cases, cluster_cases
 from meanings import MEANINGS
@@ -324,6 +327,32 @@ def action_table() -> str:
     return "\n".join(lines) + f"\n\n{more}"
 
 
+def field_table() -> str:
+    """Where each field of an instance comes from."""
+    lines = ["| field | source | what | changed by |", "|---|---|---|---|"]
+    for name, origin in FIELDS.items():
+        by = f"`{origin.by}`" if origin.by else ""
+        lines.append(f"| `{name}` | {origin.source} | {_cell(origin.what)} | {by} |")
+    return "\n".join(lines)
+
+
+def instance_operation_table() -> str:
+    """What CIRCLE calls what may be asked of a VM, and whose work it is."""
+    lines = ["| CIRCLE | here | leads to |", "|---|---|---|"]
+    for operation, spec in OPERATIONS.items():
+        lines.append(f"| `{operation}` | `{spec.view}` | {spec.resultant or ''} |")
+    return "\n".join(lines)
+
+
+def word_table() -> str:
+    """What each front calls a VM's state."""
+    lines = ["| state | CC1 | CIRCLE | Xen Orchestra | EC2 |", "|---|---|---|---|---|"]
+    for state in VMState:
+        circle = STATUSES[state] or "as before"
+        lines.append(f"| {state} | {CC1_CODES[state]} | {circle} | {XO_POWER_STATE[state]} | {EC2_STATE[state]} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "bounds": bound_table,
     "errors": error_table,
@@ -345,10 +374,13 @@ PARTS: dict[str, Callable[[], str]] = {
     "vm-states": lambda: state_part(VM),
     "versions": version_table,
     "ec2-actions": action_table,
+    "instance-fields": field_table,
+    "instance-operations": instance_operation_table,
+    "state-words": word_table,
 }
 PAGES = (
-    "api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "ec2.md", "limits.md", "operator.md",
-    "states.md",
+    "api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "ec2.md", "instances.md", "limits.md",
+    "operator.md", "states.md",
 )  # fmt: skip
 
 
@@ -356,6 +388,8 @@ def renewed(text: str) -> str:
     """A page with its tables as they should be. The markers are HTML comments: ``<!-- begin errors -->``."""
 
     def replace(found: re.Match[str]) -> str:
+        if found[1] not in PARTS:
+            return found[0]  # what a test has seen, which holds it against what it sees
         return f"<!-- begin {found[1]} -->\n{PARTS[found[1]]()}\n<!-- end {found[1]} -->"
 
     return re.sub(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->", replace, text, flags=re.DOTALL)

@@ -110,6 +110,7 @@ class DomainSpec:
     machine: MachineType = MachineType.AUTO
     boot_menu_s: int = 0
     cpu: Cpu | None = None
+    cpu_shares: int | None = None  # its weight among the domains of its node; None: the hypervisor's own
 
 
 @dataclass(frozen=True)

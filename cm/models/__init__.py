@@ -37,7 +37,7 @@ from cm.models.template import Template
 from cm.models.trust import TrustedKey
 from cm.models.upload import DownloadTicket, Upload
 from cm.models.usage import VmRun
-from cm.models.vm import VM
+from cm.models.vm import VM, VMEvent
 from cm.models.vm_profile import VMProfile
 from cm.models.vm_template import VMTemplate
 from cm.models.volume import LeftoverVolume, Volume
@@ -109,6 +109,7 @@ __all__ = [
     "UnknownDomain",
     "Upload",
     "VM",
+    "VMEvent",
     "VmExpiry",
     "VMProfile",
     "VMTemplate",

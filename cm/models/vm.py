@@ -1,18 +1,20 @@
 """
 VMs. Intent, evidence and claims stand in separate columns and are never mixed.
 
-Intent (views write it): ``wanted on_poweroff guarded save_name save_description vnc_enabled``. Evidence (hooks, looks
-and passes write it): ``seen seen_reason seen_at contextualized_at``. Claims (claim and release write them): ``node_id
-node_claimed moves_to closed_at``. ``summary`` is the rendered body that lists join, written by one function
-(``store/vm.py``).
+Intent (views write it): ``wanted on_poweroff guarded save_name save_description vnc_enabled cpu_shares``.
+Evidence (hooks, looks and passes write it): ``seen seen_reason seen_at contextualized_at``. Claims (claim and release
+write them): ``node_id node_claimed moves_to closed_at``. ``summary`` is the rendered body that lists join, written by
+one function (``store/vm.py``).
 """
 
 from __future__ import annotations
 
 import uuid as uuid_module
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
@@ -47,6 +49,7 @@ class VM(Base):
         CheckConstraint("closed_at IS NULL OR moves_to IS NULL", "closed_moves_nowhere"),
         CheckConstraint("NOT node_claimed OR node_id IS NOT NULL", "claim_has_node"),
         CheckConstraint("(farm_id IS NULL) = (farm_number IS NULL)", "farm_has_number"),
+        CheckConstraint("cpu_shares BETWEEN 2 AND 10000", "cpu_shares"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -88,6 +91,8 @@ class VM(Base):
     save_name: Mapped[Empty]
     save_description: Mapped[Empty]
     save_image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
+    cpu_shares: Mapped[int | None]  # its weight among the VMs of its node; None: as the hypervisor has it
+    password_sealed: Mapped[Empty]  # that CIRCLE's front gave a login of its guest last
     vnc_enabled: Mapped[No]
     vnc_generation: Mapped[Zero]  # grows with each attach: one password each
     # evidence
@@ -112,3 +117,24 @@ class VM(Base):
     closed_at: Mapped[datetime | None]
     version: Mapped[Zero]
     summary: Mapped[Empty]
+    # As its summary was written: the state that is in it, since when, and when anything in it changed last.
+    shown: Mapped[Empty]
+    shown_since: Mapped[Now]
+    changed_at: Mapped[Now]
+
+
+class VMEvent(Base):
+    """
+    What was done to a VM at once, without an operation. It is numbered with operations, so that both are one history.
+    """
+
+    __tablename__ = "vm_event"
+    __table_args__ = (Index("ix_vm_event_vm", "vm_id", "id"), Index("ix_vm_event_at", "at", postgresql_using="brin"))
+    id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, server_default=text("nextval('operation_id_seq'::regclass)")
+    )
+    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))  # whose doing; None: the cluster's own
+    code: Mapped[str]
+    params: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    at: Mapped[Now]

@@ -431,6 +431,63 @@ class AccessMethod(StrEnum):
     NX = "nx"
 
 
+class InstanceStatus(StrEnum):
+    """What CIRCLE calls a VM's state: its seven, and the two that its code has beside."""
+
+    NOSTATE = "NOSTATE"
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    SUSPENDED = "SUSPENDED"
+    ERROR = "ERROR"
+    PENDING = "PENDING"
+    DESTROYED = "DESTROYED"
+    MIGRATING = "MIGRATING"
+    PAUSED = "PAUSED"
+
+
+class InstanceOperation(StrEnum):
+    """What CIRCLE calls what may be asked of an instance."""
+
+    DEPLOY = "deploy"
+    DESTROY = "destroy"
+    MIGRATE = "migrate"
+    RESET = "reset"
+    SHUTDOWN = "shutdown"
+    SHUT_OFF = "shut_off"
+    SLEEP = "sleep"
+    WAKE_UP = "wake_up"
+    SAVE_AS_TEMPLATE = "save_as_template"
+    RENEW = "renew"
+    RENAME = "rename"
+    RESOURCES_CHANGE = "resources_change"
+    ADD_INTERFACE = "add_interface"
+    REMOVE_INTERFACE = "remove_interface"
+    ADD_PORT = "add_port"
+    REMOVE_PORT = "remove_port"
+    CREATE_DISK = "create_disk"
+    RESIZE_DISK = "resize_disk"
+    REMOVE_DISK = "remove_disk"
+    PASSWORD_RESET = "password_reset"
+    INSTALL_KEYS = "install_keys"
+    REMOVE_KEYS = "remove_keys"
+    SCREENSHOT = "screenshot"
+
+
+class VMEventCode(StrEnum):
+    """What is done to a VM at once, and kept in its history beside its operations."""
+
+    CONSOLE = "console-accessed"
+    RENAME = "rename"
+    RESOURCES_CHANGE = "resources_change"
+    RENEW = "renew"
+    NOTICE = "notification_about_expiration"
+    PASSWORD_RESET = "password_reset"
+    INSTALL_KEYS = "install_keys"
+    REMOVE_KEYS = "remove_keys"
+    ADD_PORT = "add_port"
+    REMOVE_PORT = "remove_port"
+
+
 class TemplateField(StrEnum):
     """What a VM template says, or has of its parent."""
 

@@ -32,7 +32,7 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.meeting import Meetings
-from cm.rpc.vocabulary import ConsoleKind, Role, VMState
+from cm.rpc.vocabulary import ConsoleKind, Role, VMEventCode, VMState
 from cm.rules.access import Action, Person
 from cm.runtime.execute import write_audit
 from cm.runtime.feed import FeedReader, FeedRow, Subscription
@@ -42,6 +42,7 @@ from cm.services.context import ClusterCall, Services
 from cm.services.screen import join_screen, open_screen
 from cm.store.account import AccountFacts, find_facts
 from cm.store.console import Ticket, count_tickets, insert_ticket, take_ticket
+from cm.store.instance import note_event
 
 log = Logger()
 TICKET_S: Final = 30.0  # in which it has to be used
@@ -197,6 +198,7 @@ def _admit(session: Session, ticket: Ticket, remote: str, call_id: str) -> _Admi
     roles = frozenset({Role.USER})
     identity = Identity(facts.id, facts.login, roles, ticket.groups, source="token", issuer=ticket.issuer)
     told = {"vm_id": ticket.vm_id, "kind": ticket.kind, "force": ticket.force}
+    note_event(session, ticket.vm_id, VMEventCode.CONSOLE, facts.id, {"kind": ticket.kind})
     _record(session, "console.begin", identity, remote, call_id, told)
     return _Admitted(identity, node_id, uuid)
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from cm.rpc.errors import CloudError, VMBusy
-from cm.rpc.vocabulary import CauseKind
+from cm.rpc.vocabulary import CauseKind, VMEventCode
 from cm.rules.cause import Cause
 from cm.rules.expiry import BUSY_S, ORDER, End, Step, Verdict, Waits, plan, was_ahead
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
@@ -24,6 +24,7 @@ from cm.services.message import tell
 from cm.services.suspension import claim_memory
 from cm.services.vm import interrupt
 from cm.store import expiry as store
+from cm.store.instance import note_event
 from cm.store.operation import open_operation
 from cm.store.operation_object import Objects, find_yielding
 from cm.store.vm import VMRow, find_vm, render_vm
@@ -135,6 +136,7 @@ def _tell(session: Session, row: store.ExpiryRow, end: End) -> None:
         "at": term.due_at(row.now),
     }
     tell(session, store.owners_of(session, row), "warn", "vm_expires", params)
+    note_event(session, row.vm_id, VMEventCode.NOTICE, None, {"then": DONE[end], "lease": row.expiry})
 
 
 def _begin(session: Session, vm: VMRow, row: store.ExpiryRow, kind: OperationKind) -> None:

@@ -23,6 +23,7 @@ from cm.rpc.errors import (
     ObjectNotFound,
     WrongVMState,
 )
+from cm.rpc.vocabulary import VMEventCode
 from cm.rules.access import NEEDS, Action, Level, Shared
 from cm.rules.expiry import Outlook, VMTerms, Waits, outlook, terms_from
 from cm.runtime.taken import refused_by
@@ -32,6 +33,7 @@ from cm.store import expiry as store
 from cm.store.account import get_account
 from cm.store.change import record_change
 from cm.store.expiry import ExpiryPolicy
+from cm.store.instance import note_event
 from cm.store.vm import VMRow, get_vm, render_vm
 
 
@@ -186,6 +188,7 @@ def renew(caller: ClusterCall, who: Who, vm_id: int) -> VMExpiry:
     except ObjectNotFound:
         raise ExpiryNotYours(vm_id, row.expiry_id, row.expiry) from None
     store.give_expiry(session, vm_id, row.expiry_id)
+    note_event(session, vm_id, VMEventCode.RENEW, caller.account_id, {"lease": row.expiry})
     caller.note("renew expiry lease", vm_id=vm_id, expiry_id=row.expiry_id)
     render_vm(session, vm_id)
     return shown(session, vm_id)

@@ -17,11 +17,12 @@ from cm.interfaces.guest_agent import NewPassword
 from cm.results.guest import GuestChange, GuestInfo, GuestKeys, GuestPassword
 from cm.rpc.errors import InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.types import Secret
-from cm.rpc.vocabulary import GuestWay, VMState
+from cm.rpc.vocabulary import GuestWay, VMEventCode, VMState
 from cm.rules.access import Action
 from cm.runtime.wall import unix_seconds
 from cm.services.access import Who, authorized_vm, person_of
 from cm.services.context import AsyncClusterCall
+from cm.store.instance import note_event
 from cm.store.vm import login_of_guest
 
 ASKED: Final = frozenset({VMState.RUNNING})
@@ -44,6 +45,7 @@ async def reset_password(
     guest = await _guest(caller, vm_id, user)
     told = password.reveal() if password is not None else "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     await guest.node.guest_agents.set_password(guest.uuid, NewPassword(guest.login, told))
+    await _note(caller, vm_id, VMEventCode.PASSWORD_RESET, guest)
     return {"vm_id": vm_id, "way": GuestWay.AGENT, "user": guest.login, "password": told if password is None else None}
 
 
@@ -52,6 +54,7 @@ async def install_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, k
     lines = _lines(keys)
     guest = await _guest(caller, vm_id, user)
     await guest.node.guest_agents.add_keys(guest.uuid, guest.login, lines)
+    await _note(caller, vm_id, VMEventCode.INSTALL_KEYS, guest)
     return await _told(guest, vm_id)
 
 
@@ -60,6 +63,7 @@ async def remove_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, ke
     lines = _lines(keys)
     guest = await _guest(caller, vm_id, user)
     await guest.node.guest_agents.remove_keys(guest.uuid, guest.login, lines)
+    await _note(caller, vm_id, VMEventCode.REMOVE_KEYS, guest)
     return await _told(guest, vm_id)
 
 
@@ -84,6 +88,11 @@ class _Guest:
     node: NodeCalls
     uuid: str
     login: str
+
+
+async def _note(caller: AsyncClusterCall, vm_id: int, code: VMEventCode, guest: _Guest) -> None:
+    told = {"login": guest.login}
+    await caller.services.database.transact(note_event, vm_id, code, caller.account_id, told)
 
 
 async def _told(guest: _Guest, vm_id: int) -> GuestKeys:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from cm.results.public_address import Entrance, PublicPort
 from cm.rpc.errors import LimitReached, ObjectNotFound, QuotaReached
-from cm.rpc.vocabulary import PortProtocol
+from cm.rpc.vocabulary import PortProtocol, VMEventCode
 from cm.rules.access import Action
 from cm.rules.public_address import free_port
 from cm.services.access import authorized_vm, person_of
@@ -16,6 +16,7 @@ from cm.services.context import ClusterCall
 from cm.services.public_address import check_live, require_reachable
 from cm.services.security_group import get_nic
 from cm.store import public_port as store
+from cm.store.instance import note_event
 from cm.store.public_address import public_changed
 from cm.store.security_group import NicRow
 from cm.store.vm import VMRow, render_vm
@@ -28,10 +29,13 @@ class NoPublicPort(LimitReached):
     )
 
 
-def add(caller: ClusterCall, vm_id: int, guest_port: int, protocol: PortProtocol, number: int) -> PublicPort:
+def add(
+    caller: ClusterCall, vm_id: int, guest_port: int, protocol: PortProtocol, number: int, *, always: bool = False
+) -> PublicPort:
     """
     Have a guest's port be reached by one of a shared address. One that is there already is answered with.
 
+    :param always: the VM's history tells of it also where it is there already.
     :raises ObjectNotFound: AccessNeeded: the VM is not the caller's to change.
     :raises QuotaReached: its account has as many as it may.
     :raises NoPublicPort: there is none for it.
@@ -47,8 +51,12 @@ def add(caller: ClusterCall, vm_id: int, guest_port: int, protocol: PortProtocol
         if used >= quota:
             raise QuotaReached("public_ports", quota, used, 1)
         _draw(session, vm, nic, families, protocol, guest_port)
+        always = True
         public_changed(session, vm_id)
         render_vm(session, vm_id)
+    if always:
+        told = {"protocol": protocol, "port": guest_port}
+        note_event(session, vm_id, VMEventCode.ADD_PORT, caller.account_id, told)
     made = _port(session, vm_id, number, protocol, guest_port)
     assert made is not None
     caller.note("add port", vm_id=vm_id, nic=number, protocol=str(protocol), guest_port=guest_port, port=made["port"])
@@ -99,5 +107,8 @@ def remove(caller: ClusterCall, vm_id: int, guest_port: int, protocol: PortProto
     public_changed(session, vm_id)  # with those that come to answer for the address then
     if not store.delete_port(session, nic.id, protocol, guest_port):
         raise ObjectNotFound("public_port", f"{protocol}/{guest_port}")
+    note_event(
+        session, vm_id, VMEventCode.REMOVE_PORT, caller.account_id, {"protocol": protocol, "port": guest_port}
+    )
     render_vm(session, vm.id)
     caller.note("remove port", vm_id=vm_id, nic=number, protocol=str(protocol), guest_port=guest_port)

@@ -23,6 +23,7 @@ from cm.rpc.vocabulary import (
     StorageId,
     StorageKind,
     UserDataEncoding,
+    VMEventCode,
     VolumeMode,
 )
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
@@ -59,6 +60,7 @@ from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.expiry import restart_suspension
 from cm.store.image import UsableImage
+from cm.store.instance import note_event
 from cm.store.link import links_changed
 from cm.store.nic import AS_IT_IS, Bandwidth, limit_nics
 from cm.store.operation import get_operation, open_operation
@@ -542,13 +544,22 @@ def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: s
     return {**answer, "image_id": made[0]}
 
 
-def edit(caller: ClusterCall, vm_id: int, name: str | None, description: str | None) -> str:
-    """Change a VM's name or description; what is None stays. Its summary, as JSON text."""
+def edit(
+    caller: ClusterCall, vm_id: int, name: str | None, description: str | None, *, always: bool = False
+) -> str:
+    """
+    Change a VM's name or description; what is None stays. Its summary, as JSON text.
+
+    :param always: its history tells of the name, also where that was its name already.
+    """
     who = person_of(caller.identity)
     row = authorized_vm(caller.session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
     rename_vm(caller.session, vm_id, name, description)
+    if name is not None and (always or name != row.name):
+        told = {"old_name": row.name, "new_name": name}
+        note_event(caller.session, vm_id, VMEventCode.RENAME, caller.account_id, told)
     if name is not None:
         links_changed(caller.session, vm_id)
     caller.note("edit", vm_id=vm_id)

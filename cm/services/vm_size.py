@@ -6,7 +6,7 @@ from its next start on. Its disks stay as they are (``user.disk.grow``).
 from __future__ import annotations
 
 from cm.rpc.errors import VMBusy, WrongVMState
-from cm.rpc.vocabulary import PoolResource, VMState
+from cm.rpc.vocabulary import PoolResource, VMEventCode, VMState
 from cm.rules.access import Action
 from cm.rules.image import check_least
 from cm.services.access import authorized_vm, person_of
@@ -16,6 +16,7 @@ from cm.services.resource_pool import claim_more
 from cm.store.affinity_group import peers_of
 from cm.store.claim import claim_quota, release_quota
 from cm.store.image import least_memory
+from cm.store.instance import note_event
 from cm.store.placement import needs_of
 from cm.store.template import get_template
 from cm.store.vm import render_vm
@@ -52,5 +53,7 @@ def resize(caller: ClusterCall, vm_id: int, template_id: int, *, administrator: 
     claim_quota(session, row.account_id, cpu=max(more_cpu, 0), memory_mib=max(more_mib, 0))
     release_quota(session, row.account_id, cpu=max(-more_cpu, 0), memory_mib=max(-more_mib, 0))
     write_size(session, vm_id, template_id, size["cpu"], memory_mib, size["points"])
+    told = {"num_cores": size["cpu"], "ram_size": memory_mib}
+    note_event(session, vm_id, VMEventCode.RESOURCES_CHANGE, caller.account_id, told)
     caller.note("resize", vm_id=vm_id, cpu=size["cpu"], memory_mib=memory_mib, points=size["points"])
     return render_vm(session, vm_id)

@@ -72,6 +72,10 @@ _OLD: Final = {
         " AND (vm_id IS NULL OR vm_id IN (SELECT id FROM vm WHERE closed_at IS NOT NULL))"
         " AND NOT EXISTS (SELECT 1 FROM operation c WHERE c.parent_id = operation.id) AND worker_id IS NULL",
     ),
+    "vm_event": (
+        "operation_days",
+        "at < now() - make_interval(days => :days) AND vm_id IN (SELECT id FROM vm WHERE closed_at IS NOT NULL)",
+    ),
     "audit": ("audit_days", "at < now() - make_interval(days => :days)"),
     "vm_run": ("usage_days", "ended_at < now() - make_interval(days => :days)"),
     "enrolment_token": ("", "expires_at < now() - interval '1 day'"),

@@ -199,7 +199,9 @@ _WRITE = Prepared(
     "write_vm_summary",
     """
 WITH written AS (
-    UPDATE vm SET summary = :summary, version = :version WHERE id = :id RETURNING id, account_id, farm_id)
+    UPDATE vm SET summary = :summary, version = :version, changed_at = now(), shown = :shown,
+           shown_since = CASE WHEN shown = :shown THEN shown_since ELSE now() END
+     WHERE id = :id RETURNING id, account_id, farm_id)
 INSERT INTO change (account_id, kind, object_id, event) SELECT account_id, 'vm', id, :event FROM written
 UNION ALL SELECT account_id, 'farm', farm_id, 'change' FROM written WHERE farm_id IS NOT NULL
 """,
@@ -278,8 +280,9 @@ def render_live(session: Session, vm_id: int) -> None:
 
 
 def _write(session: Session, found: Any, event: str) -> str:
-    summary = _encode(summarize(found)).decode()
-    _WRITE.post(session, summary=summary, version=found.version + 1, id=found.id, event=event)
+    told = summarize(found)
+    summary = _encode(told).decode()
+    _WRITE.post(session, summary=summary, version=found.version + 1, shown=told["state"], id=found.id, event=event)
     return summary
 
 

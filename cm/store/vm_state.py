@@ -72,6 +72,16 @@ def write_policy(
     )
 
 
+def write_shares(session: Session, vm_id: int, cpu_shares: int) -> None:
+    """How much its CPUs count among others', from its next start on."""
+    session.execute(text("UPDATE vm SET cpu_shares = :shares WHERE id = :id"), {"shares": cpu_shares, "id": vm_id})
+
+
+def write_password(session: Session, vm_id: int, sealed: str) -> None:
+    """:param sealed: as ``seal`` of ``cm/services/instance.py`` makes it."""
+    session.execute(text("UPDATE vm SET password_sealed = :sealed WHERE id = :id"), {"sealed": sealed, "id": vm_id})
+
+
 def write_imds(session: Session, ids: Sequence[int], change: ImdsChange) -> None:
     """How the guests of VMs are told EC2's metadata from now on."""
     session.execute(

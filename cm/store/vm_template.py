@@ -103,6 +103,14 @@ def get_vm_template(session: Session, template_id: int) -> results.VMTemplate:
     return _told(chain)
 
 
+def effective_of(session: Session, ids: Collection[int]) -> dict[int, Mapping[str, Any]]:
+    """By template what VMs get by it, be it deleted since."""
+    return {
+        template_id: effective([link._mapping for link in chain])
+        for template_id, chain in _chains(session, sorted(ids)).items()
+    }
+
+
 class VMTemplateRow(NamedTuple):
     """``account_id``: whose it is."""
 

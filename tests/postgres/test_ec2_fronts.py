@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from clm.daemon.settings import ListenSettings
 from cm.rpc.limits import Limits
 from cm.rpc.vocabulary import VMState
 from cm.rules.vm import EC2_STATE
+from cm.services.mirror import look_at
+from cm.store.managed import take_looks
+from support.cloud import run
 from support.ec2_site import Site, ann, bob, code, instances, made_of
 from support.federation import Subscriber, federated, free_port, hanging
 from support.wait import until
@@ -148,6 +152,112 @@ def test_one_state(site: Site, ann: Any, made_of: dict[str, Any], monkeypatch: A
     feed.close()
     assert fronts.seen == ["pending", "running", "stopping", "stopped", "pending", "running", "shutting-down",
                            "terminated"]  # fmt: skip
+
+
+class Everywhere:
+    """What five fronts say of one VM."""
+
+    def __init__(self, site: Site, ann: Any, vm_id: int, instance: str) -> None:
+        self.site, self.ann, self.vm_id, self.instance = site, ann, vm_id, instance
+        self.uuid = self.call("user.vm.get_by_id", vm_id=vm_id)["uuid"]
+        self.types = {each["InstanceType"]: each for each in ann.describe_instance_types()["InstanceTypes"]}
+
+    def call(self, method: str, **params: Any) -> Any:
+        return self.site.federation.call(method, {"cluster": "alpha", **params})
+
+    def rests(self, state: str) -> None:
+        """Wait until it is in a state, and nothing is under way."""
+
+        def found() -> bool:
+            vm = self.call("user.vm.get_by_id", vm_id=self.vm_id)
+            return vm["state"] == state and vm["operation_id"] is None
+
+        until(found)
+
+    def cc1(self) -> tuple[int, int, int, set[str]]:
+        vm = self.call("user.vm.get_by_id", vm_id=self.vm_id)
+        assert vm["uuid"] == self.uuid
+        disks = {disk["uuid"] for disk in self.call("user.disk.get_list", vm_id=self.vm_id)}
+        return vm["cc1_state"], vm["cpu"], vm["memory_mib"], disks
+
+    def circle(self) -> tuple[str, int, int, set[str]]:
+        vm = self.call("user.instance.get_by_id", vm_id=self.vm_id)
+        assert vm["uuid"] == self.uuid
+        return vm["status"], vm["num_cores"], vm["ram_size"], {disk["uuid"] for disk in vm["disks"]}
+
+    def xo(self) -> tuple[str, int, int, set[str]] | None:
+        """None: its object is gone."""
+        told = {each["UUID"]: each for each in self.call("user.object.get_all", filter="|(type:VM type:VBD type:VDI)")}
+        vm = told.get(self.uuid)
+        if vm is None:
+            return None
+        disks = {told[told[link]["VDI"]]["UUID"] for link in vm["$VBDs"]}
+        return vm["power_state"], len(vm["CPUs"]), vm["memory"]["size"] // 2**20, disks
+
+    def ec2(self) -> tuple[str, int, int, set[str]]:
+        (found,) = instances(self.ann, InstanceIds=[self.instance])
+        assert found["InstanceId"] == "i-" + self.uuid.replace("-", "")[:17]
+        size = self.types[found["InstanceType"]]
+        volumes = {each["Ebs"]["VolumeId"] for each in found.get("BlockDeviceMappings", ())}
+        cpus, mib = size["VCpuInfo"]["DefaultVCpus"], size["MemoryInfo"]["SizeInMiB"]
+        return found["State"]["Name"], cpus, mib, volumes
+
+    def ovirt(self) -> tuple[str, int, int] | None:
+        """None: no node has its domain."""
+        manager = self.site.cloud.manager
+        for node_id in self.site.cloud.node_ids:
+            run(lambda node_id=node_id: look_at(manager.services, node_id))
+        found = self.site.cloud.call("admin.domain.lookup", {"uuid": self.uuid}, account="admin")
+        if not found:
+            return None
+        info = found[0]["domain_info"]
+        assert (found[0]["uuid"], found[0]["vm_id"]) == (self.uuid, self.vm_id)
+        return info["state"], info["num_vcpus"], info["maximum_memory"] // 1024
+
+    def row(self, moment: str) -> str:
+        """A row of the table, once all agree on size and disks."""
+        cc1, circle, xo, ec2, ovirt = self.cc1(), self.circle(), self.xo(), self.ec2(), self.ovirt()
+        size, disks = cc1[1:3], cc1[3]
+        assert circle[1:] == (*size, disks) and ec2[1:3] == size
+        assert xo is None or xo[1:] == (*size, disks)
+        assert ovirt is None or ovirt[1:] == size
+        if ec2[0] != "terminated":
+            assert ec2[3] == {"vol-" + disk.replace("-", "")[:17] for disk in disks}
+        shown = (moment, cc1[0], circle[0], ovirt[0] if ovirt else "gone", xo[0] if xo else "gone", ec2[0])
+        return "| " + " | ".join(map(str, (*shown, size[0], size[1], len(disks)))) + " |"
+
+
+def test_one_vm_everywhere(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
+    """
+    CC1's, CIRCLE's, oVirt's, Xen Orchestra's and EC2's front tell of one VM the same uuid, size and disks at each
+    moment of its life, and its state in their words as docs/instances.md has them.
+    """
+    site.cloud.manager.database.transact_now(take_looks, 0.0, 1.0)
+    instance = ann.run_instances(**made_of)["Instances"][0]["InstanceId"]
+    (vm_id,) = [
+        vm["vm_id"] for vm in site.federation.call("user.vm.get_list", {"cluster": "alpha"})
+        if "i-" + vm["uuid"].replace("-", "")[:17] == instance
+    ]  # fmt: skip
+    everywhere = Everywhere(site, ann, vm_id, instance)
+    everywhere.rests("running")
+    lines = ["| moment | CC1 | CIRCLE | oVirt | Xen Orchestra | EC2 | CPUs | MiB | disks |", "|" + "---|" * 9]
+    lines.append(everywhere.row("made"))
+    for moment, method, params, state in (
+        ("paused", "user.vm.pause", {"vm_id": vm_id}, "paused"),
+        ("resumed", "user.vm.resume", {"vm_id": vm_id}, "running"),
+        ("put to sleep", "user.instance.sleep", {"vm_ids": [vm_id]}, "suspended"),
+        ("woken up", "user.instance.wake_up", {"vm_ids": [vm_id]}, "running"),
+        ("given a disk", "user.instance.create_disk", {"vm_id": vm_id, "size": 16 * 2**20}, "running"),
+        ("shut off", "user.instance.shut_off", {"vm_ids": [vm_id]}, "stopped"),
+        ("deployed", "user.instance.deploy", {"vm_ids": [vm_id]}, "running"),
+        ("destroyed", "user.instance.destroy", {"vm_ids": [vm_id]}, "destroyed"),
+    ):
+        everywhere.call(method, **params)
+        everywhere.rests(state)
+        lines.append(everywhere.row(moment))
+    page = (Path(__file__).parents[2] / "docs/instances.md").read_text()
+    committed = page.partition("<!-- begin life -->\n")[2].partition("\n<!-- end life -->")[0]
+    assert "\n".join(lines) == committed
 
 
 def test_silent_cluster(site: Site, bob: Any) -> None:

@@ -67,6 +67,7 @@ _S3: Final = "files come to buckets in its own tests, tests/simulation/test_buck
 _CPU: Final = "all nodes there have one CPU, and no VM asks for it; tests/postgres/test_machines.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
+_CIRCLES: Final = "as of user.vm, which is called: it is CIRCLE's name of the same; tests/postgres/test_instances.py"
 _EXPIRY: Final = "VMs have leases in tests/simulation/test_month.py, and in no seed; tests/postgres/test_expiry.py"
 
 # Reading views.
@@ -100,6 +101,11 @@ NOT_READ: Final[Mapping[str, str]] = {
         ("user.farm.get_list", "user.farm.get_by_id", "admin.farm.get_list", "admin.farm.get_by_id"),
         "sums of what is told of their VMs, which are read; tests/postgres/test_farms.py",
     ),
+    **dict.fromkeys(
+        (*(f"{role}.instance.{view}" for role in ("user", "admin")
+           for view in ("get_list", "get_by_id", "get_activities", "get_operations")),
+         "user.instance.screenshot"), _CIRCLES,
+    ),
     "user.vm.guest_info": _AGENT,
     "admin.cluster.cpu_baseline": _CPU,
     "admin.drift.plan": "a table's answer to admin.drift.get_list, which is read; tests/postgres/test_nodes.py",
@@ -113,6 +119,14 @@ _SERVER = "takes a server; tests/postgres has one; all but the fetching is impor
 _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
 # Changing views.
 NOT_CALLED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (*(f"user.instance.{view}" for view in (
+            "deploy", "destroy", "reset", "shutdown", "shut_off", "sleep", "wake_up", "save_as_template", "renew",
+            "rename", "edit", "resources_change", "add_interface", "remove_interface", "add_port", "remove_port",
+            "create_disk", "resize_disk", "remove_disk", "password_reset", "install_keys", "remove_keys", "abort")),
+         *(f"admin.instance.{view}" for view in ("deploy", "shut_off", "sleep", "wake_up", "destroy", "migrate",
+                                                 "edit"))), _CIRCLES,
+    ),
     **dict.fromkeys(("admin.user.set_password", "user.account.set_password", "cloud.user.set_password"), _PASSWORD),
     **dict.fromkeys(("admin.user.add", "admin.user.delete", "cloud.user.add", "cloud.user.delete"), _ACCOUNT),
     "cloud.user.activate": _ACCOUNT,

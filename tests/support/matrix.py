@@ -47,7 +47,9 @@ SAMPLES: dict[str, Any] = {
     "text": "text",
     "content": "content",
     "known": "debian-12",
-    **dict.fromkeys(("user.vm.install_keys.keys", "user.vm.remove_keys.keys"), KEY),
+    **dict.fromkeys(
+        (f"user.{noun}.{verb}_keys.keys" for noun in ("vm", "instance") for verb in ("install", "remove")), KEY
+    ),
     "size_bytes": 1_048_576,
     "user.bucket.create.name": "matrix",
     "user.multipart.begin.key": "key",
@@ -338,7 +340,7 @@ class Objects:
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("bucket", "stored_object", "multipart", "multipart_part", "expiry", "vm_expiry"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
-        "cached_image",
+        "cached_image", "vm_event",
     )
     SEEN = (
         *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),

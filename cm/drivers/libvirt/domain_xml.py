@@ -49,6 +49,7 @@ def domain_xml(spec: DomainSpec, node: NodeInfo, *, disk_cache: str = "none") ->
         element("memory", text=str(spec.memory_mib), unit="MiB"),
         element("currentMemory", text=str(spec.memory_mib), unit="MiB"),
         element("vcpu", text=str(spec.vcpus), placement="static"),
+        None if spec.cpu_shares is None else element("cputune", element("shares", text=str(spec.cpu_shares))),
         _sysinfo(serial) if serial else None,
         _os(spec, node, qemu, bool(serial)),
         element("features", element("acpi"), element("apic")),

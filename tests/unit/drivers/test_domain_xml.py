@@ -42,6 +42,13 @@ fit = st.text(
 anything = st.text(st.characters(), max_size=40)
 
 
+def test_tuning() -> None:
+    """A VM's weight is among the domains of its node; without one nothing is said."""
+    made = parsed(domain_xml(replace(domain_spec(), cpu_shares=2048), NODE))
+    assert made.findtext("cputune/shares") == "2048"
+    assert parsed(domain_xml(domain_spec(), NODE)).find("cputune") is None
+
+
 def spec(text: str = "x", title: str = "x") -> DomainSpec:
     return DomainSpec(
         name=text,

@@ -5,6 +5,7 @@ export type AccessMethod = "nx" | "rdp" | "ssh";
 export type Account = { active: boolean; created: string; external_id: string | null; has_password: boolean; is_admin: boolean; login: string; name: string; origin: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_points: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number; uuid: string; version: number };
 export type AccountMessage = { code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown> };
 export type AccountStatistics = { login: string; quota_storage_mib: number; used_storage_mib: number; user_id: number; uses: VolumeCount[] };
+export type Activity = { abortable: boolean; activity_code: string; activity_id: number; children: SubActivity[]; finished: string | null; interruptible: boolean; operation_id: number | null; params: Record<string, unknown>; parent: number | null; percentage: number | null; readable_name: string; result: string; resultant_state: InstanceStatus | null; started: string; step: string; succeeded: boolean | null; user: number | null; vm_id: number };
 export type AddressPool = { created: string; description: string; kind: NetworkKind; locked: boolean; name: string; network: string; network6: string | null; networks: number; overlap: boolean; pool_id: number; prefix_default: number; prefix_max: number; prefix_min: number; uuid: string; version: number };
 export type AdminOperation = { admin_text: string; attempts: number; created: string; deadline: string; error: string; finished: string | null; image_id: number | null; kind: OperationKind; next_attempt: string | null; node_id: number | null; operation_id: number; parent_id: number | null; progress: number; result: Record<string, unknown>; started: string | null; state: OperationState; step: string; storage_id: number | null; text: string; user_id: number | null; vm_id: number | null; waiting_for: string };
 export type Administrator = { email: string; first_name: string; last_name: string; login: string; since: string; user_id: number };
@@ -21,8 +22,11 @@ export type AttachedNode = { last_error: string; name: string; node_id: number; 
 export type AttachedStorage = { last_error: string; name: string; state: "attached" | "attaching" | "detaching" | "failed"; storage_id: number };
 export type AuditEntry = { arguments: Record<string, unknown>; at: string; audit_id: number; call_id: string; login: string; method: string; remote: string; request_id: string | null; user_id: number | null };
 export type AvailableNetwork = { ipv6: boolean; name: string; network: string; pool_id: number; prefix_default: number; prefix_max: number; prefix_min: number };
+export type AvailableOperation = { allowed: boolean; call: string; hidden: boolean; is_preferred: boolean; name: string; operation: InstanceOperation; reason: InstanceReason | null; resultant_state: InstanceStatus | null };
+export type AvailableOperations = { fields?: Record<string, unknown>; instance_status?: InstanceStatus; message?: string; operations?: AvailableOperation[]; preferred?: InstanceOperation | null; status: string; vm_id: number };
 export type BegunFactor = { secret: string; uri: string };
 export type BegunLogin = { state: string; url: string };
+export type BlockDevice = { boot_index: number | null; delete_on_termination: boolean; device_name: string; disk_id: number | null; read_only: boolean };
 export type Bucket = { bucket_id: number; created: string; name: string; objects: number; size_bytes: number; uuid: string };
 export type CachedImage = { disks: number; error: string; image_id: number; image_name: string; last_used: string; node_id: number; node_name: string; operation_id: number | null; size_bytes: number; state: CachedState; storage_id: number; storage_name: string };
 export type CachedImageWork = { message: string; node_id: number; operation_id: number | null; status: string; storage_id: number | null };
@@ -116,6 +120,15 @@ export type ImageState = "adding" | "deleted" | "failed" | "ok" | "trashed" | "u
 export type ImageWork = { image_id: number; operation_id: number };
 export type ImdsOptions = { enabled: boolean; hop_limit: number; ipv6: boolean; tags: boolean; tokens: MetadataTokens };
 export type Installed = { access_method: AccessMethod | null; boot_menu_s: number | null; cpu_model: CpuModel | null; firmware: Firmware | null; has_agent: boolean | null; image_id: number | null; iso_list: number[]; machine: MachineType | null; networks: number[]; new_disks: number[]; system: string | null; tags: Record<string, string>; traits: string[] };
+export type Instance = { access_method: AccessMethod; addresses: InstanceAddress[]; arch: string; block_device_mapping: BlockDevice[]; boot_menu: boolean; created: string; description: string; destroyed_at: string | null; disks: InstanceDisk[]; has_agent: boolean; interfaces: InstanceInterface[]; ipv4: string | null; ipv6: string | null; is_active: boolean; is_base: boolean; is_in_status_change: boolean; launched_at: string | null; lease: number | null; lease_name: string; level: Level; mac: string | null; max_ram_size: number; modified: string; name: string; node: string | null; num_cores: number; owner: number; owner_login: string; priority: number | null; ram_size: number; raw_data: string; req_traits: string[]; status: InstanceStatus; status_changed: string; status_display: string; status_icon: string; system: string; tags: Record<string, string>; template: number | null; terminated_at: string | null; time_of_delete: string | null; time_of_suspend: string | null; uuid: string; vm_id: number; vm_name: string; vnc_port: number | null };
+export type InstanceAddress = { ipv4: string | null; ipv6: string | null; mac: string };
+export type InstanceDetail = { access_method: AccessMethod; addresses: InstanceAddress[]; arch: string; block_device_mapping: BlockDevice[]; boot_menu: boolean; connect_command: string | null; connect_host: string | null; connect_port: number | null; connect_uri: string | null; created: string; description: string; destroyed_at: string | null; disks: InstanceDisk[]; has_agent: boolean; interfaces: InstanceInterface[]; ipv4: string | null; ipv6: string | null; is_active: boolean; is_base: boolean; is_in_status_change: boolean; launched_at: string | null; lease: number | null; lease_name: string; level: Level; mac: string | null; max_ram_size: number; modified: string; name: string; node: string | null; num_cores: number; owner: number; owner_login: string; priority: number | null; pw: string | null; ram_size: number; raw_data: string; req_traits: string[]; status: InstanceStatus; status_changed: string; status_display: string; status_icon: string; system: string; tags: Record<string, string>; template: number | null; terminated_at: string | null; time_of_delete: string | null; time_of_suspend: string | null; uuid: string; vm_id: number; vm_name: string; vnc_port: number | null };
+export type InstanceDisk = { base: number | null; bus: string; datastore: number; destroyed: string | null; dev_num: string; disk_id: number; filename: string; is_ready: boolean; name: string; size: number; type: "iso" | "qcow2-norm" | "qcow2-snap" | "raw-ro" | "raw-rw"; uuid: string };
+export type InstanceInterface = { ipv4: string | null; ipv6: string | null; mac: string; model: string; network_id: number; nic: number; uuid: string };
+export type InstanceOperation = "add_interface" | "add_port" | "create_disk" | "deploy" | "destroy" | "install_keys" | "migrate" | "password_reset" | "remove_disk" | "remove_interface" | "remove_keys" | "remove_port" | "rename" | "renew" | "reset" | "resize_disk" | "resources_change" | "save_as_template" | "screenshot" | "shut_off" | "shutdown" | "sleep" | "wake_up";
+export type InstanceOutcome = { activity?: Activity; error?: string; fields?: Record<string, unknown>; message?: string; status: string; vm_id: number };
+export type InstanceReason = { error: string; fields: Record<string, unknown>; message: string; slug: string };
+export type InstanceStatus = "DESTROYED" | "ERROR" | "MIGRATING" | "NOSTATE" | "PAUSED" | "PENDING" | "RUNNING" | "STOPPED" | "SUSPENDED";
 export type KnownImage = { agent: boolean; architecture: Architecture; default_user: string; description: string; disk_controller: DiskBus; family: string; format: SourceFormat; image_id: number | null; keyring: string; least_disk_bytes: number; least_memory_mib: number; name: string; network_device: NicModel; platform: string; signature: string; sums: string; system: string; url: string; video_device: VideoModel };
 export type LaunchTemplate = { cluster_id: number; created: string; default_version: number; latest_version: number; launch_template_id: number; name: string; tags: Record<string, string>; uuid: string };
 export type LaunchTemplateVersion = { created: string; data: string; description: string; launch_template_id: number; number: number };
@@ -248,6 +261,7 @@ export type StorageUsage = { allocated_bytes: number | null; available_bytes: nu
 export type StorageWork = { node_id: number; operation_id: number; storage_id: number };
 export type StoredObject = { etag: string; headers: Record<string, string>; key: string; modified: string; size_bytes: number; uuid: string };
 export type StoredVolume = { base: string | null; claimed_bytes: number; disk_id: number | null; format: DiskFormat; image_id: number | null; image_name: string; made: boolean; mode: VolumeMode; name: string; object: string | null; size_bytes: number; user_id: number | null; vm_id: number | null; vm_name: string; volume_id: number };
+export type SubActivity = { activity_code: string; activity_id: number; finished: string | null; params: Record<string, unknown>; parent: number | null; percentage: number | null; readable_name: string; result: string; started: string; step: string; succeeded: boolean | null; user: number | null };
 export type Subject = { account_number?: string; group_id?: number; issuer?: string; login?: string; user_id?: number };
 export type TagKind = "disk" | "image" | "network" | "public_address" | "security_group" | "snapshot" | "vm";
 export type Tags = { kind: TagKind; object_id: number; tags: Record<string, string> };
@@ -552,6 +566,72 @@ export interface Methods {
     params: { user_id?: number | string | null; limit?: number; before?: number | null; cluster?: number | string | null };
     result: ListedFarm[] | { items: (ListedFarm & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Start instances, as ``user.instance.deploy``. */
+  "admin.instance.deploy": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Destroy instances, as ``user.instance.destroy``, be they guarded. */
+  "admin.instance.destroy": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change an instance. */
+  "admin.instance.edit": {
+    params: { vm_id: number | string; priority: number; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What was done to an instance, newest first, with nodes and what is for administrators alone. */
+  "admin.instance.get_activities": {
+    params: { vm_id: number | string; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: Activity[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** All of one instance, also of a destroyed one. */
+  "admin.instance.get_by_id": {
+    params: { vm_id: number | string; cluster?: number | string | null };
+    result: InstanceDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Instances, newest first. */
+  "admin.instance.get_list": {
+    params: { user_id?: number | string | null; node_id?: number | string | null; everything?: boolean; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: Instance[] | { items: (Instance & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What may be asked of instances as they are now, as their owners are told, and of administrators' own. */
+  "admin.instance.get_operations": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
+    result: AvailableOperations[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Move a running instance to another node, as ``admin.vm.migrate``. */
+  "admin.instance.migrate": {
+    params: { vm_id: number | string; node_id?: number | string | null; live_migration?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "cannot_migrate" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Cut the power of instances, as ``user.instance.shut_off``. */
+  "admin.instance.shut_off": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Suspend instances, as ``user.instance.sleep``; their accounts pay for the room. */
+  "admin.instance.sleep": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have suspended instances go on, as ``user.instance.wake_up``. */
+  "admin.instance.wake_up": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Logins, good and refused, the newest first: who was claimed, from where, how, and the outcome. Alike ones are one row with their count. refused: only those, or only the others. before: the last login_id of the page before. */
   "admin.login.get_list": {
@@ -2142,6 +2222,174 @@ export interface Methods {
     params: { group_id: number };
     result: GroupPerson[];
     errors: "incident" | "invalid_parameter" | "too_large" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "object_not_found" | "group_not_leader" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Give an activity up that is under way, as ``user.operation.abandon``. Whoever could ask for it may. */
+  "user.instance.abort": {
+    params: { operation_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "operation_not_abandonable" | "operation_wrong_state" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give an instance, running or stopped, a network card, as ``user.nic.attach``. Its owners may. */
+  "user.instance.add_interface": {
+    params: { vm_id: number | string; network_id: number | string; address?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_free_address" | "quota_reached" | "address_taken" | "bandwidth_not_held" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "network_out_of_reach" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "bandwidth_refused" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have a port of an instance be reached from outside, as ``user.vm.add_port``. Its operators may. */
+  "user.instance.add_port": {
+    params: { vm_id: number | string; port: number; protocol?: PortProtocol; nic?: number; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_public_port" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "not_reachable" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give an instance, running or stopped, one more disk, which goes with it. Its owners may; its account's quota pays. */
+  "user.instance.create_disk": {
+    params: { vm_id: number | string; size: number; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Start instances that are stopped, pending or in error, as ``user.vm.start``. */
+  "user.instance.deploy": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Destroy instances and the disks that go with them, as ``user.vm.destroy``. There is no way back. */
+  "user.instance.destroy": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change what an instance says of itself. Its operators may. */
+  "user.instance.edit": {
+    params: { vm_id: number | string; description: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What was done to an instance, or is, newest first, each with what it had others do. */
+  "user.instance.get_activities": {
+    params: { vm_id: number | string; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: Activity[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** All of one instance, also of a destroyed one of the caller's. ``pw`` is told to owners alone. */
+  "user.instance.get_by_id": {
+    params: { vm_id: number | string; cluster?: number | string | null };
+    result: InstanceDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's instances, newest first: CIRCLE's ``active``. */
+  "user.instance.get_list": {
+    params: { everything?: boolean; shared?: boolean; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: Instance[] | { items: (Instance & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What may be asked of instances as they are now and, of the rest, why not; and what is best asked next. What else a call may be refused for, such as a quota, it tells itself. */
+  "user.instance.get_operations": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
+    result: AvailableOperations[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Let SSH keys log in to a running instance's guest, as ``user.vm.install_keys``. */
+  "user.instance.install_keys": {
+    params: { vm_id: number | string; keys: string; user?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give an account of a running instance's guest another password, as ``user.vm.password_reset``. It is kept, encrypted, and told to owners by ``get_by_id`` (``pw``). */
+  "user.instance.password_reset": {
+    params: { vm_id: number | string; user?: string | null; password?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Detach a disk from an instance, as ``user.disk.detach``. It stays, unlike CIRCLE's: ``user.disk.delete`` puts it into the trash then. */
+  "user.instance.remove_disk": {
+    params: { vm_id: number | string; disk_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Take a network card from an instance, as ``user.nic.detach``. Its owners may. */
+  "user.instance.remove_interface": {
+    params: { vm_id: number | string; nic: number; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Let SSH keys log in to a running instance's guest no more, as ``user.vm.remove_keys``. */
+  "user.instance.remove_keys": {
+    params: { vm_id: number | string; keys: string; user?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have a port of an instance be reached from outside no more. Its operators may. */
+  "user.instance.remove_port": {
+    params: { vm_id: number | string; port: number; protocol?: PortProtocol; nic?: number; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give an instance another name. Its operators may. */
+  "user.instance.rename": {
+    params: { vm_id: number | string; new_name: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have the times of an instance's lease begin anew from now, as ``user.expiry.renew``. Its operators may. */
+  "user.instance.renew": {
+    params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "expiry_not_yours" | "no_expiry" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Press the reset buttons of running instances, as ``user.vm.reset``. */
+  "user.instance.reset": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make a disk larger, as ``user.disk.grow``. :param size: rounded up to MiB. */
+  "user.instance.resize_disk": {
+    params: { disk_id: number | string; size: number; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storages_apart" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give a stopped instance the CPUs and memory of another size, as ``user.vm.resize``. Its owners may. */
+  "user.instance.resources_change": {
+    params: { vm_id: number | string; template_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make a VM template of an instance while it goes on, as ``user.vm.save_as_template``. */
+  "user.instance.save_as_template": {
+    params: { vm_id: number | string; name?: string | null; description?: string; freeze?: Freeze; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "storage_not_on_node" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What a running instance's screen shows now, as a picture. */
+  "user.instance.screenshot": {
+    params: { vm_id: number | string; cluster?: number | string | null };
+    result: Screenshot;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Cut the power of instances, as ``user.vm.stop``: what their guests had not written yet is lost. */
+  "user.instance.shut_off": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Ask the guests of running instances to shut down, as ``user.vm.shutdown``. */
+  "user.instance.shutdown": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Write the memory of running instances to storages and free their nodes of them, as ``user.vm.suspend``. */
+  "user.instance.sleep": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have suspended instances go on, on any node that they can, as ``user.vm.wake_up``. */
+  "user.instance.wake_up": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Put an ISO image into a CD drive of a VM, running or stopped, as ``user.vm.insert_cd`` does. */
   "user.iso_image.attach": {
