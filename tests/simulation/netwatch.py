@@ -83,7 +83,8 @@ class NetWatch:
         for node in simulation.members():
             agent = node.agent
             hears = agent.running and not node.memory.unreachable and agent.stalled_until <= now
-            hears = hears and agent.late_until <= now and not simulation.database_down and not agent.cut
+            hears = hears and max(agent.late_until, agent.waits_until) <= now
+            hears = hears and not simulation.database_down and not agent.cut
             if not hears or self._some_is_down():
                 self._well.pop(node.name, None)
             else:

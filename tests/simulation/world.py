@@ -187,6 +187,7 @@ class Agent:
         self.lacks: dict[str, str] = {}  # what is amiss on its node: text by code
         self.frozen: dict[str, str] | None = None  # what is said to be in place, whatever is: versions of sections
         self.late_until = 0.0  # when the next document comes
+        self.waits_until = 0.0  # when that comes which is under way so long
         self.cut = 0  # documents of which only a part comes
         self.wiring = Wiring(node)
         self.applied: dict[str, str] = {}
@@ -240,7 +241,7 @@ class Agent:
         late_s = self.late_until - self.node.simulation.schedule.seconds()
         if asked != self._asked or late_s > 0:
             if asked == self._asked:
-                self.late_until = 0.0
+                self.waits_until, self.late_until = self.late_until, 0.0
                 self._asked += 1
                 self.node.simulation.later(late_s, self._heard, answer, self._asked, call_off)
             return
