@@ -41,6 +41,7 @@ EXPECTED: Final = (
     "vm_to_image", "images compared", "disk_flatten",
     "disk_create", "disk_attach", "disk_detach", "vm_cd", "nic_attach", "nic_detach",
     "card limited", "public address answered", "public address moved", "public port answered",
+    "vm resized", "vm put into a group",
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 
@@ -403,6 +404,10 @@ class Effects:
                 made["retried"] += row.n
             elif row.method in ("admin.node.add", "admin.node.delete"):
                 made["node added" if row.method.endswith("add") else "node taken out"] += row.n
+            elif row.method.endswith("vm.resize"):
+                made["vm resized"] += row.n
+            elif row.method == "user.vm.set_affinity_group":
+                made["vm put into a group"] += row.n
             elif row.method == "admin.storage.adopt_volume":
                 made["volume adopted"] += row.n
             elif row.method in ("user.vm.attach_vnc", "user.vm.detach_vnc"):

@@ -102,6 +102,8 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
             params = {"login": logins[params["user_id"]], "block": not params["active"]}
         elif method.endswith(".disk.attach"):
             params = {**params, "image_id": disks.get(params["disk_id"])}
+        elif method == "admin.vm.resize":
+            method = "user.vm.resize"
         elif method.startswith("admin.vm.") or method.startswith("cloud."):
             continue  # of these none changes who may do what, but the end of a VM, which its row has
         made = born.get((kind, row.at), ())

@@ -148,6 +148,8 @@ class Model:
                 changed |= {key: params[key] for key in ("name", "description") if params.get(key) is not None}
             else:
                 changed["vnc_enabled"] = verb == "attach_vnc"
+        elif noun == "vm" and verb == "resize":
+            self.vms[params["vm_id"]].facts["template_id"] = params["template_id"]
         elif noun == "vm" and verb in ("save", "save_and_shutdown"):
             for image_id in call.made:
                 self.images[image_id] = Thing("image", image_id, self.vms[params["vm_id"]].owner, at)

@@ -57,6 +57,9 @@ class Questions:
             yield login, "user.template.get_list", {}
             yield login, "user.template.get_by_id", {"template_id": self.simulation.template_id}
             yield login, "user.security_group.get_list", {}
+            yield login, "user.affinity_group.get_list", {}
+            for row in self.simulation.sql("SELECT id FROM affinity_group ORDER BY id DESC LIMIT 2"):
+                yield login, "user.affinity_group.get_by_id", {"affinity_group_id": row.id}
             for row in self.simulation.sql("SELECT id FROM security_group ORDER BY id DESC LIMIT 2"):
                 yield login, "user.security_group.get_by_id", {"security_group_id": row.id}
             yield from self._networks(login)
@@ -112,6 +115,7 @@ class Questions:
             ("cluster.check", {}),
             ("placement.explain", template), ("system_image.get_known", {}), ("system_image.get_cached", {}),
         ]  # fmt: skip
+        views += [("affinity_group.get_list", {})]
         views += [("security_group.get_list", {}), ("pool.get_list", {}), ("public_address.get_list", {})]
         views += [
             (f"{noun}.get_by_id", {f"{noun}_id": row.id}) for noun, table in (("pool", "address_pool"),

@@ -43,7 +43,7 @@ _AGENT: Final = "no guest there has an agent, and nothing of ours is changed by 
 # What asks for changes.
 SOURCES: Final = (
     "workload", "addressing", "cards", "carries", "chores", "farmers", "guarding", "haste", "keepers", "moves",
-    "points", "senders", "sites", "sleepers", "spare", "travels",
+    "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
 )  # fmt: skip
 
 _FARMS: Final = "as user.farm.destroy, which is called; tests/postgres/test_farms.py"
@@ -94,10 +94,6 @@ NOT_READ: Final[Mapping[str, str]] = {
         "there are none; tests/postgres/test_vm_templates.py",
     ),
     **dict.fromkeys(
-        ("user.affinity_group.get_list", "user.affinity_group.get_by_id", "admin.affinity_group.get_list"),
-        "there are none; tests/postgres/test_affinity.py",
-    ),
-    **dict.fromkeys(
         ("user.farm.get_list", "user.farm.get_by_id", "admin.farm.get_list", "admin.farm.get_by_id"),
         "sums of what is told of their VMs, which are read; tests/postgres/test_farms.py",
     ),
@@ -141,7 +137,6 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("cloud.cluster.lock", "cloud.cluster.unlock", "admin.trust.delete"), _CLUSTER),
     **dict.fromkeys(("user.api_key.create", "user.api_key.delete"), "people here show sessions; tests/postgres"),
     **dict.fromkeys(("user.session.delete", "user.session.logout"), _SESSION),
-    **dict.fromkeys(("user.vm.resize", "admin.vm.resize"), "it leads to no work; tests/postgres/test_resizing.py"),
     "user.vm.open_console": "its ticket is of true chance, and used over a true socket; tests/postgres/test_console.py",
     "admin.cloud.put_users": "the cloud manager itself calls it, for each change of its people",
     "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",
@@ -198,11 +193,6 @@ NOT_CALLED: Final[Mapping[str, str]] = {
         ("user.vm_template.create", "user.vm_template.edit", "user.vm_template.delete",
          "user.vm_profile.create", "user.vm_profile.edit", "user.vm_profile.delete"),
         "they say what the caller of user.vm.create did not, which is called; tests/postgres/test_vm_templates.py",
-    ),
-    **dict.fromkeys(
-        ("user.affinity_group.create", "user.affinity_group.edit", "user.affinity_group.delete",
-         "admin.affinity_group.edit", "user.vm.set_affinity_group"),
-        "they say where placement, whose rule is pure, puts a VM; tests/postgres/test_affinity.py",
     ),
     "user.system_image.copy": "as the administrators', which is called; tests/postgres/test_ec2_more.py",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
