@@ -41,6 +41,7 @@ class Snapshot(TypedDict):
     created: Time
     operation_id: Annotated[Number | None, Meta(description="What is under way on its disk.")]
     waiting_for: Annotated[Prose, Meta(description="What that waits for; may be empty.")]
+    going: Annotated[bool, Meta(description="That is its deletion, which is under way.")]
 
 
 class SnapshotWork(TypedDict):

@@ -474,7 +474,9 @@ _SHOWN: Final = f"""
 SELECT s.id AS snapshot_id, s.uuid::text AS uuid, s.name, s.description, s.disk_id, {DISK_NAME} AS disk_name,
        a.vm_id, s.group_id, k.account_id AS user_id, u.storage_id, u.size_bytes, u.claimed_bytes, u.allocated_bytes,
        s.consistency, s.taken_at AS taken, s.created_at AS created, o.id AS operation_id,
-       coalesce(o.user_text, '') AS waiting_for
+       coalesce(o.user_text, '') AS waiting_for,
+       EXISTS (SELECT 1 FROM operation_object g WHERE g.operation_id = o.id AND g.kind = 'snapshot'
+                AND g.object_id = s.id AND o.kind = 'snapshot_delete' AND o.state <> 'failed') AS going
   FROM snapshot s JOIN disk k ON k.id = s.disk_id JOIN volume u ON u.id = s.volume_id
   LEFT JOIN image i ON i.id = k.image_id LEFT JOIN attachment a ON a.disk_id = k.id AND NOT a.read_only
   LEFT JOIN operation_object h ON h.kind = 'disk' AND h.object_id = k.id AND h.exclusive

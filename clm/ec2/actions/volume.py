@@ -34,9 +34,9 @@ async def disks(context: Context) -> list[dict[str, Any]]:
 
 
 async def snapshots(context: Context) -> list[dict[str, Any]]:
-    """The caller's."""
-    found: list[dict[str, Any]] = await context.read("user.snapshot.get_list", limit=PAGE_MAX)
-    return found
+    """The caller's. One whose deletion is under way is none any more: clients ask about each that they are shown."""
+    found = await context.read("user.snapshot.get_list", limit=PAGE_MAX)
+    return [each for each in found if not each["going"]]
 
 
 async def find_disk(context: Context, given: str) -> Mapping[str, Any]:
