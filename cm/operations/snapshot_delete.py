@@ -8,6 +8,7 @@ every moment, and after any crash. Where nobody has the disk open, a domain with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,12 +68,14 @@ class _Plan:
     lower: Lying | None = None
 
 
-def _plan(session: Session, snapshot_id: int) -> _Plan | None:
-    found = snapshots(session, [snapshot_id])
-    if not found:
+def _plan(session: Session, snapshot_id: int, ids: Sequence[int]) -> _Plan | None:
+    """:param ids: of those that go together."""
+    together = snapshots(session, ids)
+    row = next((each for each in together if each.id == snapshot_id), None)
+    if row is None:
         return None
-    row = found[0]
-    step = removal(tree_of(session, row.disk_id), row.volume.id)
+    beside = [each.volume.id for each in together if each is not row]
+    step = removal(tree_of(session, row.disk_id).without(beside), row.volume.id)
     if step is None:
         raise InUse("snapshot", row.id, "later ones")
     if not step.upper:
@@ -87,8 +90,9 @@ async def clear(work: Work) -> None:
 
 async def merge(work: Work) -> None:
     """Until nothing stands on the volumes of these snapshots."""
-    for snapshot_id in ids_of(work.op):
-        while (plan := await work.read(_plan, snapshot_id)) is not None and plan.upper is not None:
+    ids = ids_of(work.op)
+    for snapshot_id in ids:
+        while (plan := await work.read(_plan, snapshot_id, ids)) is not None and plan.upper is not None:
             await _merge(work, plan)
     await let_go(work)
 

@@ -25,7 +25,16 @@ from cm.services.evidence import rest_by_evidence, rest_if_ended
 from cm.store.change import record_change
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_object import others_at_work
-from cm.store.snapshot import Lying, SnapshotRow, drop_spare, forget_snapshots, snapshots, spares, write_going
+from cm.store.snapshot import (
+    Lying,
+    SnapshotRow,
+    drop_spare,
+    forget_snapshots,
+    remains,
+    snapshots,
+    spares,
+    write_going,
+)
 from cm.store.storage import freed_policy, node_reaching
 from cm.store.vm import VMRow, find_vm
 
@@ -226,12 +235,14 @@ def forgotten(session: Session, op: OperationRow) -> None:
 def take_away(session: Session, op: OperationRow) -> None:
     """
     Have the snapshots of an operation that came to nothing deleted. Whether a domain writes to the new volumes may not
-    be known: who takes the snapshots away looks.
+    be known: who takes the snapshots away looks. With them goes what is left of others of their disks, whose deletion
+    was given up when it had all but ended: it may stand on their volumes.
     """
     ids = [row.id for row in snapshots(session, ids_of(op))]
     if not ids:
         rest_if_ended(session, op)
         return
+    ids += remains(session, ids)
     open_operation(
         session,
         OperationKind.SNAPSHOT_DELETE,

@@ -8,7 +8,7 @@ to, and later snapshots that it was taken back from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -43,6 +43,14 @@ class Tree:
         while above := self.above(path):
             path = above[0]
         return path
+
+    def without(self, volumes: Collection[int]) -> Tree:
+        """The same once those of these have gone on which none stands, and that the disk is not written to."""
+        left = dict(self.backing)
+        while gone := [each for each in volumes if each in left and each != self.current and each not in left.values()]:
+            for each in gone:
+                del left[each]
+        return Tree(self.current, left)
 
     @property
     def path(self) -> list[int]:

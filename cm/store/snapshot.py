@@ -338,6 +338,23 @@ def write_going(session: Session, ids: Sequence[int]) -> None:
     )
 
 
+def remains(session: Session, ids: Sequence[int]) -> list[int]:
+    """
+    What is left of other snapshots of the same disks, whose volumes were going to be deleted: nothing is written to
+    them, and nothing stands on them, but they may stand on the volumes of these.
+    """
+    found = session.scalars(
+        text(
+            "SELECT s.id FROM snapshot s JOIN disk k ON k.id = s.disk_id JOIN volume u ON u.id = s.volume_id"
+            " WHERE s.disk_id IN (SELECT disk_id FROM snapshot WHERE id = ANY(:ids)) AND s.id <> ALL(:ids)"
+            " AND s.consistency IS NULL AND NOT u.made AND u.id <> k.volume_id"
+            " AND NOT EXISTS (SELECT 1 FROM volume w WHERE w.backing_id = u.id) ORDER BY s.id"
+        ),
+        {"ids": list(ids)},
+    )
+    return list(found)
+
+
 def insert_fresh(session: Session, row: SnapshotRow, name: str) -> None:
     """A volume for a disk that is to be taken back to a snapshot; what it claims is what it is to take over."""
     session.execute(
@@ -430,8 +447,10 @@ def forget_snapshots(session: Session, ids: Sequence[int]) -> list[tuple[int, in
 
     :return: their ids, with whose they were.
     """
-    gone = []
-    for row in snapshots(session, ids):
+    gone, rows = [], snapshots(session, ids)
+    bases = {row.volume.backing_id for row in rows}
+    # What stands on another of them goes first.
+    for row in sorted(rows, key=lambda each: each.volume.id in bases):
         session.execute(text("DELETE FROM snapshot WHERE id = :id"), {"id": row.id})
         if row.volume.id != row.current.id:
             session.execute(text("DELETE FROM volume WHERE id = :id"), {"id": row.volume.id})

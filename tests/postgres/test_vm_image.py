@@ -391,3 +391,36 @@ def test_remains_come_first(cloud: MemoryCloud, guest: Guest) -> None:
     assert guest.volume() is volume and guest.read() == "boots:ABC"
     assert cloud.ended(save(guest)["operation_id"])["state"] == "done"
     assert guest.volume() is volume and guest.read() == "boots:ABC"
+
+
+@pytest.mark.parametrize("freeze", ["no", "yes"])
+def test_remains_go_with_the_next(cloud: MemoryCloud, guest: Guest, freeze: str) -> None:
+    """
+    Clearing up that was given up when it had merged all, and the next attempt, which fails as well, as its image could
+    not be made, or its guest has no agent: whoever clears up after that clears up both.
+    """
+    before, node = used(cloud), guest.node
+    for _ in range(2 if freeze == "no" else 0):
+        node.fail_next("create_copy", HypervisorError("Input/output error", 38))
+    for _ in range(40):
+        node.fail_next("delete", NodeUnreachable("n", "gone"))
+    answer = save(guest, freeze=freeze)
+    assert cloud.ended(answer["operation_id"])["state"] == "failed"
+    clearing = cloud.vm(guest.vm_id)["operation_id"]
+    at_step(cloud, clearing, "forget")
+    cloud.until(lambda: bool(rows(cloud, "SELECT 1 FROM volume WHERE NOT made")), "it to come so far")
+    (told,) = cloud.call("user.snapshot.get_list", {"vm_id": guest.vm_id})
+    assert told["going"] and told["operation_id"] == clearing
+    cloud.call("user.operation.abandon", {"operation_id": clearing})
+    (told,) = cloud.call("user.snapshot.get_list", {"vm_id": guest.vm_id})
+    assert not told["going"]
+    node._faults.next.pop("delete")
+    remains_gone(cloud, answer["image_id"])
+    guest.write("B")
+    cloud.call("user.operation.retry", {"operation_id": answer["operation_id"]})
+    assert cloud.ended(answer["operation_id"])["state"] == "failed"
+    merged(guest)
+    guest.write("C")
+    assert rows(cloud, "SELECT 1 FROM snapshot") == [] and guest.read() == "boots:ABC"
+    remains_gone(cloud, answer["image_id"])
+    assert used(cloud) == before
