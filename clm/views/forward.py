@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,13 +36,19 @@ class Forwarded(View):
     row: Row | None = None
 
 
+@cache
+def _own(changing: bool) -> Binder:
+    """Of what is the cloud's in each view: it is the same in all, and a binder compiles its types."""
+    return Binder([_CLUSTER], changing)
+
+
 class ForwardBinder:
     """Takes names and positions apart, and leaves the values to the cluster; only ``cluster`` and controls are ours."""
 
     def __init__(self, parameters: tuple[Parameter, ...], changing: bool) -> None:
         self._names = frozenset(p.name for p in parameters)
         self._positional = tuple(p.name for p in parameters if p.kind == "either")
-        self._ours = Binder([_CLUSTER], changing)
+        self._ours = _own(changing)
         self._own = frozenset({"cluster", *(("dry_run", "request_id", "if_version") if changing else ())})
 
     def bind(self, params: Params) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -55,7 +56,13 @@ def pending(engine: Engine, versions: ModuleType) -> bool:
     """Whether the database is not at this version's schema."""
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-    return current != ScriptDirectory.from_config(config(versions)).get_current_head()
+    return current != _head(versions)
+
+
+@cache
+def _head(versions: ModuleType) -> str | None:
+    """The last revision, for which all of them are loaded."""
+    return ScriptDirectory.from_config(config(versions)).get_current_head()
 
 
 def parts_on(database: Database, threads: IThreads, versions: ModuleType, program: str) -> Parts:
