@@ -17,6 +17,7 @@ from clm.ec2.xml import told_time
 from cm.rpc.vocabulary import PAGE_MAX
 
 STANDARD: Final = "standard"  # the one type of volumes
+DELETION_S: Final = 25.0  # that a call waits for the end of a snapshot's
 _STATES: Final = {"adding": "creating", "ok": "available", "deleted": "deleting"}
 
 
@@ -42,6 +43,20 @@ async def snapshots(context: Context) -> list[dict[str, Any]]:
 async def find_disk(context: Context, given: str) -> Mapping[str, Any]:
     """:raises EC2Error: it is none of the caller's volumes."""
     return ids.pick(ids.VOLUME, [given], await disks(context), volume_id)[0]
+
+
+async def find_free_disk(context: Context, given: str) -> Mapping[str, Any]:
+    """
+    The same, once the deletion of its snapshots has ended: clients were told that those have gone. What takes longer is
+    refused by the cluster.
+
+    :raises EC2Error: as ``find_disk``.
+    """
+    disk = await find_disk(context, given)
+    if disk["operation"] != "snapshot_delete":
+        return disk
+    await context.read("user.operation.wait", operation_id=disk["operation_id"], timeout=DELETION_S)
+    return await find_disk(context, given)
 
 
 def volume_state(disk: Mapping[str, Any]) -> str:
@@ -143,7 +158,7 @@ async def create_volume(context: Context, params: dict[str, Any]) -> dict[str, A
 async def delete_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """It lies in the trash until that is emptied; EC2's clients see it no more."""
     only(params, "VolumeId")
-    disk = await find_disk(context, params["VolumeId"])
+    disk = await find_free_disk(context, params["VolumeId"])
     if disk["attachments"]:
         raise EC2Error("VolumeInUse", f"Volume {params['VolumeId']} is currently attached to an instance")
     await context.change("user.disk.delete", disk_id=disk["disk_id"])
@@ -153,7 +168,7 @@ async def delete_volume(context: Context, params: dict[str, Any]) -> dict[str, A
 async def attach_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The guest sees the next free device, which is told; the one that is asked for has no say in it."""
     only(params, "VolumeId", "InstanceId", "Device")
-    disk = await find_disk(context, params["VolumeId"])
+    disk = await find_free_disk(context, params["VolumeId"])
     (vm,) = await find(context, [params["InstanceId"]])
     if disk["attachments"]:
         raise EC2Error("VolumeInUse", f"{params['VolumeId']} is already attached to an instance")
@@ -234,7 +249,7 @@ def _snapshot(
 async def create_snapshot(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """Of one volume; its guest may run meanwhile."""
     only(params, "VolumeId", "Description", "TagSpecifications")
-    disk = await find_disk(context, params["VolumeId"])
+    disk = await find_free_disk(context, params["VolumeId"])
     (tags,) = wanted_tags(params.get("TagSpecifications"), SNAPSHOTS)
     work = await context.change(
         "user.disk.create_snapshot", disk_id=disk["disk_id"], name=tags.named,

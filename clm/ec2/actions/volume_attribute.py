@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from clm.ec2 import ids
 from clm.ec2.actions.catalogue import size_gib
-from clm.ec2.actions.volume import STANDARD, disks, find_disk, volume_id, volume_state
+from clm.ec2.actions.volume import STANDARD, disks, find_disk, find_free_disk, volume_id, volume_state
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
@@ -77,7 +77,7 @@ async def modify_volume(context: Context, params: dict[str, Any]) -> dict[str, A
     only(params, "VolumeId", "Size", "VolumeType")
     if params.get("VolumeType", STANDARD) != STANDARD:
         raise EC2Error("UnsupportedOperation", f"Volumes are of the type {STANDARD} here.")
-    disk = await find_disk(context, params["VolumeId"])
+    disk = await find_free_disk(context, params["VolumeId"])
     was, wanted = size_gib(disk["size_bytes"]), params.get("Size")
     if wanted is None or wanted == was:
         return {"VolumeModification": _modification(disk, "completed")}

@@ -22,7 +22,7 @@ def upgrade() -> None:
         op.add_column("vm", now)
     # Of those that are there nobody wrote down more than this.
     op.execute(
-        "UPDATE vm SET shown = CASE WHEN summary = '' THEN '' ELSE summary::json->>'state' END,"
+        "UPDATE vm SET shown = CASE WHEN summary = '' THEN '' ELSE coalesce(summary::json->>'state', '') END,"
         " shown_since = coalesce(closed_at, launched_at, created_at),"
         " changed_at = coalesce(closed_at, launched_at, created_at)"
     )
