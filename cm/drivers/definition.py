@@ -53,7 +53,7 @@ def read_domain(xml: str) -> Definition:
     """
     :raises InvalidParameter: it is no definition of a domain.
     """
-    root = _root(xml, "domain")
+    root = read_root(xml, "domain")
     disks = root.findall("devices/disk")
     sources = [source for disk in disks for source in disk.iter("source")]
     return Definition(
@@ -61,7 +61,7 @@ def read_domain(xml: str) -> Definition:
         name=_name(root),
         uuid=_uuid(root),
         xml=serialized(root),
-        host=tuple(dict.fromkeys((*_foreign(root), *_of_domain(root)))),
+        host=tuple(dict.fromkeys((*foreign_of(root), *reached_by_domain(root)))),
         paths=tuple(path for source in sources if (path := source.get("file") or source.get("dev"))),
         volumes=tuple((source.get("pool"), source.get("volume", "")) for source in sources if source.get("pool")),
     )
@@ -71,7 +71,7 @@ def read_pool(xml: str) -> Definition:
     """
     :raises InvalidParameter: it is no definition of a pool.
     """
-    root = _root(xml, "pool")
+    root = read_root(xml, "pool")
     kind = root.get("type", "")
     reached = [] if kind in _POOLS else [f"a pool of type {kind}"]
     return Definition(
@@ -79,7 +79,7 @@ def read_pool(xml: str) -> Definition:
         name=_name(root),
         uuid=_uuid(root),
         xml=serialized(root),
-        host=tuple(dict.fromkeys((*_foreign(root), *reached))),
+        host=tuple(dict.fromkeys((*foreign_of(root), *reached))),
         paths=tuple(path for path in [root.findtext("target/path")] if path),
     )
 
@@ -88,23 +88,27 @@ def read_volume(xml: str) -> Definition:
     """
     :raises InvalidParameter: it is no definition of a volume.
     """
-    root = _root(xml, "volume")
+    root = read_root(xml, "volume")
     below = [path for path in (each.findtext("path") for each in root.iter("backingStore")) if path]
     name = _name(root)
     if "/" in name or name in (".", ".."):
         raise InvalidParameter(PARAMETER, "a volume's name is that of a file")
-    return Definition(root.get("type", ""), name, "", serialized(root), tuple(_foreign(root)), tuple(below))
+    return Definition(root.get("type", ""), name, "", serialized(root), tuple(foreign_of(root)), tuple(below))
 
 
-def _root(xml: str, tag: str) -> Element:
+def read_root(xml: str, tag: str, parameter: str = PARAMETER) -> Element:
+    """
+    :param parameter: the caller's, for errors.
+    :raises InvalidParameter: it is no XML, has a document type, or is of another tag.
+    """
     try:
         root = parsed(xml)
     except (etree.XMLSyntaxError, UnicodeEncodeError, ValueError) as error:
-        raise InvalidParameter(PARAMETER, f"it is no XML: {str(error)[:200]}") from None
+        raise InvalidParameter(parameter, f"it is no XML: {str(error)[:200]}") from None
     if root.getroottree().docinfo.doctype:
-        raise InvalidParameter(PARAMETER, "it has a document type, and none is taken")
+        raise InvalidParameter(parameter, "it has a document type, and none is taken")
     if root.tag != tag:
-        raise InvalidParameter(PARAMETER, f"it defines no {tag}")
+        raise InvalidParameter(parameter, f"it defines no {tag}")
     return root
 
 
@@ -128,7 +132,7 @@ def _uuid(root: Element) -> str:
     return str(told.text)
 
 
-def _foreign(root: Element) -> Iterator[str]:
+def foreign_of(root: Element) -> Iterator[str]:
     """Extensions of drivers, by namespace: arguments of QEMU, options of mounts. Metadata is only kept."""
     kept = {each for metadata in root.iterfind("metadata") for each in metadata.iter()}
     for each in root.iter(etree.Element):
@@ -136,7 +140,8 @@ def _foreign(root: Element) -> Iterator[str]:
             yield f"<{each.prefix or 'x'}:{etree.QName(each).localname}>"
 
 
-def _of_domain(root: Element) -> Iterator[str]:
+def reached_by_domain(root: Element) -> Iterator[str]:
+    """What a domain would have of the host beside files and networks, in words."""
     for path in (*root.iterfind("devices/emulator"), *root.iterfind("os/*"), *root.iterfind("os/acpi/table")):
         text = (path.text or "").strip()
         if text.startswith("/") and not _OWN.fullmatch(text) and path.tag != "nvram":

@@ -92,6 +92,8 @@ class DomainSpec:
         (``IVariables``), the file is made when it is missing.
     :ivar boot_menu_s: for how long the firmware asks what to boot from, in seconds; 0: it does not.
     :ivar cpu: None: the node's own, as far as its hypervisor gives that.
+    :ivar raw: what the definition has beside all this, as ``drivers/raw_data.py`` reads it: a ``<domain>`` whose
+        elements are added; "": nothing.
     """
 
     name: str
@@ -111,6 +113,7 @@ class DomainSpec:
     boot_menu_s: int = 0
     cpu: Cpu | None = None
     cpu_shares: int | None = None  # its weight among the domains of its node; None: the hypervisor's own
+    raw: str = ""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ class VM(Base):
     machine: Mapped[str] = mapped_column(server_default=text("'auto'"))
     boot_menu_s: Mapped[Zero] = mapped_column(Integer)  # 0: none
     cpu_model: Mapped[str] = mapped_column(server_default=text("'host'"))
+    raw_data: Mapped[Empty]  # XML of an administrator's, for its domain
     nvram_storage_id: Mapped[int | None] = mapped_column(ForeignKey("storage.id"))  # of UEFI's variables
     farm_id: Mapped[int | None] = mapped_column(ForeignKey("farm.id"))
     farm_number: Mapped[int | None] = mapped_column(SmallInteger)  # 0: its head; workers count on, and none anew

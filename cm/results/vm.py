@@ -212,6 +212,7 @@ class VMDetail(VM):
     ]
     cpu_model: Annotated[CpuModel, Meta(description="Its CPU, likewise.")]
     architecture: Annotated[str, Meta(examples=["x86_64"], description="Of its image; empty where that says none.")]
+    raw_data: Annotated[bool, Meta(description="Whether an administrator has put something into its definition.")]
     metadata: MetadataSource
     imds: ImdsOptions
     traits: Annotated[list[str], Meta(examples=[["ssd"]], description="That its node must have where it starts next.")]
@@ -252,6 +253,13 @@ class SavedVM(VMWork):
     """A VM that an image is being made of."""
 
     image_id: Annotated[int, Meta(ge=1, examples=[23], description="The image to be.")]
+
+
+class RawData(TypedDict):
+    """What an administrator has put into the definition of a VM's domain."""
+
+    vm_id: Number
+    raw_data: Annotated[str, Meta(examples=["<domain><devices/></domain>"], description="XML; empty: nothing.")]
 
 
 class SavedTemplate(SavedVM):

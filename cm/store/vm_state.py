@@ -147,6 +147,15 @@ def write_machine(session: Session, vm_id: int, machine: Machine, nvram_storage_
     )
 
 
+def write_raw_data(session: Session, vm_id: int, xml: str) -> None:
+    """What a VM's domain has beside what we write, from its next start on; "": nothing."""
+    session.execute(text("UPDATE vm SET raw_data = :xml WHERE id = :id"), {"xml": xml, "id": vm_id})
+
+
+def raw_data_of(session: Session, vm_id: int) -> str:
+    return str(session.scalar(text("SELECT raw_data FROM vm WHERE id = :id"), {"id": vm_id}) or "")
+
+
 def write_vnc(session: Session, vm_id: int, enabled: bool, generation: int) -> None:
     """Whether a VM's screen may be seen. :param generation: of its password."""
     session.execute(

@@ -64,6 +64,7 @@ _ACTS: Final = (
     *(f"admin.node.{verb}_xml" for verb in ("define_domain", "storage_pool_define", "storage_pool_create")),
 )
 _S3: Final = "files come to buckets in its own tests, tests/simulation/test_buckets.py; tests/postgres/test_s3.py"
+_RAW: Final = "no node there reads definitions; tests/postgres/test_raw_data.py"
 _CPU: Final = "all nodes there have one CPU, and no VM asks for it; tests/postgres/test_machines.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
@@ -104,6 +105,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     ),
     "user.vm.guest_info": _AGENT,
     "admin.cluster.cpu_baseline": _CPU,
+    "admin.vm.get_raw_data": _RAW,
     "admin.drift.plan": "a table's answer to admin.drift.get_list, which is read; tests/postgres/test_nodes.py",
     **dict.fromkeys(_LOOKUPS, _MANAGED),
     **dict.fromkeys(
@@ -187,6 +189,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     ),
     "admin.cluster.set_cpu_baseline": _CPU,
     "admin.farm.destroy": _FARMS,
+    "admin.vm.set_raw_data": _RAW,
     "admin.drift.apply_all": "as admin.drift.apply, which is called; tests/postgres/test_nodes.py",
     "admin.vm.set_traits": "a VM whose node has to have some starts nowhere there; tests/postgres/test_traits.py",
     **dict.fromkeys(

@@ -72,6 +72,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("cm.operations.seeding", "cm.drivers.images.iso"): "a seed is made on the manager, in memory",
     ("cm.operations.disk_format", "cm.drivers.images"): "likewise of a disk that is made there",
     ("cm.services.found_volume", "cm.drivers.images"): "a header's reader: pure, over bytes that a node was asked for",
+    ("cm.services.raw_data", "cm.drivers.raw_data"): "likewise, of what is added to one",
     ("cm.services.managed", "cm.drivers.definition"): "a reader of definitions: pure, over text that a caller gave",
     ("cm.store.managed", "cm.interfaces"): "makes rows of what was seen: frozen records, no calls",
     ("cm.views", "cm.interfaces.managed"): "which of libvirt's calls a view means: enumerations, no calls",

@@ -15,6 +15,7 @@ from lxml import etree
 
 from cm.drivers.libvirt.cpu import cpu_element
 from cm.drivers.libvirt.xml_text import Element, element, exact_text, free_text, parsed, serialized
+from cm.drivers.raw_data import merge_raw
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec
 from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
 from cm.rpc.errors import InvalidParameter
@@ -61,6 +62,8 @@ def domain_xml(spec: DomainSpec, node: NodeInfo, *, disk_cache: str = "none") ->
         element("devices", *_devices(spec, _machine(spec, node, qemu), qemu, disk_cache)),
         type_=kind,
     )
+    if spec.raw:
+        merge_raw(root, spec.raw)
     return serialized(root)
 
 

@@ -9,21 +9,23 @@ from msgspec import Meta
 from cm.results.node import MovingVM
 from cm.results.operation import OperationNumber
 from cm.results.series import MeasuredVM, VMLoad
-from cm.results.vm import VM, ErasedVM, VMDetail, VMOutcome, VMWork
+from cm.results.vm import VM, ErasedVM, RawData, VMDetail, VMOutcome, VMWork
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.types import Id, IdList, Limit, Name, Traits
 from cm.rpc.view import admin_view
 from cm.rules.operation import OperationKind
-from cm.services import adopting, migrating, release, vm_policy, vm_size
+from cm.services import adopting, migrating, raw_data, release, vm_policy, vm_size
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import vm_loads, vm_statistics
 from cm.services.suspension import claim_memory
 from cm.store import vm as store
+from cm.views.admin.domain import HostAccess
 from cm.views.user.vm import Moment, Resolution, VMMetrics
 
 Rate = Annotated[int, Meta(ge=0, le=2**20, description="MiB in a second.")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+RawXml = Annotated[str, Meta(max_length=65_536, description="libvirt's XML.")]
 Uuid = Annotated[str, Meta(min_length=32, max_length=36)]
 
 
@@ -80,6 +82,25 @@ def stop(caller: ClusterCall, vm_id: Id) -> VMWork:
 def resize(caller: ClusterCall, vm_id: Id, template_id: Id) -> RawObject[VM]:
     """Give a stopped VM another size, as ``user.vm.resize``; its account's quota counts it."""
     return RawObject(vm_size.resize(caller, vm_id, template_id, administrator=True))
+
+
+@admin_view
+def get_raw_data(caller: ClusterCall, vm_id: Id) -> RawData:
+    """What an administrator has put into the definition of a VM's domain."""
+    return raw_data.shown(caller, vm_id)
+
+
+@admin_view(changing=True)
+def set_raw_data(caller: ClusterCall, vm_id: Id, xml: RawXml, host_access: HostAccess = False) -> RawObject[VM]:
+    """
+    Put something into the definition of a VM's domain beside what is written by itself, from its next start on. Its
+    owner is told that there is something (``raw_data`` of ``user.vm.get_by_id``).
+
+    :param xml: a ``<domain>`` with the elements that are added, 64 KiB at the most; devices are added to the VM's,
+        other elements replace those that are there. What calls say of a VM is not for it to say: name, memory, CPUs,
+        disks, network cards, screens. "": nothing any more.
+    """
+    return RawObject(raw_data.put(caller, vm_id, xml, host_access))
 
 
 @admin_view(changing=True)
