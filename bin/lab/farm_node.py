@@ -169,6 +169,7 @@ class FarmNode:
         self.guest_agents = _Part("guest_agents", link, world)
         self.console_logs = _Part("console_logs", link, world)
         self.variables = _Part("variables", link, world)
+        self.sizing = _Part("sizing", link, world)
         self.managed = _Part("managed", link, world)
 
     def open(self) -> NodeInfo:

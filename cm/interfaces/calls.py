@@ -235,6 +235,13 @@ class VariableCalls(_Calls):
     delete = _slow(lambda node: node.variables.delete)
 
 
+class SizingCalls(_Calls):
+    size = _quick(lambda node: node.sizing.size, LOOK_S)
+    set_vcpus = _slow(lambda node: node.sizing.set_vcpus)
+    plug_memory = _slow(lambda node: node.sizing.plug_memory)
+    unplug_memory = _slow(lambda node: node.sizing.unplug_memory)
+
+
 class ManagedCalls(_Calls):
     host = _quick(lambda node: node.managed.host, PASS_S)
     free_memory = _quick(lambda node: node.managed.free_memory, LOOK_S)
@@ -313,6 +320,10 @@ class NodeCalls(Protocol):
     @property
     def variables(self) -> VariableCalls:
         return VariableCalls(self)
+
+    @property
+    def sizing(self) -> SizingCalls:
+        return SizingCalls(self)
 
     @property
     def managed(self) -> ManagedCalls:

@@ -92,6 +92,7 @@ class DomainSpec:
         (``IVariables``), the file is made when it is missing.
     :ivar boot_menu_s: for how long the firmware asks what to boot from, in seconds; 0: it does not.
     :ivar cpu: None: the node's own, as far as its hypervisor gives that.
+    :ivar max_vcpus: that it may have while it runs, and ``max_memory_mib`` likewise; 0: what it has at its start.
     :ivar raw: what the definition has beside all this, as ``drivers/raw_data.py`` reads it: a ``<domain>`` whose
         elements are added; "": nothing.
     """
@@ -114,6 +115,8 @@ class DomainSpec:
     cpu: Cpu | None = None
     cpu_shares: int | None = None  # its weight among the domains of its node; None: the hypervisor's own
     raw: str = ""
+    max_vcpus: int = 0
+    max_memory_mib: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from cm.interfaces.managed import IManaged
 from cm.interfaces.migration import IMigrations
 from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
+from cm.interfaces.sizing import ISizing
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.suspension import ISuspensions
@@ -73,6 +74,9 @@ class INode(Protocol):
 
     @property
     def variables(self) -> IVariables: ...
+
+    @property
+    def sizing(self) -> ISizing: ...
 
     @property
     def managed(self) -> IManaged: ...

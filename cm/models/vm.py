@@ -61,6 +61,8 @@ class VM(Base):
     reservation_id: Mapped[uuid_module.UUID] = mapped_column(Uuid)
     cpu: Mapped[int]
     memory_mib: Mapped[int]
+    max_cpu: Mapped[Zero]  # that it may have while it runs, from its next start on; 0: what it has then
+    max_memory_mib: Mapped[Zero]  # likewise
     traits: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # that its node must have
     affinity_group_id: Mapped[int | None] = mapped_column(ForeignKey("affinity_group.id"))
     vm_template_id: Mapped[int | None] = mapped_column(ForeignKey("vm_template.id"))  # that it was made by

@@ -212,6 +212,10 @@ class VMDetail(VM):
     ]
     cpu_model: Annotated[CpuModel, Meta(description="Its CPU, likewise.")]
     architecture: Annotated[str, Meta(examples=["x86_64"], description="Of its image; empty where that says none.")]
+    max_cpu: Annotated[
+        int, Meta(ge=0, examples=[4], description="CPUs that it may have while it runs; 0: what it has as it starts.")
+    ]
+    max_memory_mib: Annotated[int, Meta(ge=0, examples=[4096], description="MiB of memory, likewise.")]
     raw_data: Annotated[bool, Meta(description="Whether an administrator has put something into its definition.")]
     metadata: MetadataSource
     imds: ImdsOptions

@@ -200,6 +200,7 @@ ACTIVITIES: Final[Mapping[OperationKind | VMEventCode, ActivitySpec]] = {
     _K.VM_RESET: ActivitySpec("reset", "reset", "Its reset button was pressed."),
     _K.VM_MOVE: ActivitySpec("migrate", "migrate", "It was stopped, and started on another node."),
     _K.VM_MIGRATE: ActivitySpec("migrate", "migrate", "It went to another node while it ran."),
+    _K.VM_RESIZE: ActivitySpec("resources_change", "resources change", "It has another size, as it runs."),
     _K.VM_PAUSE: ActivitySpec("pause", "pause", "Its CPUs were halted."),
     _K.VM_RESUME: ActivitySpec("resume", "resume", "It goes on."),
     _K.VM_SUSPEND: ActivitySpec("sleep", "sleep", "Its memory lies on a storage, and its node is free of it."),

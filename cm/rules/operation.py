@@ -22,6 +22,7 @@ class OperationKind(StrEnum):
     VM_RESET = "vm_reset"
     VM_MOVE = "vm_move"
     VM_MIGRATE = "vm_migrate"
+    VM_RESIZE = "vm_resize"
     VM_PAUSE = "vm_pause"
     VM_RESUME = "vm_resume"
     VM_SUSPEND = "vm_suspend"
@@ -217,6 +218,15 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         " `admin.vm.abort_migration`",
         patient=True,
         allowed=frozenset({_V.RUNNING, _V.PAUSED}),
+        interruptible=True,
+    ),
+    OperationKind.VM_RESIZE: KindSpec(
+        holds=(_O.VM,),
+        action=Action.RESIZE,
+        seconds=900,
+        failed="VM {name} could not be given another size",
+        abandoned="it has what its node and its guest have done of it by then, and is counted for all of it",
+        allowed=frozenset({_V.RUNNING}),
         interruptible=True,
     ),
     OperationKind.VM_PAUSE: KindSpec(

@@ -82,7 +82,7 @@ CALLS: Final = (
     Call("user.vm.suspend", _A.STOP, _K.VM_SUSPEND),
     Call("user.vm.wake_up", _A.START, _K.VM_WAKE_UP),
     Call("user.vm.edit", _A.EDIT),
-    Call("user.vm.resize", _A.RESIZE, states=frozenset({VMState.STOPPED}), undisturbed=True),
+    Call("user.vm.resize", _A.RESIZE, states=frozenset({VMState.STOPPED, VMState.RUNNING}), undisturbed=True),
     Call("user.vm.set_imds", _A.EDIT),
     Call("user.vm.set_policy", _A.DESTROY),
     Call("user.vm.save", _A.SAVE, _K.VM_TO_IMAGE),

@@ -34,6 +34,7 @@ from cm.rules.metadata import SEED_BYTES, SEEDED, new_uuid
 from cm.rules.names import root_volume, seed_volume
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import LocalRoot, VMRequest
+from cm.rules.sizing import Ceiling, Size, check_ceiling
 from cm.rules.storage import capabilities
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
@@ -72,7 +73,7 @@ from cm.store.resource_pool import put_into_pool
 from cm.store.seed import insert_seed
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_request import look_up
-from cm.store.vm_state import rename_vm, screen_of, want, write_imds, write_policy, write_vnc
+from cm.store.vm_state import rename_vm, screen_of, want, write_ceiling, write_imds, write_policy, write_vnc
 from cm.store.vm_template import note_made_by
 from cm.store.waking import wake_parent
 
@@ -109,6 +110,7 @@ class NewVM:
     bandwidth: Bandwidth = AS_IT_IS  # of each NIC
     metadata: MetadataSource | None = None  # as the image says
     machine: MachineChange = MachineChange()  # likewise
+    ceiling: Ceiling = Ceiling()  # what they may have while they run
     imds: ImdsChange = NO_CHANGE  # against what the image says
     affinity_group_id: int | None = None
     expiry_id: int | None = None
@@ -163,6 +165,7 @@ def make(caller: ClusterCall, new: NewVM, placing: Placing | None = None) -> Mad
     blank = image.kind is ImageKind.ISO
     if image.storage_draining:
         raise StorageDraining(image.storage_id)
+    check_ceiling(Size(template.cpu, template.memory_mib), new.ceiling)
     size_bytes = _root_size(image, new.disk_mib, template.disk_mib)
     check_least(
         image.id,
@@ -320,6 +323,8 @@ def make(caller: ClusterCall, new: NewVM, placing: Placing | None = None) -> Mad
         put_into_pool(session, ids, new.resource_pool_id)
     if new.guarded:
         write_policy(session, ids, None, True)
+    if new.ceiling != Ceiling():
+        write_ceiling(session, ids, new.ceiling)
     give_new(caller, ids, new.expiry_id)
     if new.imds:
         write_imds(session, ids, new.imds)

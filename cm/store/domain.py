@@ -214,7 +214,8 @@ _PLACED = Prepared(
     "placed_vm",
     "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device,"
     " v.cpu_shares, v.metadata_source, v.firmware, v.machine, v.boot_menu_s, v.nvram_storage_id, v.cpu_model,"
-    " v.raw_data, i.platform, u.storage_id AS seed_storage_id, u.name AS seed, s.kind AS seed_storage_kind"
+    " v.raw_data, v.max_cpu, v.max_memory_mib, i.platform, u.storage_id AS seed_storage_id, u.name AS seed,"
+    " s.kind AS seed_storage_kind"
     " FROM vm v JOIN node n ON n.id = v.node_id JOIN image i ON i.id = v.image_id"
     " LEFT JOIN vnc_port p ON p.vm_id = v.id LEFT JOIN seed e ON e.vm_id = v.id"
     " LEFT JOIN volume u ON u.id = e.volume_id LEFT JOIN storage s ON s.id = u.storage_id WHERE v.id = :id",
@@ -274,6 +275,8 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
         cpu=baseline_cpu(session) if vm.cpu_model == CpuModel.BASELINE else None,
         cpu_shares=vm.cpu_shares,
         raw=vm.raw_data,
+        max_vcpus=vm.max_cpu,
+        max_memory_mib=vm.max_memory_mib,
     )
     uefi = spec.firmware is Firmware.UEFI and vm.nvram_storage_id is not None
     return DomainPlan(spec, tuple(plans), pool_name(vm.nvram_storage_id) if uefi else None)

@@ -342,6 +342,7 @@ SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ss
        v.guarded, v.affinity_group_id, v.farm_id, v.vm_template_id, v.resource_pool_id, v.traits, v.user_data_encoding,
        v.contextualized_at, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED},
        v.firmware, v.machine, v.boot_menu_s, v.cpu_model, v.raw_data <> '' AS raw_data,
+       v.max_cpu, v.max_memory_mib,
        CASE WHEN i.kind = 'system' THEN i.architecture ELSE '' END AS architecture
   FROM vm v JOIN account a ON a.id = v.account_id JOIN image i ON i.id = v.image_id
   LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
@@ -398,6 +399,8 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "cpu_model": found.cpu_model,
         "architecture": found.architecture,
         "raw_data": found.raw_data,
+        "max_cpu": found.max_cpu,
+        "max_memory_mib": found.max_memory_mib,
         "metadata": found.metadata_source,
         "imds": found.imds,
         "traits": found.traits,

@@ -20,6 +20,7 @@ from cm.models import VM
 from cm.rpc.vocabulary import CpuModel, Firmware, MachineType, PowerOffPolicy, Seen, SeenReason, Wanted
 from cm.rules.imds import ImdsChange
 from cm.rules.machine import Machine
+from cm.rules.sizing import Ceiling, Size
 from cm.rules.vm import GONE
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import edit_row
@@ -96,15 +97,41 @@ def write_imds(session: Session, ids: Sequence[int], change: ImdsChange) -> None
     )
 
 
-def write_size(session: Session, vm_id: int, template_id: int, cpu: int, memory_mib: int, points: int) -> None:
-    """What a VM has from its next start on, and what it costs an hour then; its account's quota counts it already."""
+def write_size(session: Session, vm_id: int, template_id: int, size: Size, points: int) -> None:
+    """
+    What a VM has, from its next start on where it is off, and what it costs an hour; its account, and of one that is
+    placed its node, count it already.
+    """
     session.execute(
         text(
             "UPDATE vm SET template_id = :template_id, cpu = :cpu, memory_mib = :memory_mib, points = :points"
-            " WHERE id = :id AND NOT node_claimed"
+            " WHERE id = :id"
         ),
-        {"template_id": template_id, "cpu": cpu, "memory_mib": memory_mib, "points": points, "id": vm_id},
+        {"template_id": template_id, "cpu": size.cpu, "memory_mib": size.memory_mib, "points": points, "id": vm_id},
     )
+
+
+def write_counted(session: Session, vm_id: int, size: Size) -> None:
+    """What a VM that is getting another size is counted for meanwhile; account and node count it already."""
+    session.execute(
+        text("UPDATE vm SET cpu = :cpu, memory_mib = :memory_mib WHERE id = :id"), {**size._asdict(), "id": vm_id}
+    )
+
+
+def write_ceiling(session: Session, ids: Sequence[int], ceiling: Ceiling) -> None:
+    """What VMs may have while they run, from their next start on."""
+    session.execute(
+        text("UPDATE vm SET max_cpu = :max_cpu, max_memory_mib = :max_memory_mib WHERE id = ANY(:ids)"),
+        {**ceiling._asdict(), "ids": list(ids)},
+    )
+
+
+def ceiling_of(session: Session, vm_id: int) -> tuple[Ceiling, int]:
+    """Likewise, and what it costs an hour."""
+    found = session.execute(
+        text("SELECT max_cpu, max_memory_mib, points FROM vm WHERE id = :id"), {"id": vm_id}
+    ).one()
+    return Ceiling(found.max_cpu, found.max_memory_mib), found.points
 
 
 _MACHINE = Prepared(

@@ -35,6 +35,7 @@ from tests.contract.hypervisor import HypervisorContract, domain_spec, eventuall
 from tests.contract.managed import ManagedContract
 from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.nics import NicsContract
+from tests.contract.sizing import SizingContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import Joined, StreamsContract
 from tests.support.opened import Opened
@@ -54,6 +55,10 @@ class TestQemuNetwork(OnQemu, NetworkContract):
 
 class TestQemuNics(OnQemu, NicsContract):
     lets_go = False  # test_disks.py has a guest that does
+
+
+class TestQemuSizing(OnQemu, SizingContract):
+    pass
 
 
 class TestQemuManaged(OnQemu, ManagedContract):

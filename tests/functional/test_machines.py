@@ -1,4 +1,4 @@
-"""Guests that boot by UEFI on real hosts: their variables outlast a stop and another node, and end with the VM."""
+"""Guests on real hosts that boot by UEFI, whose variables outlast a stop and another node; such as become larger."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from functional.test_snapshots import Shell, work
 from lab.cloud import Cloud
 
 UEFI = Path("/usr/share/qemu/firmware/60-edk2-x86_64.json")
@@ -47,3 +48,27 @@ def test_uefi(shared_cloud: Cloud) -> None:
         cloud.user.call("user.vm.destroy", {"vm_ids": [made["vm_id"]]})
         cloud.wait_for(made["vm_id"], "destroyed")
     assert not variables.exists() and cloud.check_leaks() == []
+
+
+def test_larger(shared_cloud: Cloud) -> None:
+    """A guest of Linux sees CPUs come as it runs, and its domain has the memory; the books count what it has."""
+    cloud = shared_cloud
+    small = cloud.admin.call("admin.template.get_by_id", {"template_id": cloud.template_ids["small"]})
+    more = {"name": "larger", "cpu": small["cpu"] + 1, "memory_mib": small["memory_mib"] + 128}
+    larger = cloud.admin.call("admin.template.add", more)["template_id"]
+    most = {"max_cpu": more["cpu"] + 1, "max_memory_mib": small["memory_mib"] + 256}
+    made = cloud.create(name="grows", template_id=small["template_id"], **most)
+    try:
+        vm = cloud.wait_running(made["vm_id"], contextualized=False)
+        with Shell(cloud, vm) as shell:
+            assert shell.run("grep -c ^processor /proc/cpuinfo") == str(small["cpu"])
+            work(cloud, "user.vm.resize", vm_id=vm["vm_id"], template_id=larger)
+            told = ["virsh", "-q", "-c", cloud.node_of(vm).uri, "dumpxml", f"vm-{vm['vm_id']}"]
+            described = subprocess.run(told, capture_output=True, text=True, timeout=60, check=True).stdout
+            assert f"<memory unit='KiB'>{more['memory_mib'] * 1024}</memory>" in described
+            assert "model='dimm'" in described and f"current='{more['cpu']}'" in described
+            assert shell.run("ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l") == str(more["cpu"])
+    finally:
+        cloud.user.call("user.vm.destroy", {"vm_ids": [made["vm_id"]]})
+        cloud.wait_for(made["vm_id"], "destroyed")
+    assert cloud.check_leaks() == []

@@ -1,4 +1,4 @@
-"""What administrators add to the definitions of VMs: had from the next start on, told to the owner, theirs alone to say."""
+"""What administrators add to the definitions of VMs: from the next start on, told to the owner, theirs alone to say."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # snapshot, and 3.7 s, for a move. Snapshots that were taken together are merged one after the other, each in its time.
 TAKES_S: Final = {
     "vm_create": 5.0, "vm_start": 45.0, "vm_stop": 5.0, "vm_destroy": 5.0, "vm_reset": 2.0, "vm_pause": 2.0,
-    "vm_suspend": 5.0, "vm_wake_up": 5.0,
+    "vm_suspend": 5.0, "vm_wake_up": 5.0, "vm_resize": 10.0,
     "vm_resume": 2.0, "vm_vnc": 2.0, "image_delete": 3.0, "image_import": 3.0, "storage_attach": 3.0,
     "image_cache": 5.0,
     "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "vm_migrate": 60.0, "node_evacuate": 60.0,
@@ -38,7 +38,7 @@ WAITS_S: Final = 700.0
 ANSWERED_S: Final = 2.0  # what a call takes
 ANSWER: Final = "answer"
 # A guest that stands still lets go of nothing: such work lasts until it goes on, or until whoever asked gives it up.
-ASKS_GUEST: Final = frozenset({"nic_detach", "disk_detach"})
+ASKS_GUEST: Final = frozenset({"nic_detach", "disk_detach", "vm_resize"})
 MAY_FAIL: Final = frozenset(
     {
         "guest_ignored", "guest_not_frozen", "migration_failed", "cannot_migrate", "suspension_failed",

@@ -78,6 +78,21 @@ def _uefi_list(simulation: Simulation) -> dict[str, Any]:
     return {"vm_ids": [_vm(simulation, firmware="uefi")]}
 
 
+def _to_resize(simulation: Simulation) -> dict[str, Any]:
+    """A VM that runs, and is to have more CPUs and more memory as it runs."""
+    vm_id = _vm(simulation, max_cpu=4, max_memory_mib=1024)
+    size = simulation.call("admin.template.add", {"name": "large", "cpu": 3, "memory_mib": 896, "points": 9})
+    return {"vm_id": vm_id, "template_id": size["template_id"]}
+
+
+def _to_shrink(simulation: Simulation) -> dict[str, Any]:
+    """One that got them, and is to give them back."""
+    large = _to_resize(simulation)
+    simulation.call("user.vm.resize", large, login="ann")
+    _settle(simulation)
+    return {**large, "template_id": simulation.template_id}
+
+
 def _read(simulation: Simulation) -> dict[str, Any]:
     """A VM that runs, and whose guest has read its seed."""
     return {"vm_id": _vm(simulation, metadata="seed-iso")}
@@ -305,6 +320,21 @@ def _seeded(simulation: Simulation, answer: Any) -> Iterable[str]:
     drives = [disk.path for domain in domains for disk in domain.spec.disks if disk.cdrom]
     if [path.rpartition("/")[2] for path in drives] != there:
         yield f"in its drives is {drives}"
+
+
+def _resized(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """Its domain has what its row says, and its modules are the rest of it."""
+    row = simulation.sql(
+        "SELECT v.uuid::text AS uuid, v.cpu, v.memory_mib, t.cpu AS size_cpu, t.memory_mib AS size_mib"
+        " FROM vm v JOIN template t ON t.id = v.template_id"
+    )[0]
+    worlds = [node.memory.world for node in simulation.nodes]
+    [domain] = [world.domains[row.uuid] for world in worlds if row.uuid in world.domains]
+    has = (domain.running.vcpus, domain.running.memory_mib) if domain.running is not None else None
+    if has != (row.cpu, row.memory_mib) or has != (row.size_cpu, row.size_mib):
+        yield f"its domain has {has}, its row {row.cpu} and {row.memory_mib}"
+    if domain.running is not None and sum(domain.modules) + domain.spec.memory_mib != domain.running.memory_mib:
+        yield f"its modules are {domain.modules}"
 
 
 def _with_variables(simulation: Simulation, answer: Any) -> Iterable[str]:
@@ -664,6 +694,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_move", "admin.node.evacuate", _on_node_cold, "running", _moved, "admin"),
     Kind("vm_migrate", "admin.vm.migrate", _running, "running", _migrated, "admin"),
     Kind("vm_migrate, evacuated", "admin.node.evacuate", _on_node, "running", _moved, "admin", margin=16),
+    Kind("vm_resize", "user.vm.resize", _to_resize, "running", _resized),
+    Kind("vm_resize, less", "user.vm.resize", _to_shrink, "running", _resized),
     Kind("vm_pause", "user.vm.pause", _running, "paused"),
     Kind("vm_resume", "user.vm.resume", _after("user.vm.pause", _running), "running"),
     Kind("vm_suspend", "user.vm.suspend", _running, "suspended", _asleep),

@@ -37,7 +37,7 @@ IMAGE_VIEWS: Final = {
 WORK: Final = {
     "disk_grow": "operator", "disk_copy": "operator", "disk_move": "operator",
     "vm_create": "owner", "vm_destroy": "owner", "vm_save": "owner", "vm_save_and_shutdown": "owner",
-    "vm_to_image": "owner", "disk_flatten": "owner",
+    "vm_to_image": "owner", "disk_flatten": "owner", "vm_resize": "owner",
     "image_import": "owner", "image_delete": "owner",
     "snapshot_create": "owner", "snapshot_revert": "owner", "snapshot_delete": "owner",
     "disk_create": "owner", "disk_attach": "owner", "disk_detach": "owner", "attach_or_create": "owner",

@@ -25,6 +25,7 @@ DEATHS: Final = {
     "vm_move": "destroy",
     "vm_migrate": "migrate",
     "vm_pause": "pause",
+    "vm_resize": "plug_memory",
     "vm_resume": "resume",
     "vm_suspend": "save",
     "vm_wake_up": "restore",

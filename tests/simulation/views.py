@@ -18,6 +18,7 @@ from cm.interfaces.managed import IManaged
 from cm.interfaces.migration import IMigrations
 from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
+from cm.interfaces.sizing import ISizing
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.suspension import ISuspensions
@@ -64,6 +65,7 @@ _ACTS: Final = (
     *(f"admin.node.{verb}_xml" for verb in ("define_domain", "storage_pool_define", "storage_pool_create")),
 )
 _S3: Final = "files come to buckets in its own tests, tests/simulation/test_buckets.py; tests/postgres/test_s3.py"
+_LIVE: Final = "no VM of a seed is prepared for another size; the crash walk's vm_resize; tests/postgres"
 _RAW: Final = "no node there reads definitions; tests/postgres/test_raw_data.py"
 _CPU: Final = "all nodes there have one CPU, and no VM asks for it; tests/postgres/test_machines.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
@@ -201,6 +203,8 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.
+# Kinds of work of which no seed has any.
+NOT_SEEN: Final[Mapping[str, str]] = {"vm_resize": _LIVE}
 NOT_WALKED: Final[Mapping[str, str]] = {
     "volume_delete": "what a move opens as it ends, when its walk is over; fixed seeds kill managers in it",
     "disk_flatten": "no call asks for it: a loop does; fixed seeds kill managers in it",
@@ -215,6 +219,7 @@ NOT_MADE: Final[Mapping[str, str]] = {
          "pool_act", "volume_create_xml"), _MANAGED,
     ),
     **dict.fromkeys(("set_password", "add_keys", "remove_keys", "set_time"), _AGENT),
+    **dict.fromkeys(("set_vcpus", "plug_memory", "unplug_memory"), _LIVE),
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
 }
 # Calls that few seeds make: fixed ones may make none of them.
@@ -253,7 +258,7 @@ def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
     parts = (
         IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, IMigrations, INetworks, INics, IStreams, ISnapshots,
-        ISuspensions, IManaged, IGuestAgents,
+        ISuspensions, IManaged, IGuestAgents, ISizing,
     )  # fmt: skip
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 
@@ -278,4 +283,4 @@ def unseen() -> list[str]:
     """Kinds of work of which nothing is expected to be seen to be done."""
     shown = {"vm_save_and_shutdown": "vm_save"}
     kinds = {shown.get(kind.value, kind.value) for kind in OperationKind}
-    return forgotten(kinds, {name.partition(" ")[0] for name in EXPECTED} & kinds, {})
+    return forgotten(kinds, {name.partition(" ")[0] for name in EXPECTED} & kinds, NOT_SEEN)

@@ -39,6 +39,7 @@ LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
     | {"download", "need", "takes", "measure", "host", "free_memory", "all_domains", "storage", "domain_saved"}
     | {"domain_xml", "pool_xml", "volume_find", "volume_xml", "screenshot", "facts", "keys", "cpu", "common_cpu"}
+    | {"size"}
 )
 
 
@@ -411,6 +412,7 @@ class SimDriver:
         self.guest_agents = _SimPart(process, memory, "guest_agents")
         self.console_logs = _SimPart(process, memory, "console_logs")
         self.variables = _SimPart(process, memory, "variables")
+        self.sizing = _SimPart(process, memory, "sizing")
         self.streams = _SimPart(process, memory, "streams")
         self.open, self.close = memory.open, memory.close
 

@@ -61,6 +61,8 @@ from cm.rpc.errors import CloudError
               help="For how long it asks at its screen what to boot from; 0: not at all.")  # fmt: skip
 @click.option("--cpu-model", type=click.Choice(["host", "baseline"]),
               help="Its node's CPU, or the one that all nodes can give.")  # fmt: skip
+@click.option("--max-cpu", type=Whole(1, 240), help="How many CPUs it may have while it runs, by wawel vm resize.")
+@click.option("--max-memory-mib", type=Whole(1), metavar="MIB", help="How much memory, likewise.")
 @click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
 @click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")
 @click.option("--wait-timeout", type=Real(0), default=600.0, show_default=True, metavar="SECONDS",
@@ -71,7 +73,8 @@ def create(
     keys: tuple[str, ...], key_files: tuple[str, ...], username: str | None, user_data_file: str | None, vnc: bool,
     on_poweroff: str | None, disk_mib: int | None, copy: bool, iso: tuple[str, ...], disk: tuple[str, ...],
     networks: tuple[str, ...], groups: tuple[str, ...], metadata: str | None, firmware: str | None,
-    machine: str | None, boot_menu_s: int | None, cpu_model: str | None, wait: bool, wait_guest: bool,
+    machine: str | None, boot_menu_s: int | None, cpu_model: str | None, max_cpu: int | None,
+    max_memory_mib: int | None, wait: bool, wait_guest: bool,
     wait_timeout: float,
 ) -> None:  # fmt: skip
     """Create a VM, or several."""
@@ -84,7 +87,8 @@ def create(
     told: dict[str, Any] = {
         "count": count, "vnc": vnc or None, "on_poweroff": on_poweroff, "deploy_mode": "copy" if copy else None,
         "disk_mib": disk_mib, "metadata": metadata, "firmware": firmware, "machine": machine,
-        "boot_menu_s": boot_menu_s, "cpu_model": cpu_model,
+        "boot_menu_s": boot_menu_s, "cpu_model": cpu_model, "max_cpu": max_cpu,
+        "max_memory_mib": max_memory_mib,
         "iso_list": parts["iso"] or None, "disk_list": parts["disk-image"] or None, "ssh_key": ssh_key,
         "networks": cards or None, "security_group_ids": parts["security-group"] or None,
         "ssh_username": (username or "root") if ssh_key else username,

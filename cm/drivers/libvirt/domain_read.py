@@ -19,14 +19,13 @@ def described_domain(xml: str) -> DomainDescription:
     :param xml: as ``virDomainGetXMLDesc`` gives it. The chain that a disk stands on is in that of a running domain.
     """
     root = parsed(xml)
-    memory = root.find("memory")
-    amount = 0 if memory is None else _number(memory.text) * _MIB.get(memory.get("unit", "KiB"), 2**-10)
+    vcpu = root.find("vcpu")
     return DomainDescription(
         uuid=root.findtext("uuid") or "",
         name=root.findtext("name") or "",
         title=root.findtext("title") or "",
-        vcpus=_number(root.findtext("vcpu")),
-        memory_mib=round(amount),
+        vcpus=0 if vcpu is None else _number(vcpu.get("current") or vcpu.text),
+        memory_mib=memory_mib_of(root.find("memory")),
         disks=tuple(_disk(disk) for disk in root.findall("devices/disk") if disk.find("source") is not None),
         nics=tuple(_nic(nic) for nic in root.findall("devices/interface")),
         ports=tuple(
@@ -40,6 +39,11 @@ def described_domain(xml: str) -> DomainDescription:
         firmware=Firmware.UEFI if _is_uefi(root) else Firmware.BIOS,
         nvram=(root.findtext("os/nvram") or "").strip(),
     )
+
+
+def memory_mib_of(told: Element | None) -> int:
+    """An amount of memory, as it is told with its unit; None: none."""
+    return 0 if told is None else round(_number(told.text) * _MIB.get(told.get("unit", "KiB"), 2**-10))
 
 
 def _is_uefi(root: Element) -> bool:

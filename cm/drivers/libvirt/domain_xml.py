@@ -21,6 +21,7 @@ from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSou
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Firmware
 from cm.rules.machine import chipset
+from cm.rules.sizing import MODULES_MAX
 
 NAMESPACE: Final = "https://wawel.example/xmlns/domain/1"
 GUEST_AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
@@ -47,9 +48,10 @@ def domain_xml(spec: DomainSpec, node: NodeInfo, *, disk_cache: str = "none") ->
         element("uuid", text=exact_text("uuid", spec.uuid)),
         element("title", text=free_text(spec.title)),
         _metadata(),
+        _most_memory(spec) if _grows(spec) else None,
         element("memory", text=str(spec.memory_mib), unit="MiB"),
         element("currentMemory", text=str(spec.memory_mib), unit="MiB"),
-        element("vcpu", text=str(spec.vcpus), placement="static"),
+        _vcpu(spec),
         None if spec.cpu_shares is None else element("cputune", element("shares", text=str(spec.cpu_shares))),
         _sysinfo(serial) if serial else None,
         _os(spec, node, qemu, bool(serial)),
@@ -87,9 +89,31 @@ def _machine(spec: DomainSpec, node: NodeInfo, qemu: bool) -> str | None:
 
 
 def _cpu(spec: DomainSpec, kind: str) -> Element | None:
+    """Memory that comes later comes to a cell of NUMA, so there has to be one."""
+    made = None
     if spec.cpu is not None:
-        return cpu_element(spec.cpu)
-    return element("cpu", mode="host-passthrough", check="none") if kind == "kvm" else None
+        made = cpu_element(spec.cpu)
+    elif kind == "kvm":
+        made = element("cpu", mode="host-passthrough", check="none")
+    if _grows(spec):
+        made = element("cpu") if made is None else made
+        cpus = f"0-{max(spec.max_vcpus, spec.vcpus) - 1}"
+        made.append(element("numa", element("cell", id=0, cpus=cpus, memory=spec.memory_mib, unit="MiB")))
+    return made
+
+
+def _grows(spec: DomainSpec) -> bool:
+    return spec.max_memory_mib > spec.memory_mib
+
+
+def _most_memory(spec: DomainSpec) -> Element:
+    return element("maxMemory", text=str(spec.max_memory_mib), slots=MODULES_MAX, unit="MiB")
+
+
+def _vcpu(spec: DomainSpec) -> Element:
+    if spec.max_vcpus <= spec.vcpus:
+        return element("vcpu", text=str(spec.vcpus), placement="static")
+    return element("vcpu", text=str(spec.max_vcpus), placement="static", current=spec.vcpus)
 
 
 def _os(spec: DomainSpec, node: NodeInfo, qemu: bool, smbios: bool) -> Element:

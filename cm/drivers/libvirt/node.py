@@ -14,6 +14,7 @@ from cm.drivers.libvirt.network import LibvirtNetworks
 from cm.drivers.libvirt.nic import LibvirtNics
 from cm.drivers.libvirt.pool import LibvirtPools
 from cm.drivers.libvirt.silence import Silence
+from cm.drivers.libvirt.sizing import LibvirtSizing
 from cm.drivers.libvirt.snapshot import LibvirtSnapshots
 from cm.drivers.libvirt.stream import LibvirtStreams
 from cm.drivers.libvirt.suspension import LibvirtSuspensions
@@ -50,6 +51,7 @@ class LibvirtNode:
         self.guest_agents = LibvirtGuestAgents(connections)
         self.console_logs = LibvirtConsoleLogs(connections)
         self.variables = LibvirtVariables(self.console_logs)
+        self.sizing = LibvirtSizing(connections)
         self.managed = LibvirtManaged(connections, silence)
         self.snapshots = LibvirtSnapshots(connections, self.hypervisor, disk_cache=disk_cache)
 

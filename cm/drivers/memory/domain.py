@@ -74,6 +74,7 @@ class Domain:
     defined: bool = True
     vnc: VncSpec | None = None  # as the running one has it
     writes: list[Volume] = field(default_factory=list)
+    modules: list[int] = field(default_factory=list)  # of memory, MiB, that came while it runs
     asked: set[str] = field(default_factory=set)  # devices that the guest was asked to let go of
     asked_nics: set[str] = field(default_factory=set)  # MAC addresses of those likewise
     number: int = 0  # of its present run, on its node

@@ -23,6 +23,7 @@ from cm.drivers.memory.managed import MemoryManaged
 from cm.drivers.memory.migration import MemoryMigrations
 from cm.drivers.memory.nic import MemoryNics, let_go_of_nics
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
+from cm.drivers.memory.sizing import MemorySizing
 from cm.drivers.memory.snapshot import MemorySnapshots
 from cm.drivers.memory.stream import MemoryStreams
 from cm.drivers.memory.suspension import MemorySuspensions
@@ -60,6 +61,7 @@ class MemoryNode:
         self.guest_agents = MemoryGuestAgents(link)
         self.console_logs = MemoryConsoleLogs(link)
         self.variables = MemoryVariables(link)
+        self.sizing = MemorySizing(link)
         self.managed = MemoryManaged(link)
 
     @classmethod
@@ -100,6 +102,11 @@ class MemoryNode:
     def holds_disks(self) -> set[str]:
         """Uuids of guests that do not let go of their disks."""
         return self.world.holds_disks
+
+    @property
+    def keeps_size(self) -> set[str]:
+        """Uuids of guests that give back neither CPUs nor memory."""
+        return self.world.keeps_size
 
     @property
     def holds_nics(self) -> set[str]:

@@ -62,6 +62,7 @@ class World:
         self.ignores_power_button: set[str] = set()
         self.holds_disks: set[str] = set()
         self.holds_nics: set[str] = set()
+        self.keeps_size: set[str] = set()  # uuids of guests that give back neither CPUs nor memory
         self.locks_tray: set[str] = set()
         self.silent: set[str] = set()  # directories whose server has no answer
         self.hang_jobs = False
@@ -197,6 +198,7 @@ class World:
             spec = saved or domain.spec
             self._claim(domain, spec)
             domain.running, domain.paused, domain.reason, domain.vnc = spec, False, SeenReason.BOOTED, spec.vnc
+            domain.modules = []
             if saved is not None:
                 domain.paused, domain.reason = True, SeenReason.USER
             self.runs += 1

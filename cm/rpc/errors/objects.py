@@ -309,6 +309,28 @@ class ImageRefused(InvalidRequest):
 
 
 @dataclass(eq=False)
+class NotPrepared(Conflict):
+    """``resource`` is "cpu" or "memory_mib", which ``most`` and ``asked`` count in."""
+
+    code = "not_prepared"
+    message = "The VM can have {most} {resource} while it runs, not {asked}: stop it, and give it that then."
+    resource: str
+    most: int
+    asked: int
+
+
+@dataclass(eq=False)
+class SizeKept(Conflict):
+    """The VM is as large as it was."""
+
+    code = "size_kept"
+    message = "The guest of VM {vm_id} did not give back {what}: {reason}. Stop the VM, and make it smaller then."
+    vm_id: int
+    what: str
+    reason: str
+
+
+@dataclass(eq=False)
 class NoVariables(Conflict):
     """UEFI keeps its variables in a file, and that storage has none."""
 

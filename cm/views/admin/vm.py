@@ -21,7 +21,7 @@ from cm.services.series import vm_loads, vm_statistics
 from cm.services.suspension import claim_memory
 from cm.store import vm as store
 from cm.views.admin.domain import HostAccess
-from cm.views.user.vm import Moment, Resolution, VMMetrics
+from cm.views.user.vm import MaxCpu, MaxMemory, Moment, Resolution, VMMetrics
 
 Rate = Annotated[int, Meta(ge=0, le=2**20, description="MiB in a second.")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -79,9 +79,15 @@ def stop(caller: ClusterCall, vm_id: Id) -> VMWork:
 
 
 @admin_view(changing=True)
-def resize(caller: ClusterCall, vm_id: Id, template_id: Id) -> RawObject[VM]:
-    """Give a stopped VM another size, as ``user.vm.resize``; its account's quota counts it."""
-    return RawObject(vm_size.resize(caller, vm_id, template_id, administrator=True))
+def resize(
+    caller: ClusterCall,
+    vm_id: Id,
+    template_id: Id,
+    max_cpu: MaxCpu | None = None,
+    max_memory_mib: MaxMemory | None = None,
+) -> RawObject[VM]:
+    """Give a VM another size, as ``user.vm.resize``; its account's quota counts it."""
+    return RawObject(vm_size.resize(caller, vm_id, template_id, max_cpu, max_memory_mib, administrator=True))
 
 
 @admin_view

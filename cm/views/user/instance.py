@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from cm.results.instance import Activity, AvailableOperations, Instance, InstanceDetail, InstanceOutcome
@@ -163,11 +164,13 @@ def edit(caller: ClusterCall, vm_id: Id, description: Text) -> InstanceDetail:
 @user_view(changing=True, on={"vm_id": Action.RESIZE})
 def resources_change(caller: ClusterCall, vm_id: Id, template_id: Id) -> Activity:
     """
-    Give a stopped instance the CPUs and memory of another size, as ``user.vm.resize``. Its owners may.
+    Give an instance the CPUs and memory of another size, as ``user.vm.resize``. Its owners may.
 
     :param template_id: a size (``user.template.get_list``).
     """
-    vm_size.resize(caller, vm_id, template_id)
+    operation_id = msgspec.json.decode(vm_size.resize(caller, vm_id, template_id))["operation_id"]
+    if operation_id is not None:
+        return service.opened(caller, operation_id)
     return service.newest_event(caller.session, vm_id)
 
 

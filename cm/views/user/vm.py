@@ -58,6 +58,7 @@ from cm.rules.access import Action
 from cm.rules.imds import ImdsChange
 from cm.rules.machine import BOOT_MENU_MAX_S, MachineChange
 from cm.rules.operation import OperationKind
+from cm.rules.sizing import MAX_CPU, Ceiling
 from cm.runtime.json_text import array_of
 from cm.services import (
     affinity_group,
@@ -93,6 +94,8 @@ Addresses = Annotated[list[Annotated[str, Meta(max_length=15)]], Meta(max_length
 Networks = Annotated[list[Id], Meta(max_length=8)]
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
 BootMenu = Annotated[int, Meta(ge=0, le=BOOT_MENU_MAX_S, description="Seconds; 0: none.")]
+MaxCpu = Annotated[int, Meta(ge=1, le=MAX_CPU, description="CPUs.")]
+MaxMemory = Annotated[int, Meta(ge=1, le=2**31, description="MiB.")]
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
 GuestPort = Annotated[int, Meta(ge=1, le=65535, description="The guest's own.")]
@@ -173,6 +176,8 @@ def create(
     machine: MachineType | None = None,
     boot_menu_s: BootMenu | None = None,
     cpu_model: CpuModel | None = None,
+    max_cpu: MaxCpu | None = None,
+    max_memory_mib: MaxMemory | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -211,6 +216,8 @@ def create(
     :param firmware: what its machine boots by; without it as ``vm_template_id`` says, or the image. ``machine`` is its
         chipset, likewise.
     :param boot_menu_s: seconds for which its firmware asks at its screen what to boot from; 0: not at all.
+    :param max_cpu: that it may have while it runs, by ``resize``, and ``max_memory_mib`` likewise: its size's, and a
+        multiple of 128 MiB more. Nothing of it is counted before the VM has it.
     :param cpu_model: "baseline": the CPU that all nodes of the cluster can give, so that it moves while it runs between
         nodes unlike each other; "host": all that its node has.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
@@ -259,6 +266,7 @@ def create(
             vm_template_id=vm_template_id,
             traits=by.traits,
             metadata=metadata,
+            ceiling=Ceiling(max_cpu or 0, max_memory_mib or 0),
             machine=MachineChange(firmware, machine, boot_menu_s, cpu_model).over(vars(by.machine)),
         ),
     )
@@ -320,12 +328,25 @@ def edit(
 
 
 @user_view(changing=True, on={"vm_id": Action.RESIZE})
-def resize(caller: ClusterCall, vm_id: Id, template_id: Id) -> RawObject[VM]:
+def resize(
+    caller: ClusterCall,
+    vm_id: Id,
+    template_id: Id,
+    max_cpu: MaxCpu | None = None,
+    max_memory_mib: MaxMemory | None = None,
+) -> RawObject[VM]:
     """
-    Give a stopped VM another size, from its next start on: it is counted of the quota at once, and costs what the new
-    size does when it runs. Its disks stay as they are. Its owners may.
+    Give a VM another size: a stopped one from its next start on, one that runs as it runs, within what it was prepared
+    for. It is counted of the quota at once, and costs what the new size does. Its disks stay as they are. Its owners
+    may.
+
+    Of one that runs ``operation_id`` tells how that is coming on. Memory comes and goes in modules of 128 MiB and
+    multiples of it; what its guest does not give back it keeps, and then the VM is as large as before.
+
+    :param max_cpu: that it may have while it runs, from its next start on; without it what it had, as far as that goes
+        with the size. Of a VM that is stopped; ``max_memory_mib`` likewise.
     """
-    return RawObject(vm_size.resize(caller, vm_id, template_id))
+    return RawObject(vm_size.resize(caller, vm_id, template_id, max_cpu, max_memory_mib))
 
 
 @user_view(changing=True, on={"vm_id": Action.DESTROY})

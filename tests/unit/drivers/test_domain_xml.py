@@ -162,6 +162,22 @@ def test_cpu() -> None:
     assert offers(of_host, read) == ("pc", "q35", "uefi", "x86_64")
 
 
+def test_prepared() -> None:
+    """A domain that may become larger has room for CPUs and modules, and a cell that memory comes to."""
+    grows = replace(spec(), max_vcpus=6, max_memory_mib=1024)
+    for node, mode in ((NODE, "host-passthrough"), (TCG, None)):
+        root = parsed(domain_xml(grows, node))
+        assert (root.findtext("vcpu"), root.find("vcpu").get("current")) == ("6", "2")
+        assert (root.findtext("maxMemory"), root.find("maxMemory").get("slots")) == ("1024", "16")
+        assert root.findtext("memory") == "512" and root.find("cpu").get("mode") == mode
+        cell = root.find("cpu/numa/cell")
+        assert (cell.get("cpus"), cell.get("memory"), cell.get("unit")) == ("0-5", "512", "MiB")
+    told = described_domain(domain_xml(grows, NODE))
+    assert (told.vcpus, told.memory_mib) == (2, 512)
+    only = parsed(domain_xml(replace(spec(), max_vcpus=3), TCG))
+    assert only.find("cpu") is None and only.find("maxMemory") is None and only.findtext("vcpu") == "3"
+
+
 def test_disks() -> None:
     """The format is written out, a raw disk's chain ends, and read-only ones are not cached or trimmed."""
     qcow2, raw, cdrom = parsed(domain_xml(spec(), NODE, disk_cache="writeback")).findall("devices/disk")

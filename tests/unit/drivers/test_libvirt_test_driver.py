@@ -30,6 +30,7 @@ from tests.contract.managed import ManagedContract
 from tests.contract.migrations import MigrationsContract
 from tests.contract.networks import NetworkContract
 from tests.contract.nics import NicsContract
+from tests.contract.sizing import SizingContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
 from tests.contract.suspensions import SuspensionsContract
@@ -127,6 +128,13 @@ class TestTestDriverNetwork(NetworkContract):
     def active(self, name: str) -> bool:
         found = libvirt.open("test:///default").listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE)
         return name in [network.name() for network in found]
+
+
+class TestTestDriverSizing(SizingContract):
+    resizes = False
+
+    def make(self) -> Any:
+        return make()
 
 
 class TestTestDriverNics(NicsContract):

@@ -27,6 +27,7 @@ from tests.contract.managed import ManagedContract
 from tests.contract.migrations import MigrationsContract
 from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.nics import NicsContract
+from tests.contract.sizing import SizingContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
 from tests.contract.suspensions import SuspensionsContract
@@ -52,6 +53,14 @@ class TestMemoryImages(VolumesContract):
 
 class TestMemoryLogical(TestMemoryImages):
     kind = StorageKind.LOGICAL
+
+
+class TestMemorySizing(SizingContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+    def deaf(self, node: Any, domain: str) -> None:
+        node.keeps_size.add(domain)
 
 
 class TestMemoryBlockJobs(BlockJobsContract):

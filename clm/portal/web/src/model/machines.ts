@@ -17,7 +17,7 @@ const NEEDS: Record<MachineAction, readonly VMState[]> = {
   suspend: ["running"],
   wake_up: ["suspended"],
   edit: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting", "saving"],
-  resize: ["stopped"],
+  resize: ["stopped", "running"],
   save: ["running", "stopped"],
   destroy: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting"],
 };

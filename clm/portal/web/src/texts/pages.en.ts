@@ -107,7 +107,7 @@ export const pages = {
   "machine.parts": "Parts of this machine",
   "machine.network": "Network",
   "sizes.cost": { one: "{n} point an hour", other: "{n} points an hour" },
-  "machine.resizeHelp": "It counts on the quota at once, and is so from the next start on. Disks stay as they are.",
+  "machine.resizeHelp": "It counts on the quota at once. A stopped machine is so from the next start on; one that runs becomes so at once, if it was prepared for that. Disks stay as they are.",
   "machine.history": "History",
   "machine.noDisks": "No disks of its own are attached.",
   "machine.noDisksHelp": "Its first disk comes from its image; attach more as you need them.",

@@ -107,7 +107,7 @@ export const pages: Polish<typeof english> = {
   "machine.parts": "Części tej maszyny",
   "machine.network": "Sieć",
   "sizes.cost": { one: "{n} punkt za godzinę", few: "{n} punkty za godzinę", many: "{n} punktów za godzinę", other: "{n} punktu za godzinę" },
-  "machine.resizeHelp": "Liczy się w limicie od razu, a działa od następnego uruchomienia. Dyski się nie zmienią.",
+  "machine.resizeHelp": "Liczy się w limicie od razu. Zatrzymana maszyna ma go od następnego uruchomienia, działająca od razu, jeśli była na to przygotowana. Dyski się nie zmienią.",
   "machine.history": "Historia",
   "machine.noDisks": "Nie podłączono dodatkowych dysków.",
   "machine.noDisksHelp": "Pierwszy dysk pochodzi z obrazu; kolejne można podłączyć.",

@@ -90,6 +90,7 @@ export const words = {
   "work.vm_move": "move machine",
   "work.vm_migrate": "move running machine",
   "work.vm_pause": "pause machine",
+  "work.vm_resize": "change the size of a machine",
   "work.vm_resume": "resume machine",
   "work.vm_destroy": "destroy machine",
   "work.vm_save_and_shutdown": "save machine and shut it down",

@@ -90,6 +90,7 @@ export const words: Polish<typeof english> = {
   "work.vm_move": "przeniesienie maszyny",
   "work.vm_migrate": "przeniesienie działającej maszyny",
   "work.vm_pause": "wstrzymanie maszyny",
+  "work.vm_resize": "zmiana rozmiaru maszyny",
   "work.vm_resume": "wznowienie maszyny",
   "work.vm_destroy": "zniszczenie maszyny",
   "work.vm_save_and_shutdown": "zapisanie i zamknięcie maszyny",
