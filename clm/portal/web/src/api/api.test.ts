@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ahead, heard } from "./clock.ts";
 import { isUnsure, type Machine } from "./cloud.ts";
 import { pauseMs } from "./feed.ts";
 import { SseReader } from "./sse.ts";
@@ -86,4 +87,16 @@ test("events are read wherever the stream is cut", () => {
 test("pauses between attempts grow to half a minute at most", () => {
   assert.ok(pauseMs(1, 0) >= 500 && pauseMs(1, 1) <= 1000);
   assert.ok(pauseMs(50, 1) <= 30_000);
+});
+
+test("a clock that is off by a day is known to be, one that is off by a second is not cared about", () => {
+  const now = Date.UTC(2026, 10, 30);
+  heard(new Date(now + 1000).toUTCString(), now);
+  assert.equal(ahead.get(), 0);
+  heard(new Date(now - 86_400_000).toUTCString(), now);
+  assert.equal(ahead.get(), -86_400_000);
+  for (const nothing of [null, "yesterday"]) heard(nothing, now);
+  assert.equal(ahead.get(), -86_400_000);
+  heard(new Date(now).toUTCString(), now);
+  assert.equal(ahead.get(), 0);
 });

@@ -1,4 +1,5 @@
 // The change feed: one stream, its first cursor, then every event; after a loss it goes on from the cursor it has.
+import { heard } from "./clock.ts";
 import { SseReader } from "./sse.ts";
 
 export interface Change {
@@ -109,6 +110,7 @@ export class Feed {
       const headers: Record<string, string> = { accept: "text/event-stream" };
       if (this.#cursor) headers["last-event-id"] = this.#cursor;
       const response = await fetch(this.#path, { headers, signal: connection.signal, cache: "no-store" });
+      heard(response.headers.get("date"));
       if (response.status === 401) this.#handler.refused();
       if (!response.ok || !response.body) return;
       const reading = response.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -1,5 +1,6 @@
 // The pictures of a machine's and a node's page.
-import { useEffect, useMemo, type ReactNode } from "react";
+import { useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
+import { ahead } from "../api/clock.ts";
 import type { NodeMetric, VMMetric } from "../api/wawel.ts";
 import type { Key } from "../texts/translate.ts";
 import { useAnswer } from "./live.ts";
@@ -34,9 +35,10 @@ function Pictures(props: { groups: readonly (readonly [Key, readonly string[]])[
   );
 }
 
-/** When it is looked from, the same until something else is chosen. */
+/** When it is looked from, by the server's clock; the same until something else is chosen. */
 function useSince(span: Span): number {
-  return useMemo(() => Math.floor(Date.now() / 1000) - SPANS[span], [span]);
+  const off = useSyncExternalStore(ahead.subscribe, ahead.get);
+  return useMemo(() => Math.floor((Date.now() + off) / 1000) - SPANS[span], [span, off]);
 }
 
 function useAgain(reload: () => void): void {

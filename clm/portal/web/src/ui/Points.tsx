@@ -2,6 +2,7 @@
 import { Alert } from "@patternfly/react-core/dist/esm/components/Alert/index.js";
 import { useMemo, type ReactNode } from "react";
 import type { PointsHistory } from "../api/wawel.ts";
+import { serverNow } from "../api/clock.ts";
 import { growth, HEIGHT, levelOf, WIDTH } from "../model/plot.ts";
 import { months, spanOf, standing } from "../model/points.ts";
 import { useAnswer } from "./live.ts";
@@ -76,7 +77,7 @@ function Before(props: Props & { month: string }): ReactNode {
 
 /** The present month's points and how it came to them, and the sums of those before. */
 export function Points(props: Props): ReactNode {
-  const [now, ...before] = useMemo(() => months(new Date(), MONTHS), []);
+  const [now, ...before] = useMemo(() => months(new Date(serverNow()), MONTHS), []);
   return (
     <>
       {now && <Now {...props} month={now} />}

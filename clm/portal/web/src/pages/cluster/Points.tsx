@@ -1,5 +1,6 @@
 import { FormSelect, FormSelectOption } from "@patternfly/react-core/dist/esm/components/FormSelect/index.js";
 import { useMemo, useState, type ReactNode } from "react";
+import { serverNow } from "../../api/clock.ts";
 import { ofCluster, type ItemOf, type Placed } from "../../api/list.ts";
 import { months } from "../../model/points.ts";
 import { addressTo } from "../../model/routes.ts";
@@ -33,7 +34,7 @@ const SPEC: ListSpec<Cost> = {
 /** What each account's machines cost in a month. */
 export default function Points({ params }: PageProps): ReactNode {
   const { t, month: named } = useTexts();
-  const known = useMemo(() => months(new Date(), MONTHS), []);
+  const known = useMemo(() => months(new Date(serverNow()), MONTHS), []);
   const [month, setMonth] = useState(known[0] ?? "");
   const source = ofCluster("admin.user.points_report", params["cluster"] ?? "", { page: ["after", "user_id"], kinds: ["", "vm", "user"], all: true }, { month });
   const choice = (
