@@ -154,6 +154,12 @@ def test_news(browser: Any, open_browser: Callable[..., Any]) -> None:
     expect(heading(page, "Overview")).to_be_visible()
     expect(page.get_by_text("From Monday on.")).to_be_visible()
     browser.check()
+    guest = open_browser()
+    guest.open()
+    guest.page.get_by_role("link", name="News", exact=True).click()  # without a log-in
+    expect(heading(guest.page, "News of this cloud")).to_be_visible()
+    expect(guest.page.get_by_text("From Monday on.")).to_be_visible()
+    guest.check()
     there.get_by_role("checkbox", name="Select A new cluster").check()
     button(there, "Edit").click()
     dialog.get_by_label("Text").fill("From Tuesday on.")

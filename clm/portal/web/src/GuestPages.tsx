@@ -6,6 +6,7 @@ import { Preferences } from "./ui/Preferences.tsx";
 import { useAddress } from "./ui/router.ts";
 
 const PAGES: Record<GuestPage, ComponentType<PageProps>> = {
+  home: lazy(() => import("./pages/guest/Home.tsx")),
   register: lazy(() => import("./pages/guest/Register.tsx")),
   activate: lazy(() => import("./pages/guest/Activate.tsx")),
   forgot: lazy(() => import("./pages/guest/Forgot.tsx")),

@@ -92,6 +92,7 @@ export const ROUTES = [
 type Declared = (typeof ROUTES)[number];
 export type Page = Declared["page"];
 export type GuestPage = Extract<Declared, { audience: "guest" }>["page"];
+  { page: "home", path: "/home", audience: "guest" },
 export type InnerPage = Exclude<Page, GuestPage>;
 export type Params = Readonly<Record<string, string>>;
 export interface Route {

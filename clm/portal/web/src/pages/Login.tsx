@@ -86,6 +86,7 @@ export default function Login(): ReactNode {
         </CardBody>
       </Card>
       <p className="w-ways">
+        <Link to={addressTo("home")}>{t("login.news")}</Link>
         <Link to={addressTo("register")}>{t("login.register")}</Link>
         <Link to={addressTo("forgot")}>{t("login.forgot")}</Link>
       </p>

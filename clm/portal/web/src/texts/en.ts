@@ -99,6 +99,7 @@ export const en = {
   "count.cpu": { one: "{n} CPU", other: "{n} CPUs" },
   "create.myKeys": "One of your SSH keys",
   "create.otherKey": "None of them",
+  "login.news": "News",
   "login.register": "Ask for an account",
   "login.forgot": "I forgot my password",
   "action.pause": "Pause",

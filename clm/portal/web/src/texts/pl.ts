@@ -107,6 +107,7 @@ export const pl: Polish<typeof en> = {
   "count.cpu": { one: "{n} procesor", few: "{n} procesory", many: "{n} procesorów", other: "{n} procesora" },
   "create.myKeys": "Jeden z Twoich kluczy SSH",
   "create.otherKey": "Żaden z nich",
+  "login.news": "Aktualności",
   "login.register": "Załóż konto",
   "login.forgot": "Nie pamiętam hasła",
   "action.pause": "Wstrzymaj",
