@@ -219,6 +219,8 @@ export const admin = {
   "mailState.sent": "sent",
   "mailState.failed": "failed",
   "mails.recipient": "To",
+  "clusters.trust": "Hand over the key",
+  "clusters.trustHelp": "Of an administrator of the cluster: in their name it is told to trust this cloud's key again, as it has lost it, or the cloud has another. Neither login nor password is kept.",
   "mails.template": "What",
   "mails.attempts": "Attempts",
   "mails.none": "There are no mails",

@@ -219,6 +219,8 @@ export const admin: Polish<typeof english> = {
   "mailState.sent": "wysłana",
   "mailState.failed": "nieudana",
   "mails.recipient": "Do",
+  "clusters.trust": "Przekaż klucz",
+  "clusters.trustHelp": "Administratora klastra: w jego imieniu klaster znów zaufa kluczowi tej chmury, gdy go stracił albo chmura ma inny. Ani login, ani hasło nie są przechowywane.",
   "mails.template": "Co",
   "mails.attempts": "Próby",
   "mails.none": "Nie ma poczty",

@@ -29,6 +29,14 @@ const SPEC: ListSpec<Cluster> = {
       key: "edit", title: "action.edit", fields: (row) => [{ ...NAME, initial: row.name }, { name: "url", label: "clusters.url", isRequired: true, initial: row.url }],
       request: (row, values) => ask("cloud.cluster.edit", { ...of(row), name: textOf(values, "name"), url: textOf(values, "url") }),
     },
+    {
+      key: "trust", title: "clusters.trust",
+      fields: () => [
+        { name: "login", label: "column.login", help: "clusters.trustHelp", isRequired: true, autoComplete: "off" },
+        { name: "password", label: "login.password", as: "password", isRequired: true, autoComplete: "off" },
+      ],
+      request: (row, values) => ask("cloud.cluster.edit", { ...of(row), login: textOf(values, "login"), password: String(values["password"]) }),
+    },
     { key: "delete", title: "action.delete", isDanger: true, may: (row) => row.locked, confirm: { title: "confirm.delete", help: "clusters.deleteHelp" }, request: (row) => ask("cloud.cluster.delete", of(row)) },
   ],
   none: ["clusters.none", "clusters.noneHelp"],
