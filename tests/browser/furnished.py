@@ -39,6 +39,21 @@ def furnish(cloud: Any) -> dict[str, str]:
     admin.call("admin.public_address.add", {"addresses": ["192.0.2.7", "192.0.2.8"]})
     found["network"] = str(user.call("user.network.request", {"name": "inner", "pool": "own"})["uuid"])
     user.call("user.public_address.request", {"description": HOSTILE})
+    image_id = user.call("user.system_image.get_list")[0]["image_id"]
+    base = user.call("user.vm_template.create", {"name": "base", "image_id": image_id, "system": HOSTILE[:90]})
+    told = {"name": HOSTILE[:60], "description": HOSTILE, "parent_template_id": base["vm_template_id"]}
+    shown = user.call("user.vm_template.create", told)
+    found["vmTemplate"] = str(shown["uuid"])
+    told = {"vm_template_id": shown["vm_template_id"], "template_id": north.template_ids["tiny"]}
+    user.call("user.vm_profile.create", {"name": HOSTILE[:60], **told})
+    pool = admin.call("admin.resource_pool.add", {"name": "lab", "description": HOSTILE, "cpu": 8, "memory_mib": 4096})
+    admin.call("admin.resource_pool.add", {"name": "bench", "parent_pool_id": pool["resource_pool_id"], "vms": 2})
+    cloud.admin.call("admin.resource_pool.grant",
+                     {"resource_pool_id": pool["resource_pool_id"], "privilege": "cloud_create", "cluster": "north",
+                      "login": cloud.credentials.user.login})  # fmt: skip
+    found["clusterPool"] = str(pool["uuid"])
+    lease = admin.call("admin.expiry.add", {"name": "a month", "suspend_s": 30 * 86400, "description": HOSTILE})
+    admin.call("admin.expiry.set", {"vm_id": machine["vm_id"], "expiry_id": lease["expiry_id"]})
     owner.call("user.key.generate", {"name": "laptop"})
     owner.call("user.api_key.create", {"name": "script", "scope": ["user.*"], "ec2": True})
     found["group"] = str(owner.call("user.group.create", {"name": "Researchers", "description": HOSTILE})["group_id"])

@@ -50,7 +50,7 @@ export const MACHINE_OFFERS: Offers<Machine> = {
     refusals(machines, MACHINE_OFFERS.key, (cluster, all) => call("user.vm.operations", { cluster, vm_ids: all.map((machine) => machine.vm_id) })),
 };
 
-type Simple = Exclude<MachineAction, "destroy" | "reset" | "edit" | "resize" | "save">;
+type Simple = Exclude<MachineAction, "destroy" | "reset" | "edit" | "resize" | "save" | "save_as_template">;
 const simple = (key: Simple, more: Partial<Action<Machine>> = {}): Action<Machine> => ({
   key,
   title: `action.${key}`,
@@ -97,6 +97,14 @@ export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
     ],
     request: ({ vm_id, cluster }, values) =>
       ask("user.vm.save", { vm_id, cluster, name: textOf(values, "name"), ...given(values, "description") }),
+  },
+  {
+    key: "save_as_template", title: "action.save_as_template", call: "user.vm.save_as_template", may: (machine) => may("save_as_template", machine),
+    fields: () => [
+      { name: "name", label: "column.name", maxLength: 128, help: "machine.saveTemplateHelp" },
+      { name: "description", label: "column.description", as: "area" },
+    ],
+    request: ({ vm_id, cluster }, values) => ask("user.vm.save_as_template", { vm_id, cluster, ...given(values, "name", "description") }),
   },
   {
     key: "destroy", title: "action.destroy", call: "user.vm.destroy", may: (machine) => may("destroy", machine), batch: batchOf("user.vm.destroy"),

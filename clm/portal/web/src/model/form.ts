@@ -47,6 +47,7 @@ export const listOf = (values: Values, name: string): string[] => {
   const value = values[name];
   return Array.isArray(value) ? (value as string[]) : [];
 };
+export const isSame = (one: Value | undefined, other: Value | undefined): boolean => JSON.stringify(one) === JSON.stringify(other);
 /** `undefined` where nothing was written. */
 export const numberOf = (values: Values, name: string): number | undefined => {
   const text = textOf(values, name);

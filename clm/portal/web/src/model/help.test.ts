@@ -14,13 +14,15 @@ import { pages as pagesEn } from "../texts/pages.en.ts";
 import { pages as pagesPl } from "../texts/pages.pl.ts";
 import { people as peopleEn } from "../texts/people.en.ts";
 import { people as peoplePl } from "../texts/people.pl.ts";
+import { templates as templatesEn } from "../texts/templates.en.ts";
+import { templates as templatesPl } from "../texts/templates.pl.ts";
 import { blocks, inlines, type Block, type Inline } from "./markdown.ts";
 import { begunOf, matches } from "./oidc.ts";
 import { why } from "./reasons.ts";
 import "../texts/more.ts";
 import { translator } from "../texts/translate.ts";
 
-const TEXTS: Record<string, object[]> = { en: [en, adminEn, hostsEn, pagesEn, peopleEn, consoleEn], pl: [pl, adminPl, hostsPl, pagesPl, peoplePl, consolePl] };
+const TEXTS: Record<string, object[]> = { en: [en, adminEn, hostsEn, pagesEn, peopleEn, consoleEn, templatesEn], pl: [pl, adminPl, hostsPl, pagesPl, peoplePl, consolePl, templatesPl] };
 
 function* spoken(all: readonly Block[]): Generator<Inline> {
   for (const block of all) {

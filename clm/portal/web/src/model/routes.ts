@@ -32,6 +32,10 @@ export const ROUTES = [
   { page: "machineNetwork", path: "/machines/:uuid/network", audience: "user", below: "machines" },
   { page: "machineAccess", path: "/machines/:uuid/access", audience: "user", below: "machines" },
   { page: "machineHistory", path: "/machines/:uuid/history", audience: "user", below: "machines" },
+  { page: "templates", path: "/templates", audience: "user", menu: "menu.templates" },
+  { page: "newTemplate", path: "/templates/new", audience: "user", below: "templates" },
+  { page: "profiles", path: "/templates/profiles", audience: "user", below: "templates" },
+  { page: "vmTemplate", path: "/templates/:uuid", audience: "user", below: "templates" },
   { page: "images", path: "/images", audience: "user", menu: "menu.images" },
   { page: "newImage", path: "/images/new", audience: "user", below: "images" },
   { page: "image", path: "/images/:uuid", audience: "user", below: "images" },
@@ -44,6 +48,8 @@ export const ROUTES = [
   { page: "securityGroups", path: "/security", audience: "user", menu: "menu.security" },
   { page: "securityGroup", path: "/security/:uuid", audience: "user", below: "securityGroups" },
   { page: "affinity", path: "/affinity", audience: "user", menu: "menu.affinity" },
+  { page: "resourcePools", path: "/pools", audience: "user", menu: "menu.resourcePools" },
+  { page: "leases", path: "/expiry", audience: "user", menu: "expiry.title" },
   { page: "keys", path: "/keys", audience: "user", menu: "menu.keys" },
   { page: "groups", path: "/groups", audience: "user", menu: "menu.groups" },
   { page: "group", path: "/groups/:id", audience: "user", below: "groups" },
@@ -63,6 +69,11 @@ export const ROUTES = [
   { page: "clusterImage", path: "/clusters/:cluster/images/:uuid", audience: "cluster", below: "clusterImages" },
   { page: "sizes", path: "/clusters/:cluster/sizes", audience: "cluster", menu: "menu.sizes" },
   { page: "clusterExpiry", path: "/clusters/:cluster/expiry", audience: "cluster", menu: "menu.expiry" },
+  { page: "expiryTrial", path: "/clusters/:cluster/expiry/trial", audience: "cluster", below: "clusterExpiry" },
+  { page: "expiryMachines", path: "/clusters/:cluster/expiry/machines", audience: "cluster", below: "clusterExpiry" },
+  { page: "clusterTemplates", path: "/clusters/:cluster/templates", audience: "cluster", menu: "menu.templates" },
+  { page: "clusterPools", path: "/clusters/:cluster/resource-pools", audience: "cluster", menu: "menu.resourcePools" },
+  { page: "clusterPool", path: "/clusters/:cluster/resource-pools/:uuid", audience: "cluster", below: "clusterPools" },
   { page: "clusterNetworks", path: "/clusters/:cluster/networks", audience: "cluster", menu: "menu.networks" },
   { page: "pools", path: "/clusters/:cluster/pools", audience: "cluster", menu: "menu.pools" },
   { page: "clusterAddresses", path: "/clusters/:cluster/addresses", audience: "cluster", menu: "menu.addresses" },
@@ -81,6 +92,7 @@ export const ROUTES = [
   { page: "news", path: "/cloud/news", audience: "cloud", menu: "menu.news" },
   { page: "mails", path: "/cloud/mails", audience: "cloud", menu: "menu.mails" },
   { page: "audit", path: "/cloud/audit", audience: "cloud", menu: "menu.audit" },
+  { page: "home", path: "/home", audience: "guest" },
   { page: "register", path: "/register", audience: "guest" },
   { page: "activate", path: "/activate", audience: "guest" },
   { page: "forgot", path: "/forgot", audience: "guest" },
@@ -92,7 +104,6 @@ export const ROUTES = [
 type Declared = (typeof ROUTES)[number];
 export type Page = Declared["page"];
 export type GuestPage = Extract<Declared, { audience: "guest" }>["page"];
-  { page: "home", path: "/home", audience: "guest" },
 export type InnerPage = Exclude<Page, GuestPage>;
 export type Params = Readonly<Record<string, string>>;
 export interface Route {

@@ -1,7 +1,10 @@
 // What the wizard for new machines has gathered; kept for the tab until it is sent, so that a reload loses nothing.
 export interface Draft {
   cluster: string;
-  image: string; // uuids: ids are a cluster's own
+  /** A VM template that says what is not said here; and whether it says an image. Empty: none. */
+  vmTemplate: string;
+  hasImage: boolean;
+  image: string; // uuids: ids are a cluster's own. Empty, where the VM template's is meant
   template: string;
   name: string;
   count: number;
@@ -28,7 +31,7 @@ const isLike = (value: unknown, like: unknown): boolean =>
   Array.isArray(like) ? Array.isArray(value) && value.every((each) => typeof each === "string") : typeof value === typeof like;
 
 export function empty(requestId: string): Draft {
-  return { cluster: "", image: "", template: "", name: "", count: 1, description: "", sshKey: "", ...NO_DEVICES, requestId };
+  return { cluster: "", vmTemplate: "", hasImage: false, image: "", template: "", name: "", count: 1, description: "", sshKey: "", ...NO_DEVICES, requestId };
 }
 
 export function kept(storage: Pick<Storage, "getItem">, requestId: string): Draft {
@@ -53,12 +56,41 @@ export function forget(storage: Pick<Storage, "removeItem">): void {
   storage.removeItem(KEY);
 }
 
+interface Base {
+  uuid: string;
+  cluster: string;
+  vm_template_id: number;
+}
+interface Offered {
+  templates: readonly { uuid: string; cluster: string; template_id: number }[];
+  vmTemplates: readonly (Base & { effective: { image_id: number | null } })[];
+  profiles: readonly (Base & { template_id: number })[];
+}
+
+/** What the choice of a VM template changes; of another cluster's nothing else stays. None: an image alone says all. */
+export function by(vmTemplate: Offered["vmTemplates"][number] | undefined, draft: Draft): Partial<Draft> {
+  if (!vmTemplate) return { vmTemplate: "", hasImage: false };
+  const hasImage = vmTemplate.effective.image_id !== null;
+  const moved = vmTemplate.cluster === draft.cluster ? {} : { cluster: vmTemplate.cluster, template: "", ...NO_DEVICES };
+  return { vmTemplate: vmTemplate.uuid, hasImage, ...moved, ...((hasImage || vmTemplate.cluster !== draft.cluster) && { image: "" }) };
+}
+
+/** What the address of the wizard asks for: `template` or `profile`, by uuid. */
+export function begun(query: URLSearchParams, offered: Offered, draft: Draft): Partial<Draft> {
+  const profile = offered.profiles.find((each) => each.uuid === query.get("profile"));
+  const at = profile ?? offered.vmTemplates.find((each) => each.uuid === query.get("template"));
+  const chosen = at && offered.vmTemplates.find((each) => each.cluster === at.cluster && each.vm_template_id === at.vm_template_id);
+  if (!chosen) return {};
+  const size = profile && offered.templates.find((each) => each.cluster === profile.cluster && each.template_id === profile.template_id);
+  return { ...by(chosen, draft), ...(size && { template: size.uuid }) };
+}
+
 export type Step = "image" | "size" | "options" | "devices" | "review";
 export const STEPS: readonly Step[] = ["image", "size", "options", "devices", "review"];
 
 /** Whether what this step asks for is there. */
 export function filled(step: Step, draft: Draft): boolean {
-  if (step === "image") return draft.image !== "";
+  if (step === "image") return draft.image !== "" || (draft.vmTemplate !== "" && draft.hasImage);
   if (step === "size") return draft.template !== "";
   if (step === "options") {
     return draft.name.trim() !== "" && Number.isInteger(draft.count) && draft.count >= 1 && draft.count <= COUNT_MAX;

@@ -14,7 +14,7 @@ import { call, plan, problemOf, type PlanStep, type WawelError } from "../api/rp
 import type { QuotaUse } from "../api/wawel.ts";
 import type { Field } from "../model/form.ts";
 import { sizeOf } from "../model/machines.ts";
-import { COUNT_MAX, filled, forget, keep, kept, NO_DEVICES, type Draft, type Step } from "../model/wizard.ts";
+import { begun, COUNT_MAX, filled, forget, keep, kept, type Draft, type Step } from "../model/wizard.ts";
 import { FieldRow } from "../ui/Ask.tsx";
 import { Heading } from "../ui/Heading.tsx";
 import { Plan } from "../ui/Plan.tsx";
@@ -22,30 +22,7 @@ import { useTexts } from "../ui/settings.ts";
 import { Problem } from "../ui/Problem.tsx";
 import { addressTo } from "../model/routes.ts";
 import { go } from "../ui/router.ts";
-
-interface StepProps {
-  draft: Draft;
-  change: (next: Partial<Draft>) => void;
-  offered: Offers;
-}
-
-function ImageStep({ draft, change, offered }: StepProps): ReactNode {
-  const { t } = useTexts();
-  const several = new Set(offered.images.map((image) => image.cluster)).size > 1;
-  if (offered.images.length === 0) return <p>{t("create.noImages")}</p>;
-  return (
-    <fieldset>
-      <legend>{t("create.imageHelp")}</legend>
-      <div className="w-radios">
-        {offered.images.map((image) => (
-          <Radio key={image.uuid} id={`image-${image.uuid}`} name="image" isChecked={draft.image === image.uuid}
-            label={several ? `${image.name} (${image.cluster})` : image.name} description={image.description}
-            onChange={() => change({ image: image.uuid, cluster: image.cluster, ...(image.cluster !== draft.cluster && { template: "", ...NO_DEVICES }) })} />
-        ))}
-      </div>
-    </fieldset>
-  );
-}
+import { ImageStep, type StepProps } from "./CreateFrom.tsx";
 
 function SizeStep({ draft, change, offered }: StepProps): ReactNode {
   const texts = useTexts();
@@ -172,7 +149,17 @@ export default function CreateMachine(): ReactNode {
   const [sendError, setSendError] = useState<WawelError>();
   const [busy, setBusy] = useState(false);
   useEffect(() => {
-    offers().then(setOffered, (problem: unknown) => setError(problemOf(problem)));
+    offers().then((found) => {
+      setOffered(found);
+      const query = new URLSearchParams(location.search);
+      if (query.size === 0) return;
+      setDraft((was) => {
+        const next = { ...was, ...begun(query, found, was) };
+        keep(sessionStorage, next);
+        return next;
+      });
+      go(addressTo("create"), true); // once: what is chosen then stays after a reload
+    }, (problem: unknown) => setError(problemOf(problem)));
   }, []);
   const change = (next: Partial<Draft>): void => {
     // Asked for anew with other wishes, it is another request.

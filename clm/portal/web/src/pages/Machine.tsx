@@ -2,10 +2,12 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button/index.
 import { CodeBlock, CodeBlockCode } from "@patternfly/react-core/dist/esm/components/CodeBlock/index.js";
 import type { ReactNode } from "react";
 import type { Machine as Row } from "../api/cloud.ts";
+import { addressTo } from "../model/routes.ts";
 import { word } from "../texts/translate.ts";
 import { AtMachine } from "../ui/AtMachine.tsx";
 import { Expiry } from "../ui/Expiry.tsx";
 import { Facts } from "../ui/Facts.tsx";
+import { Link } from "../ui/Link.tsx";
 import { useAnswer } from "../ui/live.ts";
 import { OfMachine } from "../ui/Measured.tsx";
 import type { PageProps } from "../ui/Opened.tsx";
@@ -34,6 +36,12 @@ function Console(props: { machine: Row }): ReactNode {
   );
 }
 
+/** The VM template that it was made by, where the reader sees that. */
+function useTemplate(cluster: string, vm_template_id: number | null): ReactNode {
+  const { value } = useAnswer("user.vm_template.get_by_id", vm_template_id === null ? undefined : { vm_template_id, cluster });
+  return value ? <Link to={addressTo("vmTemplate", { uuid: value.uuid })}>{value.name}</Link> : null;
+}
+
 function Overview(props: { machine: Row }): ReactNode {
   const { t, memory, time } = useTexts();
   const { machine } = props;
@@ -41,6 +49,7 @@ function Overview(props: { machine: Row }): ReactNode {
   // The list does not tell everything: whose it is.
   const { value: detail } = useAnswer("user.vm.get_by_id", { vm_id, cluster }, ["vm"]);
   const { value: ways } = useAnswer("user.vm.get_connections", { vm_id, cluster }, ["vm", "public_address"]);
+  const template = useTemplate(cluster, detail?.vm_template_id ?? null);
   const size = t("create.sizeFits", { cpu: t("count.cpu", { n: machine.cpu }), memory: memory(machine.memory_mib) });
   return (
     <Section title="machine.overview">
@@ -48,6 +57,7 @@ function Overview(props: { machine: Row }): ReactNode {
         ["column.description", machine.description],
         ["column.cluster", machine.cluster],
         ["column.image", machine.image_name],
+        ["column.template", template],
         ["column.size", `${machine.template_name} (${size})`],
         ["machine.addresses", machine.leases.map((lease) => lease.address).join(", ")],
         ["machine.connect", ways?.length ? ways.map((way) => <div key={way.through + way.command}><code>{way.command}</code></div>) : null],

@@ -109,6 +109,7 @@ export const en = {
   "action.edit": "Edit",
   "action.resize": "Change size",
   "action.save": "Save as image",
+  "action.save_as_template": "Save as VM template",
   "action.all": "Actions",
   "machine.saveHelp": "A new image is made of its first disk as it is now; the machine goes on.",
   "column.description": "Description",

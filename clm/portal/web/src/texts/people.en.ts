@@ -130,6 +130,7 @@ export const people = {
   "apiKeys.none": "You have no API keys.",
   "apiKeys.noneHelp": "Programs call with a key of their own instead of your password.",
   "apiKeys.deleteHelp": "Programs that use it are refused at once.",
+  "contact.title": "Write to us",
   "home.title": "News of this cloud",
   "home.about": "About this cloud",
   "home.clusters": "Clusters",

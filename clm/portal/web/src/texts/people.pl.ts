@@ -130,6 +130,7 @@ export const people: Polish<typeof english> = {
   "apiKeys.none": "Nie masz kluczy API.",
   "apiKeys.noneHelp": "Programy używają własnego klucza zamiast Twojego hasła.",
   "apiKeys.deleteHelp": "Programy, które go używają, od razu stracą dostęp.",
+  "contact.title": "Napisz do nas",
   "home.title": "Aktualności tej chmury",
   "home.about": "O tej chmurze",
   "home.clusters": "Klastry",

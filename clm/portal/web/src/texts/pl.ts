@@ -117,6 +117,7 @@ export const pl: Polish<typeof en> = {
   "action.edit": "Edytuj",
   "action.resize": "Zmień rozmiar",
   "action.save": "Zapisz jako obraz",
+  "action.save_as_template": "Zapisz jako szablon",
   "action.all": "Działania",
   "machine.saveHelp": "Z pierwszego dysku w obecnym stanie powstanie nowy obraz; maszyna działa dalej.",
   "column.description": "Opis",

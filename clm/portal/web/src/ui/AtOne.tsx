@@ -10,7 +10,8 @@ interface Props<T> {
   /** The list that it is in. */
   source: Source<T>;
   uuid: string;
-  children: (row: T, reload: () => void) => ReactNode;
+  /** `rows`: the whole list. */
+  children: (row: T, reload: () => void, rows: readonly T[]) => ReactNode;
 }
 
 /** The frame of a page that is about one object of a list. */
@@ -24,7 +25,7 @@ export function AtOne<T extends { uuid: string; name: string }>(props: Props<T>)
   return (
     <>
       <Heading text={row.name} />
-      {props.children(row, reload)}
+      {props.children(row, reload, rows)}
     </>
   );
 }

@@ -4,11 +4,13 @@ import { ask } from "../../api/request.ts";
 import { daysOf, secondsOf } from "../../model/expiry.ts";
 import { DESCRIPTION, NAME } from "../../model/fields.ts";
 import { isSet, numberOf, textOf, type Field, type Values } from "../../model/form.ts";
+import { addressTo } from "../../model/routes.ts";
 import { columns } from "../../ui/columns.tsx";
 import type { ListSpec } from "../../ui/List.tsx";
 import type { PageProps } from "../../ui/Opened.tsx";
 import { ListPage } from "../../ui/lists.tsx";
-import type { Making } from "../../ui/parts.tsx";
+import { ButtonTo, type Making } from "../../ui/parts.tsx";
+import { useTexts } from "../../ui/settings.ts";
 
 type Lease = ItemOf<"admin.expiry.get_list"> & Placed;
 const c = columns<Lease>();
@@ -39,6 +41,7 @@ const SPEC: ListSpec<Lease> = {
     { key: "edit", title: "action.edit", fields, request: (row, values) => ask("admin.expiry.edit", { ...of(row), ...told(values), never: true }) },
     { key: "default", title: "expiry.makeDefault", may: (row) => !row.is_default, request: (row) => ask("admin.expiry.set_default", of(row)) },
     { key: "noDefault", title: "expiry.noDefault", may: (row) => row.is_default, request: ({ cluster }) => ask("admin.expiry.set_default", { cluster, expiry_id: null }) },
+    { key: "trial", title: "expiry.trialOf", to: (row) => addressTo("expiryTrial", { cluster: row.cluster }, `?lease=${row.expiry_id}`) },
     {
       key: "apply", title: "expiry.apply", confirm: { title: "expiry.applyAsk", help: "expiry.applyHelp" },
       request: (row) => ask("admin.expiry.apply", of(row)),
@@ -52,10 +55,17 @@ const SPEC: ListSpec<Lease> = {
 };
 
 export default function Expiry({ params }: PageProps): ReactNode {
+  const { t } = useTexts();
   const cluster = params["cluster"] ?? "";
   const making = useMemo<Making[]>(
     () => [{ key: "make-expiry", title: "expiry.create", fields: fields(), request: (values) => ask("admin.expiry.add", { cluster, ...told(values) }) }],
     [cluster],
   );
-  return <ListPage spec={SPEC} making={making} source={ofCluster("admin.expiry.get_list", cluster, { kinds: ["", "expiry"], all: true })} />;
+  const beside = (
+    <>
+      <ButtonTo to={addressTo("expiryTrial", { cluster })}>{t("expiry.trial")}</ButtonTo>
+      <ButtonTo to={addressTo("expiryMachines", { cluster })}>{t("expiry.machines")}</ButtonTo>
+    </>
+  );
+  return <ListPage spec={SPEC} making={making} beside={beside} source={ofCluster("admin.expiry.get_list", cluster, { kinds: ["", "expiry"], all: true })} />;
 }
