@@ -190,3 +190,21 @@ def test_help(browser: Any) -> None:
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Running the cloud")
     expect(page.locator("html")).to_have_attribute("lang", "pl")
     browser.check()
+
+
+def test_contact(browser: Any) -> None:
+    """Who writes to the cloud's operators is told where that leads nowhere, and keeps what they wrote."""
+    page = browser.page
+    browser.log_in("/ui/help")
+    page.get_by_role("link", name="Write to us").click()
+    expect(heading(page, "Write to us")).to_be_visible()
+    button(page, "Send").click()
+    expect(page.get_by_text("This is needed.").first).to_be_visible()
+    browser.check()
+    page.get_by_label("Topic").fill("My machine")
+    page.get_by_label("Message").fill("It <b>hums</b>.")
+    button(page, "Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("no mailer")
+    expect(page.get_by_label("Message")).to_have_value("It <b>hums</b>.")
+    browser.said.clear()  # of a refusal by its status the browser itself tells
+    browser.check()

@@ -48,7 +48,7 @@ export function GuidePage(props: { guide: Guide }): ReactNode {
   return (
     <>
       <Heading text={title?.is === "heading" ? title.text : t("menu.help")} />
-      <Tabs label="menu.help" tabs={[["help", "help.user"], ["helpAdmin", "help.admin"]]} />
+      <Tabs label="menu.help" tabs={[["help", "help.user"], ["helpAdmin", "help.admin"], ["contact", "contact.title"]]} />
       <Content className="w-guide">{guide.map((block, index) => <Part key={index} block={block} />)}</Content>
     </>
   );

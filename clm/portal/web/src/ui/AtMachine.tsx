@@ -41,7 +41,7 @@ export function AtMachine(props: { uuid: string; children: (machine: Machine) =>
       <Actions rows={[machine]} name={(each) => each.name} actions={MACHINE_ACTIONS} offers={MACHINE_OFFERS} />
       <Tabs label="machine.parts" params={{ uuid: machine.uuid }} tabs={[
         ["machine", "machine.overview"], ["machineConsole", "console.kinds"], ["machineDisks", "menu.disks"], ["machineNetwork", "machine.network"],
-        ["machineAccess", "access.title"], ["machineHistory", "machine.history"],
+        ["machineGuest", "guestOf.title"], ["machineAccess", "access.title"], ["machineHistory", "machine.history"],
       ]} />
       {props.children(machine)}
     </>
