@@ -89,7 +89,7 @@ class Instance(TypedDict):
     boot_menu: bool
     lease: Annotated[Number | None, Meta(description="Its expiry lease.")]
     lease_name: Annotated[str, Meta(examples=["lab"], description="Empty without one.")]
-    raw_data: Annotated[Text, Meta(description="Always empty.")]
+    raw_data: Annotated[Text, Meta(description="Told to administrators alone, of one instance.")]
     req_traits: Annotated[list[str], Meta(examples=[["ssd"]])]
     system: Annotated[str, Meta(examples=["Debian 12 amd64"])]
     tags: TagMap

@@ -338,7 +338,7 @@ _TEMPLATE: Final = "user.vm_template.edit"
 FIELDS: Final[Mapping[str, Origin]] = {
     "num_cores": Origin(_D, "CPUs from its next start on, of its size", "user.instance.resources_change"),
     "ram_size": Origin(_D, "MiB, likewise", "user.instance.resources_change"),
-    "max_ram_size": Origin(_C, "as ram_size: its memory does not grow while it runs"),
+    "max_ram_size": Origin(_D, "MiB that it may have while it runs, from its next start on", "user.vm.edit"),
     "arch": Origin(_D, "its image's architecture"),
     "priority": Origin(
         _D, "libvirt's CPU shares, from its next start on; null: as the hypervisor has it", "admin.instance.edit"
@@ -346,7 +346,7 @@ FIELDS: Final[Mapping[str, Origin]] = {
     "access_method": Origin(_D, "its VM template's, else rdp of Windows and ssh of all others", _TEMPLATE),
     "boot_menu": Origin(_D, "whether its firmware asks what to boot from (`boot_menu_s`)", "user.vm.edit"),
     "lease": Origin(_D, "its expiry lease", "user.expiry.set"),
-    "raw_data": Origin(_C, "empty: no text of anybody's becomes part of a domain"),
+    "raw_data": Origin(_D, "XML beside its domain's own, told to administrators alone", "admin.vm.set_raw_data"),
     "req_traits": Origin(_D, "its own, and of its size", "admin.vm.set_traits"),
     "system": Origin(_D, "its VM template's, else its image's platform", _TEMPLATE),
     "tags": Origin(_D, "values by keys", "user.tag.set"),

@@ -140,6 +140,7 @@ def detail(caller: ClusterCall, vm_id: int, *, administrator: bool = False) -> I
         connect = _connect(entrances_of(session, vm_id), told["access_method"], row.vm.ssh_username)
     return {
         **told,
+        "raw_data": row.vm.raw_data if administrator else "",
         "pw": unseal(caller.policy.secret, vm_id, sealed) if may else None,
         "connect_host": connect.host,
         "connect_port": connect.port,
@@ -194,7 +195,7 @@ def _instance(row: store.InstanceRow, template: Mapping[str, Any], level: Level)
         "level": level,
         "num_cores": vm.cpu,
         "ram_size": vm.memory_mib,
-        "max_ram_size": vm.memory_mib,
+        "max_ram_size": vm.max_memory_mib,
         "arch": vm.architecture,
         "priority": vm.cpu_shares,
         "access_method": AccessMethod(template.get("access_method") or ("rdp" if windows else "ssh")),

@@ -23,8 +23,9 @@ _FOUND = Prepared(
     "instances",
     f"""
 SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, a.login, v.cpu, v.memory_mib, i.architecture,
-       i.platform, v.cpu_shares, v.boot_menu_s, v.vm_template_id, v.contextualized_at, v.ssh_username,
-       v.wanted, v.seen, v.error, v.closed_at, v.launched_at, v.created_at, v.changed_at, v.shown_since,
+       i.platform, v.cpu_shares, v.boot_menu_s, v.raw_data,
+       greatest(v.memory_mib, v.max_memory_mib) AS max_memory_mib, v.vm_template_id, v.contextualized_at,
+       v.ssh_username, v.wanted, v.seen, v.error, v.closed_at, v.launched_at, v.created_at, v.changed_at, v.shown_since,
        v.password_sealed, n.address AS node, o.kind AS operation_kind,
        (SELECT port FROM vnc_port p WHERE p.vm_id = v.id) AS vnc_port,
        ARRAY(SELECT DISTINCT x FROM unnest(v.traits) AS x ORDER BY x) AS traits,

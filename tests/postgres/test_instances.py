@@ -129,8 +129,13 @@ def test_changes(cloud: MemoryCloud, vm: dict[str, Any]) -> None:
     assert moment(found["modified"]) > changed > moment(found["status_changed"])
     spec = cloud.manager.database.transact_now(domain_plan, vm_id, "x" * 8).spec
     assert (spec.cpu_shares, spec.title) == (2048, "second")
-    cloud.sql("UPDATE vm SET boot_menu_s = 3 WHERE id = :v", v=vm_id)
-    assert told(cloud, vm_id)["boot_menu"]
+    given = "boot_menu_s = 3, max_memory_mib = 512, raw_data = '<memoryBacking/>'"
+    cloud.sql(f"UPDATE vm SET {given} WHERE id = :v", v=vm_id)
+    found = told(cloud, vm_id)
+    assert (found["boot_menu"], found["ram_size"], found["max_ram_size"], found["raw_data"]) == (True, 128, 512, "")
+    as_admin = cloud.call("admin.instance.get_by_id", {"vm_id": vm_id}, account="admin")
+    assert as_admin["raw_data"] == "<memoryBacking/>"
+    cloud.sql("UPDATE vm SET boot_menu_s = 0, max_memory_mib = 0, raw_data = '' WHERE id = :v", v=vm_id)
     cloud.sql(GRANT, v=vm_id, a=cloud.other_id, l="user")
     try:
         with pytest.raises(AccessNeeded):
