@@ -51,6 +51,7 @@ KINDS: Final[dict[str, Named]] = {
     "public-address": Named(
         "public_address_id", "user.public_address.get_list", "admin.public_address.get_list", name_field="address"
     ),
+    "job": Named("job_id", "user.job.get_list", "admin.job.get_list"),
     "expiry": Named("expiry_id", "user.expiry.get_list", "admin.expiry.get_list"),
     "key": Named("key_id", "", "", "user.key.get_list"),
     "apikey": Named("api_key_id", "", "", "user.api_key.get_list"),

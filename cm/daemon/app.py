@@ -21,6 +21,7 @@ from twisted.logger import Logger
 import sql.cm
 from cm.daemon.care import Care
 from cm.daemon.directories import check_all, overlap, pool_problems
+from cm.daemon.jobs import Jobs
 from cm.daemon.measuring import Measuring
 from cm.daemon.mirror import Mirror
 from cm.daemon.reconciler import Reconciler
@@ -232,6 +233,7 @@ class ClusterManager:
             self.services, reactor, settings.cluster.reconcile_s, self.metrics, self.mirror.hint
         )
         self.care = Care(self.services, reactor, settings.retention)
+        self.jobs = Jobs(self.services, reactor, self.registry, execute)
         monitoring = settings.monitoring
         self.measuring = Measuring(
             self.services, reactor, monitoring.every_s, monitoring.kept, monitoring.ended_days, self.metrics
@@ -251,6 +253,7 @@ class ClusterManager:
         parts.add("engine", self._start_engine, self._stop_engine)
         if self.settings.cluster.workers:
             parts.add("care", self.care.start, self.care.stop)
+            parts.add("jobs", self.jobs.start, self.jobs.stop)
             parts.add("reconciler", self.reconciler.start, self.reconciler.stop)
             if self.settings.monitoring.every_s:
                 parts.add("measuring", self.measuring.start, self.measuring.stop)

@@ -17,6 +17,7 @@ from cm.models.expiry import Expiry, VmExpiry
 from cm.models.farm import Farm
 from cm.models.identity import IdentityKey
 from cm.models.image import Image
+from cm.models.job import Job, JobCall, JobRun
 from cm.models.managed import ManagedLook, ManagedObject, SavedDomain
 from cm.models.message import Message
 from cm.models.network import AddressPool, Network, NetworkLease, Nic
@@ -67,6 +68,9 @@ __all__ = [
     "IdentityKey",
     "Image",
     "LeftoverVolume",
+    "Job",
+    "JobCall",
+    "JobRun",
     "Login",
     "ManagedLook",
     "ManagedObject",

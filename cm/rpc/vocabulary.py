@@ -488,6 +488,17 @@ class VMEventCode(StrEnum):
     REMOVE_PORT = "remove_port"
 
 
+class JobRunState(StrEnum):
+    """How a run of a job is: the last two were none, since nobody was there, or since one was under way."""
+
+    OPEN = "open"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    MISSED = "missed"
+    SKIPPED = "skipped"
+
+
 class TemplateField(StrEnum):
     """What a VM template says, or has of its parent."""
 

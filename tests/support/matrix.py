@@ -46,6 +46,8 @@ SAMPLES: dict[str, Any] = {
     "topic": "topic",
     "text": "text",
     "content": "content",
+    "method": "user.vm.get_list",
+    "parameters": [{}],
     "known": "debian-12",
     **dict.fromkeys(
         (f"user.{noun}.{verb}_keys.keys" for noun in ("vm", "instance") for verb in ("install", "remove")), KEY
@@ -214,6 +216,7 @@ UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_id
 UNSHARED |= {"public_address_id", "public_ip_id_list", "lease_id"}
 UNSHARED |= {"affinity_group_id", "security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
 UNSHARED |= {"farm_id", "farm_ids", "worker_ids", "head_template_id", "worker_template_id"}
+UNSHARED |= {"job_id", "job_run_id"}
 UNSHARED |= {"bucket_id", "multipart_id", "vm_profile_id", "resource_pool_id", "parent_pool_id"}
 
 
@@ -281,6 +284,24 @@ def insert_public(cloud: MemoryCloud, vm_id: int, account_id: int) -> int:
     return made
 
 
+def insert_job(cloud: MemoryCloud, account_id: int) -> tuple[int, int]:
+    """An account's job, and a run of it that is over."""
+    job_id: int = cloud.sql(
+        "INSERT INTO job (account_id, name, method, params) VALUES (:a, 'kept', 'user.vm.get_list', '[{}]')"
+        " RETURNING id",
+        a=account_id,
+    )
+    run_id: int = cloud.sql(
+        "INSERT INTO job_run (job_id, method, state, finished_at)"
+        " VALUES (:j, 'user.vm.get_list', 'done', now()) RETURNING id",
+        j=job_id,
+    )
+    cloud.sql(
+        "INSERT INTO job_call (run_id, number, params, status) VALUES (:r, 1, '{}', 'ok') RETURNING number", r=run_id
+    )
+    return job_id, run_id
+
+
 def insert_expiry(cloud: MemoryCloud, vm_id: int, account_id: int) -> int:
     """An account's expiry lease, which a VM has."""
     made: int = cloud.sql(
@@ -335,6 +356,7 @@ class Objects:
 
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
+        *("job", "job_run", "job_call"),
         *("farm", "vm_template", "vm_profile", "resource_pool", "resource_pool_grant"),
         *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
@@ -405,6 +427,7 @@ class Objects:
             "bucket_id": bucket,
             "multipart_id": multipart,
             "affinity_group_id": affinity_group,
+            **dict(zip(("job_id", "job_run_id"), insert_job(cloud, owner_id), strict=True)),
             "expiry_id": insert_expiry(cloud, vm_id, owner_id),
             **dict(zip(_OF_TEMPLATES, templates, strict=True)),
             "security_group_id": security_group,

@@ -129,6 +129,12 @@ export type InstanceOperation = "add_interface" | "add_port" | "create_disk" | "
 export type InstanceOutcome = { activity?: Activity; error?: string; fields?: Record<string, unknown>; message?: string; status: string; vm_id: number };
 export type InstanceReason = { error: string; fields: Record<string, unknown>; message: string; slug: string };
 export type InstanceStatus = "DESTROYED" | "ERROR" | "MIGRATING" | "NOSTATE" | "PAUSED" | "PENDING" | "RUNNING" | "STOPPED" | "SUSPENDED";
+export type Job = { calls: number; created: string; cron: string; enabled: boolean; job_id: number; last_run: JobRun | null; method: string; name: string; next: string | null; timezone: string; user_id: number; uuid: string; version: number };
+export type JobCall = { finished: string | null; message: string; number: number; params: Record<string, unknown>; result: Record<string, unknown>; started: string | null; status: string };
+export type JobDetail = { calls: number; created: string; cron: string; enabled: boolean; job_id: number; last_run: JobRun | null; method: string; name: string; next: string | null; params: Record<string, unknown>[]; timezone: string; user_id: number; uuid: string; version: number };
+export type JobRun = { calls: number; created: string; due: string | null; ended_calls: number; finished: string | null; job_id: number; job_run_id: number; method: string; missed: number; refused_calls: number; started: string | null; state: JobRunState; uuid: string };
+export type JobRunDetail = { calls: number; created: string; due: string | null; ended_calls: number; finished: string | null; job_id: number; job_run_id: number; log: JobCall[]; method: string; missed: number; refused_calls: number; started: string | null; state: JobRunState; uuid: string };
+export type JobRunState = "canceled" | "done" | "failed" | "missed" | "open" | "skipped";
 export type KnownImage = { agent: boolean; architecture: Architecture; default_user: string; description: string; disk_controller: DiskBus; family: string; format: SourceFormat; image_id: number | null; keyring: string; least_disk_bytes: number; least_memory_mib: number; name: string; network_device: NicModel; platform: string; signature: string; sums: string; system: string; url: string; video_device: VideoModel };
 export type LaunchTemplate = { cluster_id: number; created: string; default_version: number; latest_version: number; launch_template_id: number; name: string; tags: Record<string, string>; uuid: string };
 export type LaunchTemplateVersion = { created: string; data: string; description: string; launch_template_id: number; number: number };
@@ -633,6 +639,42 @@ export interface Methods {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete anybody's job and what is known of its runs. */
+  "admin.job.delete": {
+    params: { job_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have a job's schedule not count any more. Its owner may have it count again. */
+  "admin.job.disable": {
+    params: { job_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: JobDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One job, with what it calls. */
+  "admin.job.get_by_id": {
+    params: { job_id: number | string; cluster?: number | string | null };
+    result: JobDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Jobs, by id, each with its last run. */
+  "admin.job.get_list": {
+    params: { user_id?: number | string | null; limit?: number; after?: number | null; cluster?: number | string | null };
+    result: Job[] | { items: (Job & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** A run with what came of each call. */
+  "admin.job.get_run": {
+    params: { job_run_id: number | string; cluster?: number | string | null };
+    result: JobRunDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The last hundred runs of a job, newest first, as ``user.job.get_runs``. */
+  "admin.job.get_runs": {
+    params: { job_id: number | string; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: JobRun[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Logins, good and refused, the newest first: who was claimed, from where, how, and the outcome. Alike ones are one row with their count. refused: only those, or only the others. before: the last login_id of the page before. */
   "admin.login.get_list": {
@@ -2463,6 +2505,60 @@ export interface Methods {
     params: { topic: string; text: string; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "issue_limit" | "issue_not_configured" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Make no more calls of a run that is under way; one that is being made is still made. */
+  "user.job.cancel": {
+    params: { job_run_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: JobRunDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "job_run_over" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Make a job. Its calls are made in the caller's name, with the rights that they have when it is run, but for what is shared with groups alone; one that is refused does not stop the others. */
+  "user.job.create": {
+    params: { name: string; method: string; parameters: Record<string, unknown>[]; cron?: string; timezone?: string; enabled?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: JobDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Delete a job and what is known of its runs. A call that is being made is still made. */
+  "user.job.delete": {
+    params: { job_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: null;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Change a job; what is left out stays. A run that is under way goes on as it began. */
+  "user.job.edit": {
+    params: { job_id: number | string; name?: string | null; parameters?: Record<string, unknown>[] | null; cron?: string | null; timezone?: string | null; enabled?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: JobDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One of the caller's jobs, with what it calls. */
+  "user.job.get_by_id": {
+    params: { job_id: number | string; cluster?: number | string | null };
+    result: JobDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's jobs, by id, each with its last run. */
+  "user.job.get_list": {
+    params: { limit?: number; after?: number | null; cluster?: number | string | null };
+    result: Job[] | { items: (Job & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** A run with what came of each call. */
+  "user.job.get_run": {
+    params: { job_run_id: number | string; cluster?: number | string | null };
+    result: JobRunDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The last hundred runs of a job, newest first, and moments of its schedule for which there was none: "missed", as no cluster manager was there, which is not made up for; "skipped", as one was under way. */
+  "user.job.get_runs": {
+    params: { job_id: number | string; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: JobRun[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have a job be run now, whatever its schedule says; within seconds. No second run while one is under way. */
+  "user.job.run": {
+    params: { job_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: JobRunDetail;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "job_under_way" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Import a public key: Ed25519, ECDSA, RSA of 2048 bits or more, or one of a security key. */
   "user.key.add": {
