@@ -89,10 +89,32 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         _fails_and_is_retried(tour)
         _is_abandoned(tour)
         _is_reached(scene, tour)
+        _is_sized_and_grouped(tour)
+        _begins_as_a_farm(scene, tour)
         assert scene.effects.at_rest(scene.clients) == []
         done = {name for name, times in scene.effects.table(scene.clients).items() if times}
         assert sorted(set(EXPECTED) - done) == []
         scene.finish()
+
+
+def _is_sized_and_grouped(tour: Tour) -> None:
+    size = tour.ask("admin.template.add", "admin", name="larger", cpu=2, memory_mib=256, disk_mib=96, points=3)
+    group = tour.ask("user.affinity_group.create", name="beside", affinity="apart")
+    vm_id = tour.new()
+    tour.ask("user.vm.stop", vm_id=vm_id)
+    tour.ask("user.vm.resize", vm_id=vm_id, template_id=size["template_id"])
+    tour.ask("user.vm.set_affinity_group", vm_id=vm_id, affinity_group_id=group["affinity_group_id"])
+    tour.ask("user.vm.start", vm_id=vm_id)
+
+
+def _begins_as_a_farm(scene: Scene, tour: Tour) -> None:
+    """A head, and a worker that starts when it says hello."""
+    template_id = scene.template_id
+    made = tour.ask(
+        "user.farm.create", name="farm", description="", image_id=scene.image_id, head_template_id=template_id,
+        worker_template_id=template_id, count=1,
+    )  # fmt: skip
+    scene.until(lambda: all(scene.row(vm["vm_id"]).contextualized_at for vm in made["vms"]), "both say hello", 120)
 
 
 def _has_new_disks(scene: Scene, tour: Tour) -> None:
