@@ -21,8 +21,8 @@ from lab.places import LabProblem, get_program, state_dir
 SUITE = "bookworm"
 PACKAGES = (
     "linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "cloud-init", "cloud-guest-utils", "openssh-server",
-    "qemu-guest-agent", "iproute2", "isc-dhcp-client", "ifupdown", "netbase", "ca-certificates", "initramfs-tools",
-    "lz4", "acpid", "sudo", "fdisk", "e2fsprogs",
+    "qemu-guest-agent", "iproute2", "isc-dhcp-client", "ifupdown", "net-tools", "netbase", "ca-certificates",
+    "initramfs-tools", "lz4", "acpid", "sudo", "fdisk", "e2fsprogs",
 )  # fmt: skip
 FAT_MIB = 64
 ROOT_MIB = 1200
