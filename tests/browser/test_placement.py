@@ -99,14 +99,18 @@ def choose_size(page: Any, size: str) -> Any:
 
 
 def test_size(open_at: Callable[[str], Browser], pair: Any) -> None:
-    """A stopped machine gets another size; what quota, nodes or its image leave no room for is said in words."""
+    """Stopped, a machine gets another size; what it is not prepared for, or there is no room for, is said in words."""
     north, person = pair.clusters[0], open_at("user")
     page = person.page
     north.admin.call("admin.template.add", {"name": "huge", "cpu": 1, "memory_mib": 2**24})
     made = north.create(name="elastic")
     north.wait_running(made["vm_id"], contextualized=False)
     person.log_in(f"/ui/machines/{made['uuid']}")
-    expect(button(page, "Change size")).to_have_attribute("title", "This machine is running.")
+    button(page, "Change size").click()
+    dialog = choose_size(page, "small")  # it was prepared for no more
+    expect(dialog.get_by_role("alert")).to_contain_text("stop it, and give it that then")
+    button(dialog, "Cancel").click()
+    person.said.clear()  # of a refusal by its status the browser itself tells
     button(page, "Stop").click()
     button(page.get_by_role("dialog"), "Stop").click()
     button(page, "Change size").click()
