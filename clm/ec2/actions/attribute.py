@@ -13,7 +13,7 @@ from typing import Any, Final
 from clm.ec2 import ids
 from clm.ec2.actions.catalogue import find_type, type_name
 from clm.ec2.actions.group import group_id, groups
-from clm.ec2.actions.instance import find, groups_of_vm, instance
+from clm.ec2.actions.instance import find, groups_of_vm, instance, instance_id
 from clm.ec2.actions.launch import ON_SHUTDOWN
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
@@ -127,6 +127,8 @@ async def modify_instance_attribute(context: Context, params: dict[str, Any]) ->
             raise bad_value("GroupId", "an instance needs at least one group")
         there = ids.pick(ids.GROUP, chosen, await groups(context), group_id)
     if size is not None:  # before the others: it is refused most
+        if vm["state"] != "stopped":  # in EC2, whatever it was prepared for here
+            raise EC2Error("IncorrectInstanceState", f"The instance '{instance_id(vm)}' is not in the 'stopped' state.")
         await context.change("user.vm.resize", vm_id=vm["vm_id"], template_id=size)
     if there:
         await context.change(
