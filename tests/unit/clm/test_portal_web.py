@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_found(copy: Path) -> None:
     """A call with a parameter that there is not, and a text that is in one language alone."""
     page = copy / "src" / "pages" / "Keys.tsx"
     page.write_text(page.read_text().replace("user.key.", "user.keys."))
-    polish = copy / "src" / "texts" / "pages.pl.ts"
+    polish = copy / "src" / "texts" / "people.pl.ts"
     polish.write_text("".join(line for line in polish.open() if '"keys.add"' not in line))
     said = compiled(copy)
     assert "Keys.tsx" in said and "keys.add" in said

@@ -1,4 +1,4 @@
-// Texts of groups, of people and of machines, messages and accounts.
+// Texts of groups, of people and of machines, messages, accounts and keys.
 import type { Plural } from "./en.ts";
 
 export const people = {
@@ -185,4 +185,14 @@ export const people = {
   "work.none": "Nothing was done yet.",
   "work.noneHelp": "What is done takes its place here.",
   "factor.on": { one: "On; {n} recovery code is left.", other: "On; {n} recovery codes are left." },
+  "keys.add": "Add key",
+  "keys.generate": "Generate key",
+  "keys.generateHelp": "The private half is shown once and kept nowhere.",
+  "keys.public": "Public key",
+  "keys.publicHelp": "One line, as in ~/.ssh/id_ed25519.pub.",
+  "keys.private": "Private key",
+  "keys.fingerprint": "Fingerprint",
+  "keys.none": "You have no SSH keys here",
+  "keys.noneHelp": "With a key you log in to machines made with it. Add yours, or have one generated.",
+  "keys.deleteHelp": "Machines that have it keep it.",
 } as const satisfies Record<string, string | Plural>;
