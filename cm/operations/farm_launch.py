@@ -6,22 +6,19 @@ waits for all, and says what came of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, await_children, register
-from cm.rpc.vocabulary import CauseKind, OperationState, Wanted
+from cm.rpc.vocabulary import CauseKind, OperationState
 from cm.rules.cause import Cause
 from cm.rules.farm import HEAD_S, UNHEARD, FarmIncomplete
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.services.children import retry_failed
+from cm.services.children import not_done, retry_failed
 from cm.services.farm_end import end_members
 from cm.store.children import list_children
 from cm.store.farm import find_farm
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
-from cm.store.vm import find_vm
 
 
 async def await_vms(work: Work) -> None:
@@ -31,7 +28,7 @@ async def await_vms(work: Work) -> None:
     :raises FarmIncomplete: some have not, and are there still.
     """
     children = await await_children(work)
-    missing = await work.read(_missing, children)
+    missing = await work.read(not_done, children)
     if missing:
         farm = await work.read(_name, work.op.get(ObjectKind.FARM))
         raise FarmIncomplete(farm, len({child.vm_id for child in children}), ", ".join(missing))
@@ -42,19 +39,6 @@ async def await_vms(work: Work) -> None:
 
 def _name(session: Session, farm_id: int) -> str:
     return find_farm(session, farm_id, account_id=None).name
-
-
-def _missing(session: Session, children: Sequence[OperationRow]) -> list[str]:
-    """Of the last child of each VM that is wanted still, those that did not end well, in words."""
-    told = []
-    for child in {child.vm_id: child for child in children}.values():
-        row = find_vm(session, child.vm_id) if child.vm_id is not None else None
-        if row is None or row.closed_at is not None or row.wanted is Wanted.DESTROYED:
-            continue
-        if child.state is not OperationState.DONE:
-            why = child.user_text.rstrip(".") or str(child.state)
-            told.append(f"{row.name} (operation {child.id}: {why})")
-    return told
 
 
 @register

@@ -7,20 +7,17 @@ As many of them are at work at once as a node has tokens; the others wait in the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, await_children, register
-from cm.rpc.vocabulary import OperationState, Wanted
+from cm.rpc.vocabulary import OperationState
 from cm.rules.operation import OperationKind
-from cm.services.children import give_up_unbegun
+from cm.services.children import give_up_unbegun, not_done
 from cm.services.context import ClusterPolicy
 from cm.services.migrating import LIVE
 from cm.services.moving import NotEmptied, empty_node
 from cm.store.moving import lock_departing
 from cm.store.operation import OperationRow
-from cm.store.vm import find_vm
 
 
 async def claim_places(work: Work) -> None:
@@ -42,25 +39,12 @@ async def await_moves(work: Work) -> None:
     :raises NotEmptied: some VMs were not moved, and are there still.
     """
     moves = await await_children(work)
-    stayed = await work.read(_stayed, moves)
+    stayed = await work.read(not_done, moves)
     if stayed:
         assert work.op.node_id is not None
         raise NotEmptied(work.op.node_id, len({move.vm_id for move in moves}), ", ".join(stayed))
     moved = sorted({move.vm_id for move in moves if move.vm_id and move.state is OperationState.DONE})
     await work.complete(result={"moved": moved})
-
-
-def _stayed(session: Session, moves: Sequence[OperationRow]) -> list[str]:
-    """Of the last move of each VM that is wanted still, those that did not end well, in words."""
-    told = []
-    for move in {move.vm_id: move for move in moves}.values():
-        row = find_vm(session, move.vm_id) if move.vm_id is not None else None
-        if row is None or row.closed_at is not None or row.wanted is Wanted.DESTROYED:
-            continue
-        if move.state is not OperationState.DONE:
-            why = move.user_text.rstrip(".") or str(move.state)
-            told.append(f"{row.name} (operation {move.id}: {why})")
-    return told
 
 
 @register

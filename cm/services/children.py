@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy.orm import Session
 
 from cm.rpc.vocabulary import OperationState, Wanted
@@ -29,6 +31,24 @@ def give_up(session: Session, op: OperationRow) -> None:
     notify(session, "finished", op.id)
 
 
+def not_done(session: Session, children: Sequence[OperationRow]) -> list[str]:
+    """Of the last child of each VM that is wanted still, those that did not end well, in words."""
+    told = []
+    for child in _last_of_each(children):
+        row = find_vm(session, child.vm_id) if child.vm_id is not None else None
+        if row is None or row.closed_at is not None or row.wanted is Wanted.DESTROYED:
+            continue
+        if child.state is not OperationState.DONE:
+            why = child.user_text.rstrip(".") or str(child.state)
+            told.append(f"{row.name} (operation {child.id}: {why})")
+    return told
+
+
+def _last_of_each(children: Sequence[OperationRow]) -> Collection[OperationRow]:
+    """They are listed in their order."""
+    return {child.vm_id: child for child in children}.values()
+
+
 def retry_failed(session: Session, parent_id: int, more_s: float) -> int:
     """
     Begin anew with what an operation waits for and has failed, of VMs that are wanted still and idle: the last of each.
@@ -39,7 +59,7 @@ def retry_failed(session: Session, parent_id: int, more_s: float) -> int:
     :raises QuotaReached: what one of them would have to claim again does not fit any more; or as its kind says.
     """
     begun = 0
-    for child in {child.vm_id: child for child in list_children(session, parent_id)}.values():
+    for child in _last_of_each(list_children(session, parent_id)):
         if child.vm_id is None or child.state is not OperationState.FAILED:
             continue
         row = find_vm(session, child.vm_id, lock=True)

@@ -185,12 +185,14 @@ _CLAIM_MORE = text(
     "UPDATE node SET cpu_used = cpu_used + :cpu, memory_mib_used = memory_mib_used + :memory_mib WHERE id = :id"
     " AND (:cpu = 0 OR cpu_used + :cpu <= floor(cpu_total * cpu_overcommit))"
     " AND (:memory_mib = 0 OR memory_mib_used + :memory_mib <= floor(memory_mib_total * memory_overcommit))"
+    " RETURNING id"
 )
 
 
 def claim_more_of_node(session: Session, node_id: int, *, cpu: int, memory_mib: int) -> bool:
     """Claim more for a VM that is there already, be the node locked; False where it does not fit."""
-    return bool(session.execute(_CLAIM_MORE, {"id": node_id, "cpu": cpu, "memory_mib": memory_mib}).rowcount)  # type: ignore[attr-defined]
+    asked = {"id": node_id, "cpu": cpu, "memory_mib": memory_mib}
+    return session.execute(_CLAIM_MORE, asked).first() is not None
 
 
 def release_part_of_node(session: Session, node_id: int, *, cpu: int, memory_mib: int) -> None:

@@ -53,7 +53,7 @@ class SizingContract:
     def test_grows(self, node: INode, domain: Callable[..., DomainSpec]) -> None:
         """CPUs and modules come up to what it was started with, and are told; what no guest gives back stays."""
         if not self.resizes:
-            return
+            pytest.skip("needs a hypervisor that changes running domains")
         spec = domain(memory_mib=MIB, max_vcpus=3, max_memory_mib=4 * MIB)
         assert node.sizing.size(spec.uuid) == DomainSize(1, MIB)
         node.sizing.set_vcpus(spec.uuid, 3)

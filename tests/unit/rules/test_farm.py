@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
+from email.message import Message
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
@@ -154,10 +155,10 @@ class TestGuests:
             asked = guest(number, has_key=has_key)
             told = vendor_text(asked, "http://169.254.169.254/hello", farm_key=private_key_for(asked, SECRET))
             parts = message_from_string(told)
-            config, script = parts.get_payload()  # type: ignore[misc]
-            assert config.get_content_type() == "text/cloud-config"  # type: ignore[union-attr]
-            assert '"phone_home"' in config.get_payload()  # type: ignore[union-attr, operator]
-            assert script.get_content_type() == "text/x-shellscript"  # type: ignore[union-attr]
+            config, script = cast(list[Message], parts.get_payload())
+            assert config.get_content_type() == "text/cloud-config"
+            assert '"phone_home"' in cast(str, config.get_payload())
+            assert script.get_content_type() == "text/x-shellscript"
             assert ("PRIVATE KEY" in told) == has_key
             assert public_key(SECRET, UUID) in told
 
