@@ -161,11 +161,11 @@ class Effects:
         _, volume = self._root(node, uuid)
         if volume is not None and not volume.missing and uuid in self.disks:
             written = f"{uuid[:8]}/{launch};".encode()
-            volume.content += written
+            volume.append(written)
             self.disks[uuid] += written
             self.held.written.setdefault(uuid, set()).add(self.disks[uuid])
             for further in self._further(node, uuid):
-                further.content += written
+                further.append(written)
 
     # ------------------------------------------------------------------ at rest
 

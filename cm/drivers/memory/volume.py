@@ -69,6 +69,12 @@ class Volume:
         self.content = bytes(whole)
         self.allocation_bytes = max(self.allocation_bytes, offset + len(data))
 
+    def append(self, data: bytes) -> None:
+        """As a guest writes: behind what is there, for which a file that is kept whole grows."""
+        self.content += data
+        if self.format == DiskFormat.QCOW2:
+            self.allocation_bytes = max(self.allocation_bytes, len(self.content))
+
 
 @dataclass(eq=False)
 class Share:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from cm.drivers.memory.node import MemoryNode
-from cm.drivers.memory.volume import forget_exports
+from cm.drivers.memory.volume import Volume, forget_exports
 from cm.drivers.open import open_node
 from cm.interfaces.block_job import BlockJobState
 from cm.interfaces.hypervisor import DiskSpec, NicSpec, VncSpec
@@ -418,3 +418,10 @@ def test_job_whose_file_went() -> None:
     node.volumes.delete("pool", "base.qcow2")
     seen = [node.block_jobs.look(uuid, "vda") for _ in range(3)][-1]
     assert (seen.state, "/srv/pool/middle.qcow2" in seen.bases) == (BlockJobState.NONE, True)
+
+
+def test_guests_write() -> None:
+    """A guest's writes make the file longer that is kept whole, so that who carries it reads it from its beginning."""
+    volume = Volume("one.qcow2", DiskFormat.QCOW2, 8, 8, content=b"boots: a")
+    volume.append(b"once;")
+    assert volume.read(0, volume.length) == b"boots: aonce;"
