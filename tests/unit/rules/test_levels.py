@@ -36,13 +36,14 @@ def rank(level: Level | None) -> int:
 
 
 def test_every_operation_has_an_action() -> None:
-    """What is done to VMs and images needs a level, by its kind; what attaches storages has nobody's object."""
+    """What is done to VMs and images needs a level, by its kind; storages are nobody's, a farm is its VMs."""
     actions = {kind: spec.action for kind, spec in SPECS.items() if spec.action is not None}
     assert set(OperationKind) - set(actions) == {
         OperationKind.STORAGE_ATTACH,
         OperationKind.IMAGE_CACHE,
         OperationKind.VOLUME_DELETE,
         OperationKind.NODE_EVACUATE,
+        OperationKind.FARM_LAUNCH,
     }
     for kind, action in actions.items():
         about = SPECS[kind].holds + SPECS[kind].shares

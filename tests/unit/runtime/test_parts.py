@@ -104,7 +104,7 @@ def test_cluster_manager(tmp_path: Path, workers: bool) -> None:
     """It knows its number and hears of changes before it works, and works before it listens; it listens last."""
     settings = Settings(cluster=ClusterSettings(state_dir=tmp_path, workers=workers))
     made = ClusterManager(Clock(), settings)
-    loops = ["care", "reconciler", "measuring", "mirror"] if workers else []
+    loops = ["care", "jobs", "reconciler", "measuring", "mirror"] if workers else []
     assert made.parts.names == [
         "database", "threads", "schema", "directories", "listener", "keys", "feed", "fleet", "logins", "engine", *loops,
         "events", "meetings", "consoles", "downloads", "uploads", "objects", "dispatcher", "contextualization", "ports",
