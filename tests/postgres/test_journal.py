@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 from twisted.logger import LogLevel, capturedLogs
 
 from cm.operations.base import Wait
 from cm.operations.vm_end import VMShutdown, VMStop, await_shutdown
 from cm.rpc.errors import VMBusy
 from cm.rpc.vocabulary import OperationState
-from cm.store.worker import finish
+from cm.store.worker import finish, register_worker, renew_leases
 from support.cloud import MemoryCloud
 
 
@@ -133,3 +135,21 @@ def test_broken_by_its_end(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) 
         cloud.call("user.vm.shutdown", [vm["vm_id"]])
         cloud.until(lambda: any("was given up" in each["log_format"] for each in told), "its worker has left it")
     assert not [each for each in told if each["log_level"] is LogLevel.critical]
+
+
+def test_a_renewal_waits_for_nothing(cloud: MemoryCloud) -> None:
+    """While a step writes to one operation the others' leases are renewed, and that one's the next time."""
+    ours = sorted(shutting_down(cloud)[1] for _ in range(2))
+    database = cloud.manager.database
+    with Session(database.engine) as session:
+        worker_id = register_worker(session, "one")
+        taken = (
+            "UPDATE operation SET state = 'running', worker_id = :w, lease_until = now() + interval '1 minute'"
+            " WHERE id = ANY(:ids)"
+        )
+        session.execute(text(taken), {"w": worker_id, "ids": ours})
+        session.commit()
+        session.execute(text("SELECT 1 FROM operation WHERE id = :id FOR NO KEY UPDATE"), {"id": ours[0]})
+        assert database.transact_now(renew_leases, worker_id, ours, 15.0) == [ours[1]]
+        session.rollback()
+    assert sorted(database.transact_now(renew_leases, worker_id, ours, 15.0)) == ours
