@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, unquote_to_bytes
 from twisted.logger import Logger
 
 from cm.rules.guest import Guest
-from cm.rules.guest_farm import AGENT, HOSTS_PATH, farm_hosts
+from cm.rules.guest_farm import AGENT, HOSTS_PATH, KEY_PATH, NO_FARM, farm_hosts
 from cm.runtime.database import Database
+from cm.services.farm_key import private_key_for
 from cm.services.guest import hello
 from cm.services.identity import ensure_identity
 from contextualization.authenticate import Sender
@@ -95,13 +96,14 @@ class Guests:
                     agent=exchange.header("user-agent"),
                     strict=guest.imds.needs_token(settings.imds_v1),
                     more=settings.vendor_data,
-                    farm_secret=settings.farm_secret,
                 )
             except Refusal:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))
                 raise
         if path == HOSTS_PATH:
             return _hosts(guest, exchange, guest.imds.needs_token(settings.imds_v1))
+        if path == KEY_PATH:
+            return _farm_key(guest, exchange, settings.farm_secret)
         signer = await self._get_signer() if _DYNAMIC in path else None
         return answer_imds(
             guest,
@@ -125,15 +127,39 @@ def _hosts(guest: Guest, exchange: Exchange, strict: bool) -> Answer:
     The names of a farm's VMs.
 
     :param strict: as of ``answer_nocloud``.
-    :raises Refusal: 401; 404 for a guest of no farm; 405.
+    :raises Refusal: 401; 404 for a guest of no farm, but for the script of one whose disk came from there; 405.
     """
     if exchange.method != "GET":
         raise Refusal(405, "method_not_allowed", "This takes GET.", allow="GET")
+    ours = _is_farms_script(exchange)
     if guest.farm is None:
+        if ours:
+            return text_answer(f"{NO_FARM}\n")
         raise not_found()
-    if strict and not exchange.header("user-agent").startswith(AGENT):
+    if strict and not ours:
         raise Refusal(401, "unauthorized", "Only the farm's own script is answered here.")
     return text_answer(farm_hosts(guest.farm))
+
+
+def _farm_key(guest: Guest, exchange: Exchange, farm_secret: bytes) -> Answer:
+    """
+    The private part of a farm's key, for a guest that is to have it, after each of its boots. By POST and a name of its
+    own: an application in the guest that fetches what it is told to gives away neither.
+
+    :raises Refusal: 401; 404 for a guest that is not to have one; 405.
+    """
+    if exchange.method != "POST":
+        raise Refusal(405, "method_not_allowed", "This takes POST.", allow="POST")
+    if not _is_farms_script(exchange):
+        raise Refusal(401, "unauthorized", "Only the farm's own script is answered here.")
+    key = private_key_for(guest, farm_secret)
+    if not key:
+        raise not_found()
+    return text_answer(key)
+
+
+def _is_farms_script(exchange: Exchange) -> bool:
+    return exchange.header("user-agent").startswith(AGENT)
 
 
 def guest_path(path: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from cm.rpc.vocabulary import MetadataSource
 from cm.rules.guest import Guest, Nic, hostname, key_name, public_keys, user_data
-from cm.rules.guest_farm import farm_script
+from cm.rules.guest_farm import SEED_FILE, farm_script
 from cm.rules.network import Address
 
 HEADER: Final = "#cloud-config\n"
@@ -57,15 +57,15 @@ def vendor_data(guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING)
     return config
 
 
-def vendor_text(guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING, farm_key: str = "") -> str:
-    """:param farm_key: the private part of its farm's pair, for a guest that is to have it."""
+def vendor_text(guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING) -> str:
+    """As ``vendor_data``, with what sets up a guest of a farm."""
     config = HEADER + json.dumps(vendor_data(guest, hello_url, more))
     if guest.farm is None:
         return config
     # As parts, since user data that has scripts or files of its own would outweigh keys of ours in one document. What
     # scripts leave is there before the hello, which cloud-init says last.
     mixed = MIMEMultipart(boundary=f"farm-{guest.uuid}")
-    for kind, content in (("cloud-config", config), ("x-shellscript", farm_script(guest, guest.farm, farm_key))):
+    for kind, content in (("cloud-config", config), ("x-shellscript", farm_script(guest, guest.farm))):
         mixed.attach(MIMEText(content, kind, "us-ascii"))
     return mixed.as_string()
 
@@ -203,14 +203,21 @@ def seed_files(
     more: Mapping[str, Any] = NOTHING,
     farm_key: str = "",
 ) -> dict[str, bytes]:
-    """The files of a seed by their paths. The caller's data is in them to the byte."""
-    vendor = vendor_text(guest, hello_url, more, farm_key)
+    """
+    The files of a seed by their paths. The caller's data is in them to the byte.
+
+    :param farm_key: the private part of its farm's pair, for a guest that is to have it. It has a file of its own:
+        cloud-init copies to the disk what it reads.
+    """
+    vendor = vendor_text(guest, hello_url, more)
+    key = {SEED_FILE: farm_key.encode()} if farm_key else {}
     if source is MetadataSource.SEED_ISO:
         return {
             "meta-data": _json(meta_data(guest)),
             "user-data": user_data(guest),
             "vendor-data": vendor.encode(),
             "network-config": _json(static_config(guest)),
+            **key,
         }
     files = {
         "meta_data.json": _json(openstack_meta_data(guest, zone)),
@@ -219,7 +226,7 @@ def seed_files(
     }
     if guest.user_data:
         files["user_data"] = user_data(guest)
-    return {f"openstack/latest/{name}": content for name, content in files.items()}
+    return {f"openstack/latest/{name}": content for name, content in files.items()} | key
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

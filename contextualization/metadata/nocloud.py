@@ -14,7 +14,6 @@ from typing import Any
 
 from cm.rules.cloud_init import NOTHING, meta_data, network_config, vendor_text
 from cm.rules.guest import Guest, user_data
-from cm.services.farm_key import private_key_for
 from contextualization.wire import BINARY, PLAIN, Answer, Refusal, not_found
 
 AGENT = "Cloud-Init/"  # all its versions say so
@@ -28,13 +27,11 @@ def answer_nocloud(
     agent: str = "",
     strict: bool = False,
     more: Mapping[str, Any] = NOTHING,
-    farm_secret: bytes = b"",
 ) -> Answer:
     """
     :param path: ``<uuid>/<document>``; of guests that an older version launched ``<document>``, or that with a secret
         before it.
     :param more: what the cluster tells all guests.
-    :param farm_secret: what keys of farms are derived from.
     :param agent: what the client calls itself.
     :param strict: answer cloud-init alone. An application in the guest that fetches whatever address somebody gives it
         says its own name; so this does here what a token does for EC2's metadata.
@@ -53,9 +50,7 @@ def answer_nocloud(
     if name == "user-data":
         return Answer(200, user_data(guest), BINARY)
     if name == "vendor-data":
-        # Beside the key of a farm nothing here is worth as much to an application that fetches what it is told to.
-        farm_key = private_key_for(guest, farm_secret) if agent.startswith(AGENT) else ""
-        return Answer(200, vendor_text(guest, hello_url, more, farm_key).encode(), PLAIN)
+        return Answer(200, vendor_text(guest, hello_url, more).encode(), PLAIN)
     if name == "network-config":
         return Answer(200, json.dumps(network_config(guest)).encode(), PLAIN)
     raise not_found()

@@ -23,6 +23,7 @@ from cm.rules.cause import Cause
 from cm.rules.imds import ImdsChange
 from cm.runtime.database import Database
 from cm.runtime.threads import InlineThreads
+from cm.services.farm_key import public_key
 from cm.services.guest import find_guest, hello
 from cm.services.release import update_resources
 from cm.store.claim import claim_node
@@ -447,3 +448,44 @@ class TestHello:
         assert not database.transact_now(hello, guest)
         assert self.at(peer) is None and self.summary(peer)["state"] == "destroyed"
         assert peer.ask("a", A, "/hello", "POST").status == 404
+
+
+class TestFarm:
+    """What the script of a farm asks for, as the node of its guest passes it on."""
+
+    AGENT: ClassVar = {"User-Agent": "wawel-farm"}
+
+    @pytest.fixture(autouse=True)
+    def farm(self, peer: Peer) -> None:
+        """VM A is a head, VM B its worker."""
+        made = (
+            "INSERT INTO farm (uuid, account_id, name, host, public_key, worker_template_id)"
+            " SELECT :u, account_id, 'sums', 'sums', :k, template_id FROM vm WHERE id = :a"
+        )
+        uuid = "dddddddd-0000-4000-8000-00000000000d"
+        change(peer.database, made, u=uuid, k=public_key(b"", uuid), a=peer.ids["A"])
+        for number, name in enumerate("AB"):
+            join = "UPDATE vm SET farm_id = (SELECT id FROM farm), farm_number = :n WHERE id = :id"
+            change(peer.database, join, n=number, id=peer.ids[name])
+
+    def test_key(self, peer: Peer) -> None:
+        """The head's own script gets it after each boot, by POST; no other program, and no worker."""
+        for _ in range(2):
+            told = peer.ask("a", A, "/farm/key", "POST", **self.AGENT)
+            assert told.status == 200 and told.body.startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+        assert peer.ask("a", A, "/farm/key", **self.AGENT).status == 405
+        assert peer.ask("a", A, "/farm/key", "POST", **{"User-Agent": "curl/8"}).status == 401
+        assert peer.ask("b", B, "/farm/key", "POST", **self.AGENT).status == 404
+        cloud_init = {"User-Agent": "Cloud-Init/22.4"}
+        vendor = peer.ask("a", A, "/nocloud/vendor-data", **cloud_init)
+        assert vendor.status == 200 and b"PRIVATE KEY-----" not in vendor.body
+        change(peer.database, "UPDATE farm SET shared_key = true")
+        assert peer.ask("b", B, "/farm/key", "POST", **self.AGENT).status == 200
+
+    def test_none(self, peer: Peer) -> None:
+        """Within a VM of a saved head's image the script hears that there is no farm, and there is no key either."""
+        assert peer.ask("a", A, "/farm/hosts").body.startswith(A.encode())
+        change(peer.database, "UPDATE vm SET farm_id = NULL, farm_number = NULL WHERE id = :id", id=peer.ids["A"])
+        assert peer.ask("a", A, "/farm/hosts", **self.AGENT).body == b"none\n"
+        assert peer.ask("a", A, "/farm/hosts").status == 404
+        assert peer.ask("a", A, "/farm/key", "POST", **self.AGENT).status == 404

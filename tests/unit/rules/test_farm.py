@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_string
 from email.message import Message
 from ipaddress import ip_address
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc.errors import InvalidParameter
-from cm.rpc.vocabulary import FarmState, VMId, VMState
-from cm.rules.cloud_init import vendor_text
+from cm.rpc.vocabulary import FarmState, MetadataSource, VMState
+from cm.rules.cloud_init import seed_files, vendor_text
 from cm.rules.farm import (
     HEAD,
     HEAD_S,
@@ -26,16 +26,13 @@ from cm.rules.farm import (
     Member,
     farm_state,
     leaving,
-    member_name,
     release,
 )
-from cm.rules.guest import Guest, GuestsFarm, Nic
-from cm.rules.guest_farm import farm_hosts, farm_script
+from cm.rules.guest_farm import SEED_FILE, farm_hosts, farm_script
 from cm.services.farm_key import farm_secret_from, private_key_for, public_key
+from support.farm import SECRET, UUID, guest
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-UUID = "5a1f6a52-7c0e-4b58-9d0a-3f2f0c7e9b11"
-SECRET = farm_secret_from(b"s" * 32)
 STATES = st.sampled_from(list(VMState))
 
 
@@ -120,17 +117,6 @@ class TestLeaving:
                 leaving(members, *both)
 
 
-def guest(number: int = 0, *, has_key: bool = True, base: str = "Sums", user_data: str = "") -> Guest:
-    hosts = tuple((VMId(20 + n), member_name(base, n), ip_address(f"10.0.0.{5 + n}")) for n in range(3))
-    farm = GuestsFarm(3, UUID, base, number, public_key(SECRET, UUID), has_key, hosts)
-    nic = Nic(0, "02:00:00:00:00:01", (ip_address("10.0.0.5"),), None, "wbr0", UUID, UUID)
-    more: dict[str, Any] = {"image_uuid": UUID, "template_name": "small", "reservation_id": UUID, "root_device": "vda"}
-    return Guest(
-        VMId(20 + number), UUID, member_name(base, number), 1, nic, (nic,), 1, None, 4, **more, user_data=user_data,
-        farm=farm,
-    )  # fmt: skip
-
-
 class TestGuests:
     def test_key(self) -> None:
         """The pair is the same each time and another for each farm; who is not to have the private part has none."""
@@ -150,24 +136,32 @@ class TestGuests:
         assert farm_hosts(farm) == "10.0.0.5 sums\n10.0.0.6 sums-worker-1\n10.0.0.7 sums-worker-2\n"
 
     def test_vendor_data(self) -> None:
-        """A guest of a farm is told by parts: cloud-config as others, and a script; only the head's has the key."""
+        """A guest of a farm is told by parts: cloud-config, and a script. cloud-init keeps both on the disk."""
         for number, has_key in ((0, True), (1, False)):
-            asked = guest(number, has_key=has_key)
-            told = vendor_text(asked, "http://169.254.169.254/hello", farm_key=private_key_for(asked, SECRET))
+            told = vendor_text(guest(number, has_key=has_key), "http://169.254.169.254/hello")
             parts = message_from_string(told)
             config, script = cast(list[Message], parts.get_payload())
             assert config.get_content_type() == "text/cloud-config"
             assert '"phone_home"' in cast(str, config.get_payload())
             assert script.get_content_type() == "text/x-shellscript"
-            assert ("PRIVATE KEY" in told) == has_key
+            assert "PRIVATE KEY-----" not in told and ("IdentityFile /run/" in told) == has_key
             assert public_key(SECRET, UUID) in told
+
+    @pytest.mark.parametrize("source", [MetadataSource.SEED_ISO, MetadataSource.CONFIG_DRIVE])
+    def test_seed(self, source: MetadataSource) -> None:
+        """A seed has the key in a file that cloud-init does not read, and so keeps no copy of; or not at all."""
+        private = private_key_for(guest(), SECRET)
+        files = seed_files(guest(), source, "krakow", "http://x/hello", farm_key=private)
+        assert {name for name, content in files.items() if b"PRIVATE KEY-----" in content} == {SEED_FILE}
+        assert files[SEED_FILE] == private.encode()
+        assert SEED_FILE not in seed_files(guest(), source, "krakow", "http://x/hello")
 
     @given(st.text(min_size=1, max_size=48))
     def test_no_way_out(self, base: str) -> None:
         """Whatever a farm is called: its script says of it letters, digits and hyphens alone."""
         asked = guest(base=base)
         assert asked.farm is not None
-        script = farm_script(asked, asked.farm, "")
+        script = farm_script(asked, asked.farm)
         (match,) = [line for line in script.splitlines() if line.startswith("Match")]
         assert set(match.split()[2]) <= set("abcdefghijklmnopqrstuvwxyz0123456789-,*")
         for line in farm_hosts(asked.farm).splitlines():
@@ -178,7 +172,7 @@ class TestGuests:
         """The script, and the one that it writes, are what a shell takes."""
         asked = guest()
         assert asked.farm is not None
-        script = farm_script(asked, asked.farm, private_key_for(asked, SECRET))
+        script = farm_script(asked, asked.farm)
         subprocess.run(["sh", "-n"], input=script.encode(), check=True)
         _, _, rest = script.partition("/usr/local/sbin/wawel-farm-hosts << 'END'\n")
         inner, _, _ = rest.partition("\nEND\n")
