@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import settings
 import cm.rpc.view
 from cm.rpc.view import View
 from support import answers
+from support.pieces import PIECE
 
 # Whoever runs us in the background may have us ignore Ctrl-C, which programs that we start would inherit, and so never
 # be interrupted by it.
@@ -39,6 +41,28 @@ def _view_of(function: Callable[..., Any]) -> View:
 
 
 cm.rpc.view.view_of = _view_of
+
+
+_taken: dict[str, bool] = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """
+    Where several processes share the modules of a group out (``bin/test``), each leaves alone what another has taken:
+    what one takes, it does alone and whole.
+    """
+    if not (taken := os.environ.get("WAWEL_TAKEN")):
+        return None
+    piece = item.stash.get(PIECE, item.path.stem)
+    if piece not in _taken:
+        Path(taken).mkdir(exist_ok=True)
+        try:
+            (Path(taken) / piece).mkdir()
+            _taken[piece] = True
+        except FileExistsError:
+            _taken[piece] = False
+    return None if _taken[piece] else True
 
 
 @pytest.fixture(autouse=True)

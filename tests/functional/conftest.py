@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from lab.cloud import Cloud
 from lab.federation import Federation
 from lab.hosts import Lab
 from lab.processes import tail
+from support.pieces import PIECE
 
 StartCloud = Callable[..., Cloud]
 StartFederation = Callable[..., Federation]
@@ -70,15 +70,6 @@ SHARED = ("shared_cloud", "uml_cloud")
 # What takes long is begun early, so that processes which share the modules out end at nearly the same time.
 LONG = ("test_vm_life", "test_kill", "test_networks", "test_demo", "test_soak", "test_public", "test_libvirt_driver",
         "test_federation")  # fmt: skip
-_taken: dict[str, bool] = {}
-
-
-def _piece(item: pytest.Item) -> str:
-    """Of which piece of work a test is: what a process takes, it does alone and whole."""
-    return str(item.stash[PIECE])
-
-
-PIECE = pytest.StashKey[str]()
 
 
 @pytest.hookimpl(trylast=True)
@@ -91,26 +82,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in ours:
         item.stash[PIECE] = shared.get(item.path.stem, item.path.stem)
     order = {name: place for place, name in enumerate((*SHARED, *LONG))}
-    ours.sort(key=lambda item: order.get(_piece(item), len(order)))
+    ours.sort(key=lambda item: order.get(item.stash[PIECE], len(order)))
     places = [place for place, item in enumerate(items) if PIECE in item.stash]
     for place, item in zip(places, ours, strict=True):
         items[place] = item
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Where several processes share the modules out (``bin/test``), each leaves alone what another has taken."""
-    if not (taken := os.environ.get("WAWEL_TAKEN")):
-        return None
-    piece = _piece(item)
-    if piece not in _taken:
-        Path(taken).mkdir(exist_ok=True)
-        try:
-            (Path(taken) / piece).mkdir()
-            _taken[piece] = True
-        except FileExistsError:
-            _taken[piece] = False
-    return None if _taken[piece] else True
 
 
 @pytest.hookimpl(wrapper=True)
