@@ -52,6 +52,10 @@ def furnish(cloud: Any) -> dict[str, str]:
                      {"resource_pool_id": pool["resource_pool_id"], "privilege": "cloud_create", "cluster": "north",
                       "login": cloud.credentials.user.login})  # fmt: skip
     found["clusterPool"] = str(pool["uuid"])
+    told = {"name": HOSTILE[:48], "description": HOSTILE, "image_id": image_id, "count": 2, "metadata": "none"}
+    size = north.template_ids["tiny"]
+    farm = user.call("user.farm.create", {**told, "head_template_id": size, "worker_template_id": size})
+    found["farm"] = found["clusterFarm"] = str(farm["uuid"])
     lease = admin.call("admin.expiry.add", {"name": "a month", "suspend_s": 30 * 86400, "description": HOSTILE})
     admin.call("admin.expiry.set", {"vm_id": machine["vm_id"], "expiry_id": lease["expiry_id"]})
     owner.call("user.key.generate", {"name": "laptop"})

@@ -24,8 +24,8 @@ export interface Action<T> {
   batch?: { plan: (rows: readonly T[]) => Promise<PlanStep[]>; run: (rows: readonly T[]) => Promise<Outcome[]> };
   /** What is asked for before; of one row, so that it may begin as that row is. */
   fields?: (row: T) => readonly Field[];
-  /** Asked twice, with what it would do. `count` is for questions about many. `beside`: what may be said with it, of all rows. */
-  confirm?: { title: Key; help: Key; beside?: readonly Field[] };
+  /** Asked twice, with what it would do. `count` is for questions about many. `beside`: what may be said with it, of all rows; `depends`: so does what it would do. */
+  confirm?: { title: Key; help: Key; beside?: readonly Field[]; depends?: boolean };
   isDanger?: boolean;
   /** A place that it leads to, in place of a call. */
   to?: (row: T) => string;

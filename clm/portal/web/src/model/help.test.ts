@@ -8,6 +8,8 @@ import { en } from "../texts/en.ts";
 import { pl } from "../texts/pl.ts";
 import { admin as adminEn } from "../texts/admin.en.ts";
 import { admin as adminPl } from "../texts/admin.pl.ts";
+import { farms as farmsEn } from "../texts/farms.en.ts";
+import { farms as farmsPl } from "../texts/farms.pl.ts";
 import { hosts as hostsEn } from "../texts/hosts.en.ts";
 import { hosts as hostsPl } from "../texts/hosts.pl.ts";
 import { pages as pagesEn } from "../texts/pages.en.ts";
@@ -22,7 +24,7 @@ import { why } from "./reasons.ts";
 import "../texts/more.ts";
 import { translator } from "../texts/translate.ts";
 
-const TEXTS: Record<string, object[]> = { en: [en, adminEn, hostsEn, pagesEn, peopleEn, consoleEn, templatesEn], pl: [pl, adminPl, hostsPl, pagesPl, peoplePl, consolePl, templatesPl] };
+const TEXTS: Record<string, object[]> = { en: [en, adminEn, hostsEn, pagesEn, peopleEn, consoleEn, templatesEn, farmsEn], pl: [pl, adminPl, hostsPl, pagesPl, peoplePl, consolePl, templatesPl, farmsPl] };
 
 function* spoken(all: readonly Block[]): Generator<Inline> {
   for (const block of all) {

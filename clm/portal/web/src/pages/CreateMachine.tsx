@@ -10,18 +10,19 @@ import { useEffect, useMemo, useState, type ReactNode } from "react";
 import { machines } from "../api/cloud.ts";
 import { offers, paramsOf, quotaOf, type Offers } from "../api/create.ts";
 import { isoOptions, networkOptions, securityOptions } from "../api/options.ts";
-import { call, plan, problemOf, type PlanStep, type WawelError } from "../api/rpc.ts";
+import { ask } from "../api/request.ts";
+import { call, problemOf, type WawelError } from "../api/rpc.ts";
 import type { QuotaUse } from "../api/wawel.ts";
 import type { Field } from "../model/form.ts";
 import { sizeOf } from "../model/machines.ts";
 import { begun, COUNT_MAX, filled, forget, keep, kept, type Draft, type Step } from "../model/wizard.ts";
 import { FieldRow } from "../ui/Ask.tsx";
 import { Heading } from "../ui/Heading.tsx";
-import { Plan } from "../ui/Plan.tsx";
 import { useTexts } from "../ui/settings.ts";
 import { Problem } from "../ui/Problem.tsx";
 import { addressTo } from "../model/routes.ts";
 import { go } from "../ui/router.ts";
+import { nameByContent, Review } from "../ui/wizard.tsx";
 import { ImageStep, type StepProps } from "./CreateFrom.tsx";
 
 function SizeStep({ draft, change, offered }: StepProps): ReactNode {
@@ -111,36 +112,6 @@ function DevicesStep({ draft, change }: StepProps): ReactNode {
   );
 }
 
-function ReviewStep({ draft, offered, sendError }: StepProps & { sendError: WawelError | undefined }): ReactNode {
-  const { t } = useTexts();
-  const [steps, setSteps] = useState<readonly PlanStep[]>();
-  const [error, setError] = useState<WawelError>();
-  useEffect(() => {
-    let here = true;
-    plan("user.vm.create", paramsOf(draft, offered)).then(
-      (found) => here && setSteps(found),
-      (problem: unknown) => here && setError(problemOf(problem)),
-    );
-    return () => {
-      here = false;
-    };
-  }, [draft, offered]);
-  const wrong = sendError ?? error;
-  return (
-    <>
-      {wrong && <Problem error={wrong} />}
-      {!error && !steps && <Spinner aria-label={t("confirm.planning")} />}
-      {steps && <p>{t("create.reviewHelp")}</p>}
-      {steps && <Plan steps={steps} />}
-    </>
-  );
-}
-
-/** PatternFly names the button of its steps in English, whatever stands on it: what stands there says more. */
-function nameByContent(wizard: HTMLElement | null): void {
-  wizard?.querySelector(".pf-v6-c-wizard__toggle")?.removeAttribute("aria-label");
-}
-
 export default function CreateMachine(): ReactNode {
   const { t } = useTexts();
   const [draft, setDraft] = useState(() => kept(sessionStorage, crypto.randomUUID()));
@@ -216,7 +187,7 @@ export default function CreateMachine(): ReactNode {
           <DevicesStep {...shared} />
         </WizardStep>
         <WizardStep id="review" name={t("create.review")} isDisabled={!filled("review", draft)} footer={footer("review")}>
-          <ReviewStep {...shared} sendError={sendError} />
+          <Review request={ask("user.vm.create", paramsOf(draft, offered))} sendError={sendError} />
         </WizardStep>
       </Wizard>
       </div>

@@ -3,6 +3,7 @@ import { admin as adminEn } from "./admin.en.ts";
 import { admin as adminPl } from "./admin.pl.ts";
 import { hosts as hostsEn } from "./hosts.en.ts";
 import { hosts as hostsPl } from "./hosts.pl.ts";
+import "./farmed.ts";
 import "./templated.ts";
 import { extend } from "./translate.ts";
 

@@ -6,6 +6,7 @@ export const pages = {
   "menu.cluster": "Cluster",
   "menu.cloud": "Cloud",
   "menu.overview": "Overview",
+  "menu.farms": "Farms",
   "menu.templates": "VM templates",
   "menu.resourcePools": "Resource pools",
   "menu.images": "Images",

@@ -6,6 +6,7 @@ export const pages: Polish<typeof english> = {
   "menu.cluster": "Klaster",
   "menu.cloud": "Chmura",
   "menu.overview": "Przegląd",
+  "menu.farms": "Farmy",
   "menu.templates": "Szablony maszyn",
   "menu.resourcePools": "Pule zasobów",
   "menu.images": "Obrazy",

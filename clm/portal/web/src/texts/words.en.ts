@@ -108,6 +108,7 @@ export const words = {
   "work.disk_flatten": "make disk stand by itself",
   "work.nic_attach": "attach network card",
   "work.nic_detach": "detach network card",
+  "work.farm_launch": "start farm",
   "work.attach_or_create": "provide disk",
   "work.image_import": "bring image",
   "work.image_delete": "delete image",

@@ -108,6 +108,7 @@ export const words: Polish<typeof english> = {
   "work.disk_flatten": "usamodzielnienie dysku",
   "work.nic_attach": "dodanie karty sieciowej",
   "work.nic_detach": "odłączenie karty sieciowej",
+  "work.farm_launch": "uruchomienie farmy",
   "work.attach_or_create": "zapewnienie dysku",
   "work.image_import": "pobranie obrazu",
   "work.image_delete": "usunięcie obrazu",

@@ -46,9 +46,9 @@ async function run<T>(action: Action<T>, rows: readonly T[], name: (row: T) => s
   });
 }
 
-async function planFor<T>(action: Action<T>, rows: readonly T[]): Promise<PlanStep[]> {
+async function planFor<T>(action: Action<T>, rows: readonly T[], values: Values): Promise<PlanStep[]> {
   if (action.batch) return action.batch.plan(rows);
-  return (await each(rows, async (row) => (action.request ? planOf(action.request(row, {})) : []))).flat();
+  return (await each(rows, async (row) => (action.request ? planOf(action.request(row, values)) : []))).flat();
 }
 
 /** Of many at once no more than a sentence is told. */
@@ -89,7 +89,7 @@ export function Actions<T>(props: Props<T>): ReactNode {
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [secret, setSecret] = useState<readonly (readonly [Key, string])[]>();
   const [busy, setBusy] = useState(false);
-  const plan = useMemo(() => (asking ? () => planFor(asking.action, asking.rows) : undefined), [asking]);
+  const plan = useMemo(() => (asking ? (values: Values) => planFor(asking.action, asking.rows, values) : undefined), [asking]);
   const fields = useMemo(() => (asking?.rows[0] === undefined ? undefined : asking.action.fields?.(asking.rows[0])), [asking]);
   const close = useCallback(() => setAsking(undefined), []);
   const offered = useOffers(props.offers, rows);
@@ -153,7 +153,7 @@ export function Actions<T>(props: Props<T>): ReactNode {
       {asking?.action.confirm && !asking.action.fields && plan && (
         <Confirm title={t(asking.action.confirm.title, called)} help={t(asking.action.confirm.help)} button={t(asking.action.title)}
           count={meant.length} plan={plan} close={close} act={(values) => act(asking.action, asking.rows, values)}
-          {...(asking.action.confirm.beside && { beside: asking.action.confirm.beside })} />
+          {...(asking.action.confirm.beside && { beside: asking.action.confirm.beside })} depends={asking.action.confirm.depends ?? false} />
       )}
       {asking && fields && (
         <Dialog title={`${t(asking.action.title)}: ${called.name}`} close={close}>

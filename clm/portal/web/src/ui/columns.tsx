@@ -13,13 +13,14 @@ const COLOURS: Record<string, Colour> = {
   failed: "red", error: "red", lost: "red", blocked: "red", unreachable: "red", refused: "red", incompatible: "red",
   waiting: "blue", adding: "blue", uploading: "blue", running: "blue", queued: "blue", due: "blue", new: "blue",
   registered: "blue", confirmed: "blue", locked: "orange", passive: "orange", draining: "orange", maintenance: "orange", degraded: "orange", trashed: "orange", abandoned: "orange",
-  warn: "orange",
+  warn: "orange", starting_head: "blue", starting_workers: "blue", saving_head: "blue", destroying: "blue",
+  "farmState.running": "green",
 };
 
 /** One of the server's states: a word, and a colour beside it. */
 export function Status(props: { group: string; value: string }): ReactNode {
   const { t } = useTexts();
-  return <Badge colour={COLOURS[props.value] ?? "grey"}>{word(t, props.group, props.value)}</Badge>;
+  return <Badge colour={COLOURS[`${props.group}.${props.value}`] ?? COLOURS[props.value] ?? "grey"}>{word(t, props.group, props.value)}</Badge>;
 }
 
 type Member<T> = keyof T & string;
