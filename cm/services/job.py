@@ -152,7 +152,9 @@ def edit(caller: ClusterCall, job_id: int, view_of: Any, values: Mapping[str, An
     }  # fmt: skip
     if "params" in given:
         check_calls(caller.identity, row.method, view_of(row.method), given["params"])
-    told["next_at"] = _next(session, told["cron"], told["timezone"], told["enabled"])
+    # A moment that has come, and that nobody has looked at yet, is not lost to an edit of something else.
+    as_it_was = all(told[name] == getattr(row, name) for name in ("cron", "timezone", "enabled"))
+    told["next_at"] = row.next_at if as_it_was else _next(session, told["cron"], told["timezone"], told["enabled"])
     with refused_by(session, {"uq_job_name": NameTaken("job", told["name"])}):
         store.update_job(session, job_id, {**told, "issuer": caller.identity.issuer})
     caller.note("edit job", job_id=job_id, next=told["next_at"])

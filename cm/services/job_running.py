@@ -18,7 +18,14 @@ from twisted.logger import Logger
 
 from cm.rpc.caller import Control, Execute, Identity
 from cm.rpc.codec import plain
-from cm.rpc.errors import AccountBlocked, CloudError, InternalError, NotAuthenticated, UnknownMethod
+from cm.rpc.errors import (
+    AccountBlocked,
+    CloudError,
+    DatabaseUnavailable,
+    InternalError,
+    NotAuthenticated,
+    UnknownMethod,
+)
 from cm.rpc.view import View
 from cm.rpc.vocabulary import JobRunState
 from cm.rules.job import due, kept, status_of
@@ -69,11 +76,16 @@ class JobRunner:
         database = self._services.database
         while (row := await database.transact(store.begin_call, run_id, self._worker)) is not None:
             status, message, result = await self._call(row)
-            await database.transact(store.end_call, row.id, row.number, status, message, result)
+            await database.transact(store.end_call, row.id, self._worker, row.number, status, message, result)
 
     async def _call(self, row: RunRow) -> tuple[str, str, dict[str, Any]]:
+        """
+        :raises DatabaseUnavailable: nobody knows whether it was made: it is repeated once the lease has ended.
+        """
         try:
             answer = await self._answer(row)
+        except DatabaseUnavailable:
+            raise
         except CloudError as error:
             return error.code, error.for_user(), {}
         except Exception:  # of one view that is at fault: the other calls of the run are made all the same

@@ -308,16 +308,23 @@ def begin_call(session: Session, run_id: int, worker: str) -> RunRow | None:
 
 
 def end_call(
-    session: Session, run_id: int, number: int, status: str, message: str, result: Mapping[str, Any]
+    session: Session, run_id: int, worker: str, number: int, status: str, message: str, result: Mapping[str, Any]
 ) -> None:
-    """Whoever made the call: its answer is the same."""
+    """
+    By the process that has the run: to one that it was taken from the same call may have been refused, of which no
+    answer is kept, and was done since.
+    """
     session.execute(
         text(
             "UPDATE job_call SET status = :status, message = :message, result = CAST(:result AS jsonb),"
             " finished_at = now() WHERE run_id = :id AND number = :number AND status = ''"
+            " AND EXISTS (SELECT 1 FROM job_run WHERE id = :id AND worker = :worker)"
         ),
-        {"id": run_id, "number": number, "status": status, "message": message[:500], "result": _json(result)},
-    )
+        {
+            "id": run_id, "worker": worker, "number": number, "status": status, "message": message[:500],
+            "result": _json(result),
+        },
+    )  # fmt: skip
 
 
 def cancel_run(session: Session, run_id: int) -> bool:

@@ -10,8 +10,10 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
 from cm.rpc.errors import CloudError, InvalidParameter, NameTaken, ObjectNotFound, QuotaReached, VersionChanged
+from cm.runtime.database import CommitUnknown
 from cm.services.job import CALLS_MAX, JOBS_MAX, JobUnderWay, NotUnderWay
 from cm.services.job_running import JobRunner, look
+from cm.store import job as store
 from cm.store.job import RUNS_MAX
 from support.cloud import MemoryCloud, at_database, reactor, run
 
@@ -196,6 +198,7 @@ def test_schedule(cloud: MemoryCloud) -> None:
     work(cloud)
     assert runs(cloud, job_id) == [] and before
     pass_time(cloud, job_id, 20)
+    cloud.call("user.job.edit", {"job_id": job_id, "name": "edited as it was due"})
     work(cloud)
     work(cloud)
     found = runs(cloud, job_id)
@@ -273,6 +276,40 @@ def test_killed(cloud: MemoryCloud, vm_id: int) -> None:
     work(cloud)
     assert traces(cloud, vm_id) == before + 3 and len(hanging) == 1
     assert cloud.call("user.job.get_run", {"job_run_id": run_id}) == done
+
+
+def test_unknown(cloud: MemoryCloud, vm_id: int) -> None:
+    """A call of which nobody knows whether it was made is not said to be refused: it is repeated, and was made once."""
+    before = traces(cloud, vm_id)
+    job_id = create(cloud, **renames(vm_id, 2))
+    run_id = cloud.call("user.job.run", {"job_id": job_id})["job_run_id"]
+
+    async def lost(view: Any, identity: Any, arguments: Any, control: Any) -> Any:
+        await cloud.manager.executor.execute(view, identity, arguments, control)
+        raise CommitUnknown()
+
+    with pytest.raises(CommitUnknown):
+        run(runner(cloud, "a", lost).round)
+    assert cloud.call("user.job.get_run", {"job_run_id": run_id})["ended_calls"] == 0
+    cloud.sql("UPDATE job_run SET lease_until = now() - interval '1 second' WHERE id = :r", r=run_id)
+    work(cloud)
+    done = cloud.call("user.job.get_run", {"job_run_id": run_id})
+    assert (done["state"], [call["status"] for call in done["log"]]) == ("done", ["ok"] * 2)
+    assert traces(cloud, vm_id) == before + 2
+
+
+def test_taken_over(cloud: MemoryCloud) -> None:
+    """Whoever had a run taken from them says nothing of its calls any more."""
+    run_id = cloud.call("user.job.run", {"job_id": create(cloud)})["job_run_id"]
+    transact = cloud.manager.database.transact_now
+    assert transact(store.claim_run, "slow") == run_id
+    assert transact(store.begin_call, run_id, "slow") is not None
+    cloud.sql("UPDATE job_run SET lease_until = now() - interval '1 second' WHERE id = :r", r=run_id)
+    assert transact(store.claim_run, "next") == run_id
+    for worker, status in (("slow", "vm_busy"), ("next", "ok")):
+        transact(store.end_call, run_id, worker, 1, status, "", {})
+    (call,) = cloud.call("user.job.get_run", {"job_run_id": run_id})["log"]
+    assert call["status"] == "ok"
 
 
 def test_cancel(cloud: MemoryCloud, vm_id: int) -> None:
