@@ -17,7 +17,7 @@ from cm.rpc.errors import ExpiryNotYours, InvalidParameter
 from cm.services import expiring
 from support.clm_mail import outbox, unused_port
 from support.cloud import run
-from support.federation import Federation, federated
+from support.federation import PATIENT, Federation, federated
 from support.wait import until
 
 DAY = 86_400
@@ -26,7 +26,7 @@ DAY = 86_400
 @pytest.fixture
 def federation(postgres: Any, tmp_path: Path) -> Iterator[Federation]:
     mail = MailSettings(host="127.0.0.1", port=unused_port(), sender="cloud@example.org", tls="none")
-    with federated(postgres, tmp_path, names=("alpha",), mail=mail) as made:
+    with federated(postgres, tmp_path, names=("alpha",), mail=mail, clusters=PATIENT) as made:
         cursor = "SELECT feed_cursor <> '' FROM cluster WHERE name = 'alpha'"
         until(lambda: made.bench.sql(cursor), "the cluster is followed")
         made.clouds["alpha"].manager.care.expiry.stop()

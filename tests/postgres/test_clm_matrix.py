@@ -17,7 +17,7 @@ from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import Role
 from cm.rules.access import Level
 from support.cloud import run
-from support.federation import Federation, federated
+from support.federation import PATIENT, Federation, federated
 from support.matrix import (
     NOBODYS,
     SAMPLES,
@@ -148,7 +148,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with federated(postgres, Path(tmp_path_factory.mktemp("clm-matrix")), cluster={"reconcile_s": 3600.0}) as made:
+    quiet = {"reconcile_s": 3600.0}
+    with federated(postgres, Path(tmp_path_factory.mktemp("clm-matrix")), cluster=quiet, clusters=PATIENT) as made:
         yield World(made)
 
 

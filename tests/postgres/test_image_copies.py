@@ -14,7 +14,7 @@ import pytest
 from clm.daemon.settings import CloudSettings, ListenSettings
 from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound
 from support.ec2_site import WAIT, Site, code
-from support.federation import Federation, federated, free_port
+from support.federation import PATIENT, Federation, federated, free_port
 from support.wait import until
 
 CONTENT = bytes(510) + b"\x55\xaa" + os.urandom(900 * 1024 - 512)  # nodes in memory keep a MiB of a volume
@@ -25,7 +25,7 @@ def site(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     rpc, port, base = free_port(), free_port(), tmp_path_factory.mktemp("copies")
     listen = ListenSettings(rpc=f"127.0.0.1:{rpc}", ec2=f"127.0.0.1:{port}")
     cloud = CloudSettings(state_dir=base / "clm", public_url=f"http://127.0.0.1:{rpc}")
-    with federated(postgres, base, ("alpha", "beta"), listen=listen, cloud=cloud) as made:
+    with federated(postgres, base, ("alpha", "beta"), listen=listen, cloud=cloud, clusters=PATIENT) as made:
         yield Site(made, port)
 
 

@@ -36,7 +36,7 @@ from node_hooks.document import fetch_document
 from node_hooks.errors import NodeError
 from node_hooks.screens import Screens
 from support.cloud import reactor, run
-from support.federation import Federation, federated
+from support.federation import PATIENT, Federation, federated
 from support.screen import FakeScreen, Viewer
 
 
@@ -147,7 +147,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with federated(postgres, tmp_path_factory.mktemp("screens"), names=("alpha",)) as federation:
+    with federated(postgres, tmp_path_factory.mktemp("screens"), names=("alpha",), clusters=PATIENT) as federation:
         made = Place(federation)
         try:
             yield made

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from clm.daemon.settings import ListenSettings
-from support.federation import Federation, federated, free_port
+from support.federation import PATIENT, Federation, federated, free_port
 from support.links import LinkAgent, link_agents
 
 _numbers = itertools.count()
@@ -43,7 +43,7 @@ class Site:
 def site(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     port = free_port()
     listen = ListenSettings(rpc=f"127.0.0.1:{free_port()}", ec2=f"127.0.0.1:{port}")
-    with federated(postgres, tmp_path_factory.mktemp("ec2"), ("alpha",), listen=listen) as made:
+    with federated(postgres, tmp_path_factory.mktemp("ec2"), ("alpha",), listen=listen, clusters=PATIENT) as made:
         yield Site(made, port)
 
 
