@@ -29,6 +29,7 @@ SENTENCES: Final = {
     "disk_found": "Disk {name} was lost, and is there again.",
     "vm_moved": "VM {name} was stopped and started again, on another node: its own was emptied.",
     "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",
+    "job_failed": "Job {name} was run, and {refused} of its {calls} calls were refused; wawel job get-runs tells more.",
     "image_imported": "Image {name} is there.",
     "oidc_linked": "Your account can log in by {provider} from now on.",
     "group_deleted": "Group {group} was deleted.",

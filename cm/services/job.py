@@ -29,6 +29,7 @@ from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.store import job as store
 from cm.store.account import find_facts
+from cm.store.change import record_change
 
 JOBS_MAX: Final = 50  # of an account
 CALLS_MAX: Final = 100  # of a job
@@ -132,6 +133,7 @@ def create(
     }
     with refused_by(session, {"uq_job_name": NameTaken("job", name)}):
         job_id = store.insert_job(session, values)
+    record_change(session, "job", job_id, account_id, "enter")
     caller.note("create job", name=name, method=method, calls=len(params), next=next_at)
     return store.show_job(session, job_id)
 
@@ -157,6 +159,7 @@ def edit(caller: ClusterCall, job_id: int, view_of: Any, values: Mapping[str, An
     told["next_at"] = row.next_at if as_it_was else _next(session, told["cron"], told["timezone"], told["enabled"])
     with refused_by(session, {"uq_job_name": NameTaken("job", told["name"])}):
         store.update_job(session, job_id, {**told, "issuer": caller.identity.issuer})
+    record_change(session, "job", job_id, row.account_id)
     caller.note("edit job", job_id=job_id, next=told["next_at"])
     return store.show_job(session, job_id)
 
@@ -164,8 +167,9 @@ def edit(caller: ClusterCall, job_id: int, view_of: Any, values: Mapping[str, An
 def delete(caller: ClusterCall, job_id: int, *, administrator: bool = False) -> None:
     """With its runs; a call that is being made is still made."""
     whose = None if administrator else caller.account_id
-    store.get_job(caller.session, job_id, whose, lock=True, version=caller.if_version)
+    row = store.get_job(caller.session, job_id, whose, lock=True, version=caller.if_version)
     store.delete_job(caller.session, job_id)
+    record_change(caller.session, "job", job_id, row.account_id, "exit")
     caller.note("delete job", job_id=job_id)
 
 
@@ -175,6 +179,7 @@ def disable(caller: ClusterCall, job_id: int) -> JobDetail:
     row = store.get_job(session, job_id, None, lock=True, version=caller.if_version)
     told = {"name": row.name, "params": row.params, "cron": row.cron, "timezone": row.timezone, "issuer": row.issuer}
     store.update_job(session, job_id, {**told, "enabled": False, "next_at": None})
+    record_change(session, "job", job_id, row.account_id)
     caller.note("disable job", job_id=job_id)
     return store.show_job(session, job_id)
 
@@ -197,6 +202,7 @@ def run(caller: ClusterCall, job_id: int) -> JobRunDetail:
     run_id = store.open_run(session, row, None)
     if run_id is None:
         raise JobUnderWay(job_id)
+    record_change(session, "job", job_id, row.account_id)
     caller.note("run job", job_id=job_id, method=row.method, calls=len(row.params))
     return store.show_run(session, run_id)
 
@@ -215,10 +221,10 @@ def show_run(caller: ClusterCall, run_id: int, *, administrator: bool = False) -
     return store.show_run(caller.session, run_id)
 
 
-def _check_run(caller: ClusterCall, run_id: int, administrator: bool = False) -> None:
+def _check_run(caller: ClusterCall, run_id: int, administrator: bool = False) -> store.JobRow:
     try:
         job_id = store.job_of_run(caller.session, run_id)
-        store.get_job(caller.session, job_id, None if administrator else caller.account_id, lock=False)
+        return store.get_job(caller.session, job_id, None if administrator else caller.account_id, lock=False)
     except ObjectNotFound:
         raise ObjectNotFound("job_run", run_id) from None
 
@@ -229,9 +235,10 @@ def cancel(caller: ClusterCall, run_id: int) -> JobRunDetail:
 
     :raises NotUnderWay: it is over.
     """
-    _check_run(caller, run_id)
+    job = _check_run(caller, run_id)
     if not store.cancel_run(caller.session, run_id):
         raise NotUnderWay(run_id)
+    record_change(caller.session, "job", job.id, job.account_id)
     caller.note("cancel run", job_run_id=run_id)
     return store.show_run(caller.session, run_id)
 

@@ -32,8 +32,10 @@ from cm.rules.job import due, kept, status_of
 from cm.runtime.cron import moments
 from cm.services.context import Services
 from cm.services.job import owner_of
+from cm.services.message import tell
 from cm.store import job as store
-from cm.store.job import RunRow
+from cm.store.change import record_change
+from cm.store.job import EndedRun, RunRow
 
 log = Logger()
 DUE_OF_A_ROUND: Final = 100
@@ -74,9 +76,9 @@ class JobRunner:
     async def work(self, run_id: int) -> None:
         """Make the calls of a run that this process has."""
         database = self._services.database
-        while (row := await database.transact(store.begin_call, run_id, self._worker)) is not None:
+        while (row := await database.transact(next_call, run_id, self._worker)) is not None:
             status, message, result = await self._call(row)
-            await database.transact(store.end_call, row.id, self._worker, row.number, status, message, result)
+            await database.transact(end_call, row, self._worker, status, message, result)
 
     async def _call(self, row: RunRow) -> tuple[str, str, dict[str, Any]]:
         """
@@ -119,6 +121,29 @@ class JobRunner:
         return owner
 
 
+def next_call(session: Session, run_id: int, worker: str) -> RunRow | None:
+    """
+    The next call of a run that this process has. Where none is left the run ends, and its owner is told if it failed.
+    """
+    found = store.begin_call(session, run_id, worker)
+    if not isinstance(found, EndedRun):
+        return found
+    record_change(session, "job", found.job_id, found.account_id)
+    if found.refused:
+        told = {"job_id": found.job_id, "job_run_id": found.id, "name": found.job}
+        counted = {"calls": found.calls, "refused": found.refused}
+        tell(session, (found.account_id,), "error", "job_failed", {**told, **counted})
+    return None
+
+
+def end_call(
+    session: Session, row: RunRow, worker: str, status: str, message: str, result: dict[str, Any]
+) -> None:
+    """A call has its outcome."""
+    store.end_call(session, row.id, worker, row.number, status, message, result)
+    record_change(session, "job", row.job_id, row.account_id)
+
+
 def look(session: Session) -> bool:
     """
     Open the run of one schedule that is due, or note why there is none.
@@ -136,4 +161,5 @@ def look(session: Session) -> bool:
     if found.run_at is not None and store.open_run(session, job, found.run_at) is None:
         store.note_none(session, job, JobRunState.SKIPPED, found.run_at, 1)
     store.write_next(session, job.id, found)
+    record_change(session, "job", job.id, job.account_id)
     return True

@@ -21,6 +21,7 @@ from cm.store.disk import render_disks
 from cm.store.expiry import render_expiries
 from cm.store.farm import render_farms
 from cm.store.image import render_images
+from cm.store.job import render_jobs
 from cm.store.managed import render_managed
 from cm.store.message import render_messages
 from cm.store.network import render_networks
@@ -53,6 +54,7 @@ _READ: Final[Mapping[str, Render]] = {
     "public_address": render_public_addresses,
     "vm_template": render_vm_templates,
     "farm": render_farms,
+    "job": render_jobs,
     **dict.fromkeys(("managed_node", "managed_domain", "managed_pool", "managed_volume"), render_managed),
 }
 _EXTERNAL: Final = Prepared(

@@ -15,6 +15,7 @@ from cm.results import job as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import JobRunState
 from cm.rules.job import Due
+from cm.store.rendered import Rendered
 
 LEASE_S: Final = 30.0  # a call has a deadline of its own, and renews it before
 RUNS_MAX: Final = 100  # of a job that are kept
@@ -142,6 +143,14 @@ def _run(row: Any) -> results.JobRun:
     return cast(results.JobRun, {**row._mapping, "state": JobRunState(row.state)})
 
 
+def render_jobs(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    """As lists show them. Of one that was deleted nothing is known any more."""
+    found = session.execute(text(f"{_SHOWN} WHERE j.id = ANY(:ids)"), {"ids": ids}).all()
+    last = {run["job_run_id"]: run for run in _runs(session, [row._mapping["_last"] for row in found])}
+    jobs = [_job(dict(row._mapping), last) for row in found]
+    return {job["job_id"]: Rendered(job["uuid"], _json(job)) for job in jobs}
+
+
 def list_runs(session: Session, job_id: int, *, limit: int, before: int | None) -> list[results.JobRun]:
     """Newest first."""
     found = session.execute(
@@ -245,15 +254,28 @@ def write_next(session: Session, job_id: int, due: Due) -> None:
 
 @dataclass(frozen=True)
 class RunRow:
-    """A run that this process has the lease of, and its next call. ``number`` 0: all have ended."""
+    """A run that this process has the lease of, and its next call."""
 
     id: int
     uuid: str
+    job_id: int
     account_id: int
     issuer: str
     method: str
     number: int
     params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run whose last call has ended."""
+
+    id: int
+    job_id: int
+    job: str
+    account_id: int
+    calls: int
+    refused: int
 
 
 def claim_run(session: Session, worker: str) -> int | None:
@@ -272,7 +294,7 @@ def claim_run(session: Session, worker: str) -> int | None:
     return found
 
 
-def begin_call(session: Session, run_id: int, worker: str) -> RunRow | None:
+def begin_call(session: Session, run_id: int, worker: str) -> RunRow | EndedRun | None:
     """
     Renew the lease and find the next call; the first that has no outcome, be it begun. Where none is left the run ends.
 
@@ -282,7 +304,7 @@ def begin_call(session: Session, run_id: int, worker: str) -> RunRow | None:
         text(
             f"UPDATE job_run r SET lease_until = clock_timestamp() + make_interval(secs => {LEASE_S})"
             " FROM job j WHERE r.id = :id AND r.worker = :worker AND r.state = 'open' AND j.id = r.job_id"
-            " RETURNING r.id, r.uuid::text AS uuid, j.account_id, j.issuer, r.method"
+            " RETURNING r.id, r.uuid::text AS uuid, j.id AS job_id, j.name, j.account_id, j.issuer, r.method"
         ),
         {"id": run_id, "worker": worker},
     ).first()
@@ -296,15 +318,17 @@ def begin_call(session: Session, run_id: int, worker: str) -> RunRow | None:
         {"id": run_id},
     ).first()
     if call is None:
-        session.execute(
-            text(
-                "UPDATE job_run SET finished_at = now(), state = CASE WHEN EXISTS (SELECT 1 FROM job_call"
-                " WHERE run_id = :id AND status <> 'ok') THEN 'failed' ELSE 'done' END WHERE id = :id"
-            ),
+        counted = session.execute(
+            text("SELECT count(*) AS calls, count(*) FILTER (WHERE status <> 'ok') AS refused FROM job_call"
+                 " WHERE run_id = :id"),
             {"id": run_id},
+        ).one()  # fmt: skip
+        session.execute(
+            text("UPDATE job_run SET finished_at = now(), state = :state WHERE id = :id"),
+            {"id": run_id, "state": JobRunState.FAILED if counted.refused else JobRunState.DONE},
         )
-        return None
-    return RunRow(run.id, run.uuid, run.account_id, run.issuer, run.method, call.number, call.params)
+        return EndedRun(run.id, run.job_id, run.name, run.account_id, counted.calls, counted.refused)
+    return RunRow(run.id, run.uuid, run.job_id, run.account_id, run.issuer, run.method, call.number, call.params)
 
 
 def end_call(

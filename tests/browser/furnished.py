@@ -56,6 +56,11 @@ def furnish(cloud: Any) -> dict[str, str]:
     size = north.template_ids["tiny"]
     farm = user.call("user.farm.create", {**told, "head_template_id": size, "worker_template_id": size})
     found["farm"] = found["clusterFarm"] = str(farm["uuid"])
+    calls = [{"vm_id": machine["vm_id"], "description": HOSTILE}, {"vm_id": 10**7}]
+    told = {"name": HOSTILE[:60], "method": "user.vm.edit", "parameters": calls, "cron": "0 20 * * mon-fri"}
+    job = user.call("user.job.create", {**told, "timezone": "Europe/Warsaw"})
+    user.call("user.job.run", {"job_id": job["job_id"]})
+    found["job"] = found["clusterJob"] = str(job["uuid"])
     lease = admin.call("admin.expiry.add", {"name": "a month", "suspend_s": 30 * 86400, "description": HOSTILE})
     admin.call("admin.expiry.set", {"vm_id": machine["vm_id"], "expiry_id": lease["expiry_id"]})
     owner.call("user.key.generate", {"name": "laptop"})

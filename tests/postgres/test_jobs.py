@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -14,8 +16,10 @@ from cm.runtime.database import CommitUnknown
 from cm.services.job import CALLS_MAX, JOBS_MAX, JobUnderWay, NotUnderWay
 from cm.services.job_running import JobRunner, look
 from cm.store import job as store
+from cm.store.feed import read_changes
 from cm.store.job import RUNS_MAX
 from support.cloud import MemoryCloud, at_database, reactor, run
+from support.wait import until
 
 
 @pytest.fixture(scope="module")
@@ -345,3 +349,31 @@ def test_bounds(cloud: MemoryCloud) -> None:
     assert cloud.sql("SELECT count(*) FROM job_run WHERE job_id = :j", j=job_id) == RUNS_MAX
     with pytest.raises(CloudError):
         cloud.call("user.job.get_runs", {"job_id": job_id, "limit": RUNS_MAX + 1})
+
+
+def test_told(cloud: MemoryCloud, vm_id: int) -> None:
+    """Whoever follows the feed sees a job come, be run and go; of a run that fails its owner gets one message."""
+
+    def told() -> list[dict[str, Any]]:
+        return [each for each in cloud.call("user.message.get_list") if each["code"] == "job_failed"]
+
+    def seen(job_id: int) -> list[tuple[str, Any]]:
+        rows = cloud.manager.database.read_now(read_changes, (0, 0), 100_000)
+        mine = [row for row in rows if (row.kind, row.object_id) == ("job", job_id)]
+        assert all(row.users == {cloud.user_id} for row in mine)
+        return [(row.event, row.object and json.loads(row.object)) for row in mine]
+
+    before = len(told())
+    job_id = create(cloud, method="user.vm.edit", parameters=[{"vm_id": vm_id, "name": "kept"}, {"vm_id": 10**7}])
+    assert ran(cloud, job_id)["state"] == "failed"
+    (message, *_) = told()
+    assert len(told()) == before + 1
+    assert (message["params"]["name"], message["params"]["calls"], message["params"]["refused"]) == ("job", 2, 1)
+    good = create(cloud, name="good")
+    assert ran(cloud, good)["state"] == "done" and len(told()) == before + 1
+    listed = {job["job_id"]: json.loads(msgspec.json.encode(job)) for job in cloud.call("user.job.get_list")}
+    found = until(lambda: seen(job_id), "the feed tells of it")
+    assert found[0][0] == "enter" and {event for event, _ in found[1:]} == {"change"}
+    assert found[-1][1] == listed[job_id]  # readers see it as it is by then
+    cloud.call("user.job.delete", {"job_id": job_id})
+    assert until(lambda: [each for each in seen(job_id) if each[0] == "exit"], "it is gone") == [("exit", None)]

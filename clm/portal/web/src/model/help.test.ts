@@ -12,6 +12,8 @@ import { farms as farmsEn } from "../texts/farms.en.ts";
 import { farms as farmsPl } from "../texts/farms.pl.ts";
 import { hosts as hostsEn } from "../texts/hosts.en.ts";
 import { hosts as hostsPl } from "../texts/hosts.pl.ts";
+import { jobs as jobsEn } from "../texts/jobs.en.ts";
+import { jobs as jobsPl } from "../texts/jobs.pl.ts";
 import { pages as pagesEn } from "../texts/pages.en.ts";
 import { pages as pagesPl } from "../texts/pages.pl.ts";
 import { people as peopleEn } from "../texts/people.en.ts";
@@ -24,7 +26,7 @@ import { why } from "./reasons.ts";
 import "../texts/more.ts";
 import { translator } from "../texts/translate.ts";
 
-const TEXTS: Record<string, object[]> = { en: [en, adminEn, hostsEn, pagesEn, peopleEn, consoleEn, templatesEn, farmsEn], pl: [pl, adminPl, hostsPl, pagesPl, peoplePl, consolePl, templatesPl, farmsPl] };
+const TEXTS: Record<string, object[]> = { en: [en, adminEn, hostsEn, pagesEn, peopleEn, consoleEn, templatesEn, farmsEn, jobsEn], pl: [pl, adminPl, hostsPl, pagesPl, peoplePl, consolePl, templatesPl, farmsPl, jobsPl] };
 
 function* spoken(all: readonly Block[]): Generator<Inline> {
   for (const block of all) {

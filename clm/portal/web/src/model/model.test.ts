@@ -125,6 +125,7 @@ test("sizes have the unit that fits, and the language's comma", () => {
 test("messages are sentences, and one that is not known says what it holds", () => {
   const t = translator("en");
   assert.equal(sentence(t, { code: "disk_found", params: { name: "data" } }), "Disk data was lost, and is there again.");
+  assert.equal(sentence(t, { code: "job_failed", params: { name: "night", calls: 3, refused: 1 } }), "Job night was run, and 1 of its 3 calls were refused.");
   assert.equal(sentence(t, { code: "vm_start_failed", params: { name: "web", reason: "no room" } }), "start machine (web) failed: no room");
   assert.equal(sentence(t, { code: "new_thing", params: { name: "web" } }), "new thing, name: web");
 });

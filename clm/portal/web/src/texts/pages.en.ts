@@ -15,6 +15,7 @@ export const pages = {
   "menu.addresses": "Public addresses",
   "menu.security": "Security groups",
   "menu.affinity": "Affinity groups",
+  "menu.jobs": "Jobs",
   "menu.keys": "SSH keys",
   "menu.groups": "Groups",
   "menu.messages": "Messages",

@@ -15,6 +15,7 @@ export const pages: Polish<typeof english> = {
   "menu.addresses": "Adresy publiczne",
   "menu.security": "Grupy zabezpieczeń",
   "menu.affinity": "Grupy rozmieszczenia",
+  "menu.jobs": "Zadania",
   "menu.keys": "Klucze SSH",
   "menu.groups": "Grupy",
   "menu.messages": "Wiadomości",

@@ -72,6 +72,7 @@ export const words = {
   "message.point_limit": "Your machines have cost {used} of this month's {limit} points ({percent} %).",
   "message.vm_moved": "{name} was stopped and started again, on another node: its own was emptied.",
   "message.vm_saved": "{name} was saved as image {image_name}, and is gone.",
+  "message.job_failed": "Job {name} was run, and {refused} of its {calls} calls were refused.",
   "message.image_imported": "Image {name} is there.",
   "message.oidc_linked": "Your account can log in by {provider} from now on.",
   "message.group_deleted": "Group {group} was deleted.",

@@ -72,6 +72,7 @@ export const words: Polish<typeof english> = {
   "message.point_limit": "Twoje maszyny zużyły {used} z {limit} punktów na ten miesiąc ({percent} %).",
   "message.vm_moved": "{name} zatrzymano i uruchomiono na innym węźle: jej węzeł opróżniano.",
   "message.vm_saved": "{name} zapisano jako obraz {image_name}; maszyny już nie ma.",
+  "message.job_failed": "Zadanie {name} wykonano, a {refused} z {calls} wywołań odrzucono.",
   "message.image_imported": "Obraz {name} jest gotowy.",
   "message.oidc_linked": "Do konta można się teraz logować przez {provider}.",
   "message.group_deleted": "Usunięto grupę {group}.",

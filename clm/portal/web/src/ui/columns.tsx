@@ -13,7 +13,7 @@ const COLOURS: Record<string, Colour> = {
   failed: "red", error: "red", lost: "red", blocked: "red", unreachable: "red", refused: "red", incompatible: "red",
   waiting: "blue", adding: "blue", uploading: "blue", running: "blue", queued: "blue", due: "blue", new: "blue",
   registered: "blue", confirmed: "blue", locked: "orange", passive: "orange", draining: "orange", maintenance: "orange", degraded: "orange", trashed: "orange", abandoned: "orange",
-  warn: "orange", starting_head: "blue", starting_workers: "blue", saving_head: "blue", destroying: "blue",
+  warn: "orange", starting_head: "blue", starting_workers: "blue", saving_head: "blue", destroying: "blue", open: "blue", missed: "orange",
   "farmState.running": "green",
 };
 
