@@ -51,7 +51,7 @@ class VMExpiry(TypedDict):
     state: VMState
     expiry_id: Annotated[Number | None, Meta(description="null: it ends by nothing of this.")]
     expiry: Annotated[str, Meta(examples=["lab"], description="The lease's name; empty without one.")]
-    renewable: Annotated[bool, Meta(description="Whether the lease is still there.")]
+    renewable: Annotated[bool, Meta(description="Whether who asks may renew it: it is there, and theirs to choose.")]
     renewed: Time | None
     ends: Annotated[list[ExpiryEnd], Meta(description="In the order in which they come.")]
     reason: Annotated[str, Meta(examples=[""], description="Why it was refused when it was tried; for people.")]

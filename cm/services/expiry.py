@@ -24,7 +24,7 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.vocabulary import VMEventCode
-from cm.rules.access import NEEDS, Action, Level, Shared
+from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.expiry import Outlook, VMTerms, Waits, outlook, terms_from
 from cm.runtime.taken import refused_by
 from cm.services.access import Who, authorized_vm, level_on, person_of, require
@@ -152,7 +152,7 @@ def give(caller: ClusterCall, who: Who, vm_id: int, expiry_id: int | None) -> VM
         store.give_expiry(session, vm_id, expiry_id)
     caller.note("set expiry lease", vm_id=vm_id, expiry_id=expiry_id)
     render_vm(session, vm_id)
-    return shown(session, vm_id)
+    return shown(session, who, vm_id)
 
 
 def give_new(caller: ClusterCall, vm_ids: Sequence[int], expiry_id: int | None) -> None:
@@ -191,7 +191,7 @@ def renew(caller: ClusterCall, who: Who, vm_id: int) -> VMExpiry:
     note_event(session, vm_id, VMEventCode.RENEW, caller.account_id, {"lease": row.expiry})
     caller.note("renew expiry lease", vm_id=vm_id, expiry_id=row.expiry_id)
     render_vm(session, vm_id)
-    return shown(session, vm_id)
+    return shown(session, who, vm_id)
 
 
 def apply(caller: ClusterCall, expiry_id: int, account_id: int | None, replace: bool) -> GivenExpiry:
@@ -212,11 +212,15 @@ def apply(caller: ClusterCall, expiry_id: int, account_id: int | None, replace: 
 # ------------------------------------------------------------------ what is to come
 
 
-def shown(session: Session, vm_id: int) -> VMExpiry:
-    """What will become of a VM, and why."""
+def shown(session: Session, who: Who, vm_id: int, choices: frozenset[int] | None = None) -> VMExpiry:
+    """
+    What will become of a VM, and why; and whether somebody who sees it may renew it.
+
+    :param choices: the leases that they may choose, where that is known.
+    """
     row = store.find_vm_expiry(session, vm_id)
     if row is not None:
-        return _shown(row)
+        return _shown(row, _renewable(session, who, row, _choices(session, who) if choices is None else choices))
     vm = get_vm(session, vm_id)
     return {
         "vm_id": vm_id, "vm": vm.name, "user_id": vm.account_id, "state": vm.state, "expiry_id": None, "expiry": "",
@@ -224,7 +228,18 @@ def shown(session: Session, vm_id: int) -> VMExpiry:
     }  # fmt: skip
 
 
-def _shown(row: store.ExpiryRow) -> VMExpiry:
+def _choices(session: Session, who: Who) -> frozenset[int]:
+    """The leases that somebody may choose."""
+    return frozenset(each["expiry_id"] for each in store.list_expiries(session, who))
+
+
+def _renewable(session: Session, who: Who, row: store.ExpiryRow, choices: frozenset[int]) -> bool:
+    """Whether ``renew`` would be taken: the lease is there, and theirs to choose, and the VM theirs to operate."""
+    level = level_on(session, who, Shared.VM, row.vm_id, row.account_id, live=True)
+    return row.expiry_id in choices and enough(level, NEEDS[Shared.VM, Action.RENEW])
+
+
+def _shown(row: store.ExpiryRow, renewable: bool) -> VMExpiry:
     refused = row.waits is Waits.REFUSED
     return {
         "vm_id": row.vm_id,
@@ -233,7 +248,7 @@ def _shown(row: store.ExpiryRow) -> VMExpiry:
         "state": row.terms.state,
         "expiry_id": row.expiry_id,
         "expiry": row.expiry,
-        "renewable": row.expiry_live,
+        "renewable": renewable,
         "renewed": row.renewed_at,
         "ends": [_end(each) for each in outlook(row.terms, row.now)],
         "reason": row.reason if refused else "",
@@ -249,19 +264,22 @@ def of_vms(caller: ClusterCall, vm_ids: Sequence[int]) -> list[VMExpiry]:
     who = person_of(caller.identity)
     for vm_id in vm_ids:
         authorized_vm(caller.session, who, vm_id, caller.action("vm_ids"))
-    return [shown(caller.session, vm_id) for vm_id in vm_ids]
+    choices = _choices(caller.session, who)
+    return [shown(caller.session, who, vm_id, choices) for vm_id in vm_ids]
 
 
 def list_vms(
-    caller: ClusterCall, account_id: int | None, *, limit: int, after: int | None, expiry_id: int | None = None
-) -> list[VMExpiry]:
+    caller: ClusterCall, who: Who, account_id: int | None, *, limit: int, after: int | None,
+    expiry_id: int | None = None,
+) -> list[VMExpiry]:  # fmt: skip
     """
     A page of live VMs that have a lease, by id.
 
     :param account_id: whose; None: everybody's.
     """
     found = store.list_vm_expiries(caller.session, account_id, limit=limit, after=after or 0, expiry_id=expiry_id)
-    return [_shown(row) for row in found]
+    choices = _choices(caller.session, who)
+    return [_shown(row, _renewable(caller.session, who, row, choices)) for row in found]
 
 
 def simulate(

@@ -444,3 +444,33 @@ def test_grants_go_with_it(cloud: MemoryCloud) -> None:
     cloud.sql("UPDATE expiry SET deleted_at = now() - interval '30 days'")
     cloud.manager.database.transact_now(prune)
     assert cloud.sql("SELECT count(*) FROM acl") == 0
+
+
+def test_renewable(cloud: MemoryCloud) -> None:
+    """What says whether a VM may be renewed is what renewing it would answer: by its lease, and by who asks."""
+    vm_id = cloud.wait(cloud.create(name="lent")["vm_id"], "running")["vm_id"]
+    closed, opened = lease(cloud, for_all=False), lease(cloud, HOUR, None)
+
+    def may(account: str = "user") -> bool:
+        (found,) = cloud.call("user.expiry.get_vms", {"vm_ids": [vm_id]}, account=account)
+        try:
+            cloud.call("user.expiry.renew", {"vm_id": vm_id}, account=account)
+        except (AccessNeeded, ExpiryNotYours, NoExpiry):
+            assert not found["renewable"]
+        else:
+            assert found["renewable"]
+        return bool(found["renewable"])
+
+    assert not may()
+    cloud.call("admin.expiry.set", {"vm_id": vm_id, "expiry_id": closed}, account="admin")
+    assert not may()  # an administrator gave it one that is not its owner's to choose
+    assert [each["renewable"] for each in cloud.call("user.expiry.list_vms")] == [False]
+    assert [each["renewable"] for each in cloud.call("admin.expiry.list_vms", account="admin")] == [True]
+    cloud.call("admin.expiry.edit", {"expiry_id": closed, "for_all": True}, account="admin")
+    assert may() and cloud.call("user.expiry.list_vms")[0]["renewable"]
+    for level, mine in (("user", False), ("operator", True)):
+        cloud.call("user.acl.set", {"kind": "vm", "object_id": vm_id, "level": level, "login": "other"})
+        assert may("other") is mine
+    give(cloud, vm_id, opened)
+    cloud.call("admin.expiry.delete", {"expiry_id": opened}, account="admin")
+    assert not may()

@@ -148,4 +148,4 @@ def list_vms(
     :param user_id: of one user; ``expiry_id`` of one lease.
     :param after: the last ``vm_id`` of the page before.
     """
-    return service.list_vms(caller, user_id, limit=limit, after=after, expiry_id=expiry_id)
+    return service.list_vms(caller, None, user_id, limit=limit, after=after, expiry_id=expiry_id)

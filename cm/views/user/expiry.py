@@ -44,7 +44,7 @@ def list_vms(caller: ClusterCall, limit: Limit = PAGE_MAX, after: Id | None = No
 
     :param after: the last ``vm_id`` of the page before.
     """
-    return service.list_vms(caller, caller.account_id, limit=limit, after=after)
+    return service.list_vms(caller, person_of(caller.identity), caller.account_id, limit=limit, after=after)
 
 
 @user_view(changing=True, on={"vm_id": Action.RENEW})

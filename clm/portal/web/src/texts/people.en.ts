@@ -163,6 +163,7 @@ export const people = {
   "expiry.choose": "Choose lease",
   "expiry.chooseHelp": "Both times begin anew, as the lease has them.",
   "expiry.renewHelp": "Both times begin anew from now.",
+  "expiry.notRenewable": "it is not yours to renew",
   "expiry.waits.busy": "after what is under way",
   "expiry.waits.guarded": "it is guarded against being destroyed",
   "expiry.waits.state": "not in this state",

@@ -163,6 +163,7 @@ export const people: Polish<typeof english> = {
   "expiry.choose": "Wybierz dzierżawę",
   "expiry.chooseHelp": "Oba terminy zaczną biec od nowa, tak jak w dzierżawie.",
   "expiry.renewHelp": "Oba terminy zaczną biec od nowa.",
+  "expiry.notRenewable": "nie możesz jej odnowić",
   "expiry.waits.busy": "po tym, co jest w toku",
   "expiry.waits.guarded": "jest chroniona przed zniszczeniem",
   "expiry.waits.state": "nie w tym stanie",

@@ -40,7 +40,7 @@ export function Expiry(props: { machine: Machine }): ReactNode {
       </>
     )}>
       <Facts facts={[
-        ["expiry.lease", found.expiry],
+        ["expiry.lease", found.expiry_id === null || found.renewable ? found.expiry : `${found.expiry} (${t("expiry.notRenewable")})`],
         ["expiry.renewed", found.renewed && time(found.renewed)],
         ...expiryOf(t, time, found),
       ]} />
