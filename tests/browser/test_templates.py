@@ -58,6 +58,7 @@ def finish(page: Any, name: str) -> None:
     page.get_by_label("Name").fill(name)
     button(page, "Next").click()
     button(page, "Next").click()
+    button(page, "Next").click()
     expect(page.get_by_text("Nothing is made yet")).to_be_visible()
     button(page, "Create").click()
     expect(heading(page, name)).to_be_visible()
@@ -239,8 +240,19 @@ def test_leases(open_at: Callable[[str], Browser], pair: Any) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
     person.check()
 
+    # Of one that an administrator gave, and nobody else may choose, it is said beforehand that it cannot be renewed.
+    closed = {"name": "closed", "suspend_s": 86_400, "delete_s": None}
+    lease = north.admin.call("admin.expiry.add", closed)
+    north.admin.call("admin.expiry.set", {"vm_id": made["vm_id"], "expiry_id": lease["expiry_id"]})
+    expect(fact(page, "Lease")).to_contain_text("not yours to renew")
+    expect(button(page, "Renew")).to_have_count(0)
+    page.get_by_role("link", name="Expiry", exact=True).click()
+    page.get_by_role("checkbox", name="Select forgotten").check()
+    expect(button(page, "Renew")).to_be_disabled()
+    person.check()
+
     there.get_by_role("link", name="Machines with a lease").click()
-    expect(row(there, "forgotten")).to_contain_text("a month")
+    expect(row(there, "forgotten")).to_contain_text("closed")
     there.get_by_role("checkbox", name="Select forgotten").check()
     button(there, "Choose lease").click()
     choose(there.get_by_role("dialog").get_by_label("Lease"), "as usual")

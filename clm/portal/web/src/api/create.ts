@@ -1,7 +1,7 @@
 // What a machine can be made of, and the call that makes it.
 import type { Draft } from "../model/wizard.ts";
 import { call } from "./rpc.ts";
-import type { Image, ListedVMTemplate, Methods, QuotaUse, SSHKey, Template, VMProfile } from "./wawel.ts";
+import type { CpuModel, Firmware, Image, ListedVMTemplate, MachineType, Methods, QuotaUse, SSHKey, Template, VMProfile } from "./wawel.ts";
 
 export interface Offers {
   images: (Image & { cluster: string })[];
@@ -32,6 +32,15 @@ export async function offers(): Promise<Offers> {
 
 export const quotaOf = (cluster: string): Promise<QuotaUse> => call("user.user.check_quota", { cluster });
 
+/** What machine its guest finds, as far as that is said. */
+function open(draft: Draft): Partial<Methods["user.vm.create"]["params"]> {
+  return {
+    ...(draft.firmware && { firmware: draft.firmware as Firmware }), ...(draft.machine && { machine: draft.machine as MachineType }),
+    ...(draft.cpu_model && { cpu_model: draft.cpu_model as CpuModel }), ...(draft.boot_menu_s && { boot_menu_s: Number(draft.boot_menu_s) }),
+    ...(draft.max_cpu && { max_cpu: Number(draft.max_cpu) }), ...(draft.max_memory_mib && { max_memory_mib: Number(draft.max_memory_mib) }),
+  };
+}
+
 export function paramsOf(draft: Draft, offered: Offers): Methods["user.vm.create"]["params"] {
   const vmTemplate = offered.vmTemplates.find((each) => each.uuid === draft.vmTemplate);
   const image = offered.images.find((each) =>
@@ -48,6 +57,7 @@ export function paramsOf(draft: Draft, offered: Offers): Methods["user.vm.create
     ...(draft.securityGroups.length && { security_group_ids: draft.securityGroups.map(Number) }),
     ...(draft.iso && { iso_list: [Number(draft.iso)] }),
     ...(draft.diskGib && { new_disks: [Number(draft.diskGib) * 1024] }),
+    ...open(draft),
     ...(draft.userData.trim() && { user_data: draft.userData }),
     ...(draft.sshKey.trim() && { ssh_key: draft.sshKey.trim(), ssh_username: image?.default_user || "root" }),
   };

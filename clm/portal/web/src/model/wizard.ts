@@ -17,6 +17,13 @@ export interface Draft {
   /** A disk more, in GiB; empty: none. */
   diskGib: string;
   userData: string;
+  /** As the call has them; empty: as the VM template or the image says. */
+  firmware: string;
+  machine: string;
+  cpu_model: string;
+  boot_menu_s: string;
+  max_cpu: string;
+  max_memory_mib: string;
   /** Made when the wizard is opened: sent twice, it makes one machine. */
   requestId: string;
 }
@@ -27,11 +34,14 @@ const KEY = "wawel.new-machine";
 /** What belongs to a cluster, and goes with the choice of another. */
 export const NO_DEVICES = { networks: [], securityGroups: [], iso: "", diskGib: "", userData: "" } as const;
 
+/** What is left to whoever else says what a machine is. */
+const OPEN = { firmware: "", machine: "", cpu_model: "", boot_menu_s: "", max_cpu: "", max_memory_mib: "" } as const;
+
 const isLike = (value: unknown, like: unknown): boolean =>
   Array.isArray(like) ? Array.isArray(value) && value.every((each) => typeof each === "string") : typeof value === typeof like;
 
 export function empty(requestId: string): Draft {
-  return { cluster: "", vmTemplate: "", hasImage: false, image: "", template: "", name: "", count: 1, description: "", sshKey: "", ...NO_DEVICES, requestId };
+  return { cluster: "", vmTemplate: "", hasImage: false, image: "", template: "", name: "", count: 1, description: "", sshKey: "", ...NO_DEVICES, ...OPEN, requestId };
 }
 
 export function kept(storage: Pick<Storage, "getItem">, requestId: string): Draft {
@@ -85,8 +95,13 @@ export function begun(query: URLSearchParams, offered: Offered, draft: Draft): P
   return { ...by(chosen, draft), ...(size && { template: size.uuid }) };
 }
 
-export type Step = "image" | "size" | "options" | "devices" | "review";
-export const STEPS: readonly Step[] = ["image", "size", "options", "devices", "review"];
+export type Step = "image" | "size" | "options" | "devices" | "machine" | "review";
+export const STEPS: readonly Step[] = ["image", "size", "options", "devices", "machine", "review"];
+
+/** The server's bounds of what is typed. */
+export const BOUNDS = { boot_menu_s: [0, 60], max_cpu: [1, 240], max_memory_mib: [1, 2 ** 31] } as const;
+const isWithin = (text: string, [least, most]: readonly [number, number]): boolean =>
+  text === "" || (Number.isInteger(Number(text)) && Number(text) >= least && Number(text) <= most);
 
 /** Whether what this step asks for is there. */
 export function filled(step: Step, draft: Draft): boolean {
@@ -96,5 +111,6 @@ export function filled(step: Step, draft: Draft): boolean {
     return draft.name.trim() !== "" && Number.isInteger(draft.count) && draft.count >= 1 && draft.count <= COUNT_MAX;
   }
   if (step === "devices") return draft.diskGib === "" || (Number.isInteger(Number(draft.diskGib)) && Number(draft.diskGib) >= 1);
+  if (step === "machine") return (["boot_menu_s", "max_cpu", "max_memory_mib"] as const).every((name) => isWithin(draft[name], BOUNDS[name]));
   return STEPS.slice(0, -1).every((each) => filled(each, draft));
 }

@@ -11,11 +11,13 @@ import { machines } from "../api/cloud.ts";
 import { offers, paramsOf, quotaOf, type Offers } from "../api/create.ts";
 import { isoOptions, networkOptions, securityOptions } from "../api/options.ts";
 import { ask } from "../api/request.ts";
+import { KIND_FIELDS, MOST_FIELDS } from "../kinds/machineKind.ts";
 import { call, problemOf, type WawelError } from "../api/rpc.ts";
 import type { QuotaUse } from "../api/wawel.ts";
-import type { Field } from "../model/form.ts";
+import { wrongOf, type Field, type Wrong } from "../model/form.ts";
 import { sizeOf } from "../model/machines.ts";
 import { begun, COUNT_MAX, filled, forget, keep, kept, type Draft, type Step } from "../model/wizard.ts";
+import "../texts/templated.ts";
 import { FieldRow } from "../ui/Ask.tsx";
 import { Heading } from "../ui/Heading.tsx";
 import { useTexts } from "../ui/settings.ts";
@@ -112,13 +114,30 @@ function DevicesStep({ draft, change }: StepProps): ReactNode {
   );
 }
 
+const MACHINE_FIELDS = [...KIND_FIELDS, ...MOST_FIELDS];
+
+/** What machine the guest finds, and how large it may become while it runs. */
+function MachineStep({ draft, change, wrong }: StepProps & { wrong: Wrong }): ReactNode {
+  const { t } = useTexts();
+  return (
+    <Form onSubmit={(event) => event.preventDefault()}>
+      <p>{t("machineOf.openHelp")}</p>
+      {MACHINE_FIELDS.map((field) => (
+        <FieldRow key={field.name} form="machine" field={field} value={draft[field.name]} wrong={wrong[field.name]} set={(value) => change({ [field.name]: value })} />
+      ))}
+    </Form>
+  );
+}
+
 export default function CreateMachine(): ReactNode {
   const { t } = useTexts();
   const [draft, setDraft] = useState(() => kept(sessionStorage, crypto.randomUUID()));
   const [offered, setOffered] = useState<Offers>();
   const [error, setError] = useState<WawelError>();
   const [sendError, setSendError] = useState<WawelError>();
+  const [wrong, setWrong] = useState<Wrong>({});
   const [busy, setBusy] = useState(false);
+  const refused = (problem: WawelError): void => setWrong(wrongOf(problem, MACHINE_FIELDS));
   useEffect(() => {
     offers().then((found) => {
       setOffered(found);
@@ -136,6 +155,7 @@ export default function CreateMachine(): ReactNode {
     // Asked for anew with other wishes, it is another request.
     const changed = { ...draft, ...next, requestId: sendError ? crypto.randomUUID() : draft.requestId };
     setSendError(undefined);
+    setWrong({});
     setDraft(changed);
     keep(sessionStorage, changed);
   };
@@ -151,6 +171,7 @@ export default function CreateMachine(): ReactNode {
       },
       (problem: unknown) => {
         setSendError(problemOf(problem));
+        refused(problemOf(problem));
         setBusy(false);
       },
     );
@@ -186,8 +207,11 @@ export default function CreateMachine(): ReactNode {
         <WizardStep id="devices" name={t("create.devices")} isDisabled={!filled("options", draft)} footer={footer("devices")}>
           <DevicesStep {...shared} />
         </WizardStep>
+        <WizardStep id="machine" name={t("machineOf.title")} isDisabled={!filled("devices", draft)} footer={footer("machine")}>
+          <MachineStep {...shared} wrong={wrong} />
+        </WizardStep>
         <WizardStep id="review" name={t("create.review")} isDisabled={!filled("review", draft)} footer={footer("review")}>
-          <Review request={ask("user.vm.create", paramsOf(draft, offered))} sendError={sendError} />
+          <Review request={ask("user.vm.create", paramsOf(draft, offered))} sendError={sendError} refused={refused} />
         </WizardStep>
       </Wizard>
       </div>

@@ -9,6 +9,7 @@ import { Expiry } from "../ui/Expiry.tsx";
 import { Facts } from "../ui/Facts.tsx";
 import { Link } from "../ui/Link.tsx";
 import { useAnswer } from "../ui/live.ts";
+import { MachineKind } from "../ui/MachineKind.tsx";
 import { OfMachine } from "../ui/Measured.tsx";
 import type { PageProps } from "../ui/Opened.tsx";
 import { Section } from "../ui/parts.tsx";
@@ -47,27 +48,30 @@ function Overview(props: { machine: Row }): ReactNode {
   const { machine } = props;
   const { vm_id, cluster } = machine;
   // The list does not tell everything: whose it is.
-  const { value: detail } = useAnswer("user.vm.get_by_id", { vm_id, cluster }, ["vm"]);
+  const { value: detail, reload } = useAnswer("user.vm.get_by_id", { vm_id, cluster }, ["vm"]);
   const { value: ways } = useAnswer("user.vm.get_connections", { vm_id, cluster }, ["vm", "public_address"]);
   const template = useTemplate(cluster, detail?.vm_template_id ?? null);
   const size = t("create.sizeFits", { cpu: t("count.cpu", { n: machine.cpu }), memory: memory(machine.memory_mib) });
   return (
-    <Section title="machine.overview">
-      <Facts facts={[
-        ["column.description", machine.description],
-        ["column.cluster", machine.cluster],
-        ["column.image", machine.image_name],
-        ["column.template", template],
-        ["column.size", `${machine.template_name} (${size})`],
-        ["machine.addresses", machine.leases.map((lease) => lease.address).join(", ")],
-        ["machine.connect", ways?.length ? ways.map((way) => <div key={way.through + way.command}><code>{way.command}</code></div>) : null],
-        ["machine.work", machine.operation && word(t, "work", machine.operation)],
-        ["column.owner", machine.user_login ?? detail?.user_login],
-        ["column.created", time(machine.created)],
-        ["machine.launched", machine.launched && time(machine.launched)],
-        ["column.uuid", machine.uuid],
-      ]} />
-    </Section>
+    <>
+      <Section title="machine.overview">
+        <Facts facts={[
+          ["column.description", machine.description],
+          ["column.cluster", machine.cluster],
+          ["column.image", machine.image_name],
+          ["column.template", template],
+          ["column.size", `${machine.template_name} (${size})`],
+          ["machine.addresses", machine.leases.map((lease) => lease.address).join(", ")],
+          ["machine.connect", ways?.length ? ways.map((way) => <div key={way.through + way.command}><code>{way.command}</code></div>) : null],
+          ["machine.work", machine.operation && word(t, "work", machine.operation)],
+          ["column.owner", machine.user_login ?? detail?.user_login],
+          ["column.created", time(machine.created)],
+          ["machine.launched", machine.launched && time(machine.launched)],
+          ["column.uuid", machine.uuid],
+        ]} />
+      </Section>
+      {detail && <MachineKind machine={machine} detail={detail} reload={reload} />}
+    </>
   );
 }
 
