@@ -71,7 +71,7 @@ def test_life(browser: Any) -> None:
     expect(page.get_by_text(HOSTILE)).to_be_visible()  # as text
     kind = page.get_by_role("region", name="Machine", exact=True)
     expect(kind).to_contain_text("4 CPUs")
-    expect(kind).to_contain_text("q35")
+    expect(kind).to_contain_text("auto")
     browser.check()
     button(page, "Stop").click()
     expect(page.get_by_role("dialog")).to_contain_text("What would be done")
