@@ -47,7 +47,7 @@ from cm.store.node_document import DOCUMENT
 from contextualization.authenticate import Authenticator, Sender
 from contextualization.document import KEPT_S, Documents
 from contextualization.events import EventTaker, parse_batch
-from contextualization.guest import PREFIX, Guests
+from contextualization.guest.requests import PREFIX, Guests
 from contextualization.known import KEPT_S as GUEST_KEPT_S
 from contextualization.known import KnownGuests
 from contextualization.report import AGAIN_S, ReportTaker, parse_report

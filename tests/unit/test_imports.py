@@ -294,6 +294,6 @@ def test_a_wrong_arrow_is_seen() -> None:
         ("cm.rules.vm", "cm.runtime.log"), ("cm.models.vm", "cm.runtime.database"), ("cm.rpc.errors", "cm.rpc.types"),
         ("cm.rpc.server", "cm.services.vm"), ("cm.store.vm", "cm.services.vm"), ("cm.drivers.open", "cm.store.vm"),
         ("cm.services.vm", "cm.drivers.open"), ("cm.services.vm", "cm.operations.base"), ("clm.views.vm", "cm.store"),
-        ("node_hooks.agent", "cm.rpc.errors"), ("cm.services.guest", "contextualization.guest"),
+        ("node_hooks.agent", "cm.rpc.errors"), ("cm.services.guest", "contextualization.guest.requests"),
     ]:  # fmt: skip
         assert not allowed(Import(module, target, "")), (module, target)

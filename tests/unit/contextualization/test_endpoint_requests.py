@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contextualization.events import parse_batch
-from contextualization.guest import guest_path, said
+from contextualization.guest.requests import guest_path, said
 from contextualization.signature import is_signed_by_key, signature_by_key
 from contextualization.wire import Exchange, Refusal
 from node_hooks.signature import Authorization, sign

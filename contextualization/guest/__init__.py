@@ -1,0 +1,5 @@
+"""
+Guests, as they call us: ``requests.py`` has each path and what answers it, ``polls.py`` what our agent in them asks.
+
+``agent.py`` is that agent: a program for guests, of Python's standard library alone, which imports nothing of ours.
+"""
