@@ -43,11 +43,13 @@ from cm.runtime.pool import on_behalf
 from cm.runtime.wall import unix_seconds
 from cm.services.agent import CREDENTIAL, SEEN_EVERY_S, enrol, record_agent
 from cm.store.guest import GUEST
+from cm.store.guest_command import COMMAND
 from cm.store.node_document import DOCUMENT
 from contextualization.authenticate import Authenticator, Sender
 from contextualization.document import KEPT_S, Documents
 from contextualization.events import EventTaker, parse_batch
-from contextualization.guest.requests import PREFIX, Guests
+from contextualization.guest.polls import GuestPolls
+from contextualization.guest.requests import POLLED, PREFIX, Guests
 from contextualization.known import KEPT_S as GUEST_KEPT_S
 from contextualization.known import KnownGuests
 from contextualization.report import AGAIN_S, ReportTaker, parse_report
@@ -67,6 +69,7 @@ DEADLINE_S: Final = 15.0
 POLL_DEADLINE_S: Final = 75.0
 PER_NODE: Final = 64  # requests at once; the node's own limit for each of its bridges is as much
 POLLS_PER_NODE: Final = 4
+AGENTS_PER_NODE: Final = 256  # of guests that wait for something to do; the node's own limit of a bridge is as much
 REPORTS_PER_NODE: Final = 2
 ENROLMENTS: Final = 8  # at once, of all machines: they are not signed
 DEPTH_MAX: Final = 8  # of JSON
@@ -111,7 +114,8 @@ class Endpoint(Resource):
         self._reports = ReportTaker(database, self.documents, HOOK_VERSION)
         self._screens = Screens(database, clock)
         known = KnownGuests(database, settings, clock, GUEST_KEPT_S if listener is not None else 0.0)
-        self._guests = Guests(database, settings, known, wall)
+        polls = GuestPolls(database, clock, settings.command_key, listener is not None)
+        self._guests = Guests(database, settings, known, wall, polls)
         self._under_way: Counter[tuple[str, int]] = Counter()
         self._seen: dict[int, tuple[float, str, str, int]] = {}
         if listener is not None:
@@ -119,6 +123,7 @@ class Endpoint(Resource):
             listener.subscribe(DOCUMENT, self.documents.changed)
             listener.subscribe(DOCUMENT, known.changed)
             listener.subscribe(GUEST, known.options_changed)
+            listener.subscribe(COMMAND, polls.command_came)
 
     # ---- exchanges
 
@@ -147,7 +152,9 @@ class Endpoint(Resource):
             sender = await self._sender(exchange)
             if not sender.address:
                 raise Refusal(400, "bad_request", "The request names no guest.")
-            with self._place("guest", sender.node_id, PER_NODE, 503):
+            waits = exchange.path == POLLED  # for long, and in nobody's way
+            kind, limit = ("agent", AGENTS_PER_NODE) if waits else ("guest", PER_NODE)
+            with self._place(kind, sender.node_id, limit, 503):
                 return await self._guests.answer(sender, exchange)
         found = self._paths.get(exchange.path)
         if found is None:
@@ -301,10 +308,10 @@ class Endpoint(Resource):
             joining.addErrback(_broken, request)
             return waits
         serving: Deferred[Answer] = Deferred.fromCoroutine(self.answer(exchange))
-        seconds = POLL_DEADLINE_S if exchange.path == "/node/document" else DEADLINE_S
+        seconds = POLL_DEADLINE_S if exchange.path in ("/node/document", POLLED) else DEADLINE_S
         late = Refusal(503, "deadline_exceeded", "It took too long.")
         answer = late.for_guest() if _is_guest(exchange) else late.for_node()
-        changes = request.method != b"GET"
+        changes = request.method != b"GET" and exchange.path != POLLED
         request.serve(serving, changes=changes, within=(self._clock, seconds, lambda: _send(request, answer)))
         serving.addCallbacks(lambda answer: _send(request, answer), _broken, errbackArgs=(request,))
         return waits

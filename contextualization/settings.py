@@ -16,6 +16,7 @@ from cm.services.agent import GuestSettings
 class EndpointSettings:
     """
     :ivar token_key: 32 bytes that every process of a cluster shares: a metadata token of one is good at all.
+    :ivar command_key: what is sealed by that guests' agents are to do, likewise (``cm/services/guest_command.py``).
     :ivar farm_secret: what farms' keys are derived from, as for the cluster manager (``cm/services/farm_key.py``).
     :ivar region: the cluster's name, as EC2 clients know it.
     :ivar domain: that of EC2's services here.
@@ -33,6 +34,7 @@ class EndpointSettings:
     vendor_data: Mapping[str, Any] = field(default_factory=dict)
     guests: GuestSettings = GuestSettings()
     farm_secret: bytes = field(default=b"", repr=False)
+    command_key: bytes = field(default=bytes(32), repr=False)
 
     def __post_init__(self) -> None:
         if len(self.token_key) < 32:

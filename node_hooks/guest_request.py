@@ -10,6 +10,7 @@ HEAD_LIMIT = 16 << 10
 BODY_LIMIT = 64 << 10
 METHODS = ("GET", "PUT", "POST")
 TOKEN_PATH = "/latest/api/token"
+POLL_PATH = "/agent/poll"
 
 _FORWARDED = {
     "content-type": "Content-Type",
@@ -45,6 +46,11 @@ class GuestRequest:
     @property
     def asks_token(self) -> bool:
         return self.method == "PUT" and self.path.partition("?")[0] == TOKEN_PATH
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is answered once there is something to tell."""
+        return self.method == "POST" and self.path == POLL_PATH
 
 
 def parse_head(head: bytes) -> GuestRequest:

@@ -12,7 +12,8 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from node_hooks.client import Answer, Client
 from node_hooks.errors import EndpointUnavailable
@@ -26,6 +27,10 @@ TIMEOUT_S = 5.0  # each for reading a request, for the endpoint's answer and for
 CONCURRENT = 64
 CONCURRENT_PER_GUEST = 16  # so that no guest takes all the places of its bridge
 KEPT_CLIENTS = 8
+POLL_S = 25  # for which a guest's agent may wait for something to do, as the endpoint is told
+POLLS = 256  # of the guests of a bridge; they take no places of the others'
+POLLS_PER_GUEST = 2  # the one before may not have ended yet
+WAIT_HEADER = "X-Wawel-Wait"
 # <linux/in.h>, <linux/in6.h>: the bridge may be down, or its address not there yet
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 _HOPS = ((socket.IPPROTO_IP, socket.IP_TTL), (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS))  # by family
@@ -50,6 +55,7 @@ class Forwarder:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._guests: Counter[str] = Counter()
+        self._polls: Counter[str] = Counter()
         self._clients: list[Client] = []
         self._closed = False
         self._ipv6 = ":" in listen[0]
@@ -111,9 +117,24 @@ class Forwarder:
 
     def _leave(self, address: str) -> None:
         with self._lock:
-            self._guests[address] -= 1
-            if self._guests[address] <= 0:
-                del self._guests[address]
+            _less(self._guests, address)
+
+    @contextmanager
+    def _polling(self, address: str) -> Iterator[None]:
+        """The guest's place goes to others while it waits."""
+        with self._lock:
+            full = self._polls.total() >= POLLS or self._polls[address] >= POLLS_PER_GUEST
+            if not full:
+                self._polls[address] += 1
+                _less(self._guests, address)
+        if full:
+            raise RefusedRequest(503, "too many requests at once")
+        try:
+            yield
+        finally:
+            with self._lock:
+                _less(self._polls, address)
+                self._guests[address] += 1  # which _leave takes back
 
     def _serve(self, connection: socket.socket, address: str) -> None:
         """One request, then the connection ends: simple to reason about, and a guest asks a few dozen times a boot."""
@@ -121,7 +142,11 @@ class Forwarder:
             with connection:
                 try:
                     request, body = self._read(connection)
-                    answer = self._forward(request, body, address)
+                    if request.waits:
+                        with self._polling(address):
+                            answer = self._forward(request, body, address, POLL_S + self._timeout_s)
+                    else:
+                        answer = self._forward(request, body, address, self._timeout_s)
                     if request.asks_token:
                         connection.setsockopt(*_HOPS[self._ipv6], _hop_limit(answer))
                 except RefusedRequest as refusal:
@@ -157,16 +182,17 @@ class Forwarder:
             body += _receive(connection, deadline)
         return request, body[: request.body_bytes]
 
-    def _forward(self, request: GuestRequest, body: bytes, address: str) -> Answer:
+    def _forward(self, request: GuestRequest, body: bytes, address: str, timeout_s: float) -> Answer:
         with self._lock:
             client = self._clients.pop() if self._clients else None
         client = client or self._connect()
         if request.method == "POST":
             client.close()  # a kept connection that turns out dead is tried twice, which only a repeatable request may
         try:
+            headers = request.headers | ({WAIT_HEADER: str(POLL_S)} if request.waits else {})
             answer = client.request(
-                request.method, "/guest" + request.path, body, request.headers,
-                bridge=self.bridge, address=address, timeout_s=self._timeout_s,
+                request.method, "/guest" + request.path, body, headers,
+                bridge=self.bridge, address=address, timeout_s=timeout_s,
             )
         except BaseException:
             client.close()
@@ -193,6 +219,12 @@ class Forwarder:
             connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body)
         except OSError:
             pass
+
+
+def _less(counter: Counter[str], address: str) -> None:
+    counter[address] -= 1
+    if counter[address] <= 0:
+        del counter[address]
 
 
 def _hop_limit(answer: Answer) -> int:

@@ -10,10 +10,6 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 AGENT_S: Final = 5  # for a guest's agent to answer; libvirt's own default has a hung one hold the domain for minutes
-LIST_MAX: Final = 64  # interfaces, file systems, users; addresses of an interface
-TEXT_MAX: Final = 255  # characters
-KEYS_MAX: Final = 256  # lines of an account's authorized_keys
-KEY_MAX: Final = 8192  # characters of one
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,7 @@ class GuestFacts:
     """
     What a guest tells of itself.
 
+    :ivar load: processes that wait for a CPU, over 1, 5 and 15 minutes; () where it is not told.
     :ivar silent: the parts that it did not tell: "hostname", "os", "interfaces", "filesystems", "users".
     """
 
@@ -59,6 +56,7 @@ class GuestFacts:
     filesystems: tuple[GuestFilesystem, ...] = ()
     users: tuple[GuestUser, ...] = ()
     silent: tuple[str, ...] = ()
+    load: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

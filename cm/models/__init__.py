@@ -15,6 +15,7 @@ from cm.models.cpu_baseline import CpuBaseline
 from cm.models.disk import Attachment, Disk
 from cm.models.expiry import Expiry, VmExpiry
 from cm.models.farm import Farm
+from cm.models.guest import GuestAgent, GuestCommand
 from cm.models.identity import IdentityKey
 from cm.models.image import Image
 from cm.models.job import Job, JobCall, JobRun
@@ -64,6 +65,8 @@ __all__ = [
     "Expiry",
     "Farm",
     "FreeVolume",
+    "GuestAgent",
+    "GuestCommand",
     "HookEvent",
     "IdentityKey",
     "Image",

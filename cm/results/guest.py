@@ -72,3 +72,10 @@ class GuestInfo(GuestChange):
     filesystems: list[GuestFilesystem]
     users: list[GuestUser]
     silent: Annotated[list[str], Meta(examples=[["users"]], description="Parts that it did not tell.")]
+    load: Annotated[
+        list[float],
+        Meta(
+            examples=[[0.1, 0.05, 0.01]],
+            description="Processes that wait for a CPU, over 1, 5 and 15 minutes; empty where it is not told.",
+        ),
+    ]

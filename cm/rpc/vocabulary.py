@@ -684,6 +684,18 @@ class GuestWay(StrEnum):
     """How something is asked of a guest."""
 
     AGENT = "agent"  # QEMU's guest agent
+    WAWEL = "wawel"  # our own agent in it, which calls the contextualization endpoint
+
+
+class GuestCommandState(StrEnum):
+    """How far something is that a guest's own agent is asked to do."""
+
+    PENDING = "pending"  # the agent has not begun
+    EXECUTING = "executing"  # it has, and has not told how it ended
+    FINISHED = "finished"
+    FAILED = "failed"  # it told why
+    TIMED_OUT = "timed_out"  # it began, and told nothing in time: it may have been done
+    EXPIRED = "expired"  # it did not begin in time, and never will
 
 
 class MetadataTokens(StrEnum):

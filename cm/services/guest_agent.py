@@ -1,6 +1,6 @@
 """
-What is asked of a running VM's guest: by the way that it has, which is told, or refused with the reason. The way is the
-QEMU guest agent; what a guest answers is its own word.
+What is asked of a running VM's guest: by the way that it has, which is told, or refused with the reason. The way is our
+own agent where it speaks and can do it, else the QEMU guest agent; what a guest answers is its own word.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces.calls import NodeCalls
+from cm.interfaces.calls import GuestAgentCalls
 from cm.interfaces.guest_agent import NewPassword
 from cm.results.guest import GuestChange, GuestInfo, GuestKeys, GuestPassword
 from cm.rpc.errors import InvalidParameter, ObjectNotFound, WrongVMState
@@ -22,6 +22,8 @@ from cm.rules.access import Action
 from cm.runtime.wall import unix_seconds
 from cm.services.access import Who, authorized_vm, person_of
 from cm.services.context import AsyncClusterCall
+from cm.services.guest_command import OwnAgent
+from cm.store.guest_command import agent_of
 from cm.store.instance import note_event
 from cm.store.vm import login_of_guest
 
@@ -42,18 +44,18 @@ async def reset_password(
     """
     if password is not None and not password.reveal().isprintable():
         raise InvalidParameter("password", "it has characters that nobody can type")
-    guest = await _guest(caller, vm_id, user)
+    guest = await _guest(caller, vm_id, user, "set_password")
     told = password.reveal() if password is not None else "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-    await guest.node.guest_agents.set_password(guest.uuid, NewPassword(guest.login, told))
+    await guest.agents.set_password(guest.uuid, NewPassword(guest.login, told))
     await _note(caller, vm_id, VMEventCode.PASSWORD_RESET, guest)
-    return {"vm_id": vm_id, "way": GuestWay.AGENT, "user": guest.login, "password": told if password is None else None}
+    return {"vm_id": vm_id, "way": guest.way, "user": guest.login, "password": told if password is None else None}
 
 
 async def install_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, keys: str) -> GuestKeys:
     """:param keys: lines of an authorized_keys file. Raises as ``reset_password``."""
     lines = _lines(keys)
-    guest = await _guest(caller, vm_id, user)
-    await guest.node.guest_agents.add_keys(guest.uuid, guest.login, lines)
+    guest = await _guest(caller, vm_id, user, "add_keys")
+    await guest.agents.add_keys(guest.uuid, guest.login, lines)
     await _note(caller, vm_id, VMEventCode.INSTALL_KEYS, guest)
     return await _told(guest, vm_id)
 
@@ -61,31 +63,32 @@ async def install_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, k
 async def remove_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, keys: str) -> GuestKeys:
     """Likewise."""
     lines = _lines(keys)
-    guest = await _guest(caller, vm_id, user)
-    await guest.node.guest_agents.remove_keys(guest.uuid, guest.login, lines)
+    guest = await _guest(caller, vm_id, user, "remove_keys")
+    await guest.agents.remove_keys(guest.uuid, guest.login, lines)
     await _note(caller, vm_id, VMEventCode.REMOVE_KEYS, guest)
     return await _told(guest, vm_id)
 
 
 async def set_time(caller: AsyncClusterCall, vm_id: int) -> GuestChange:
     """Raises as ``reset_password``."""
-    guest = await _guest(caller, vm_id, None)
-    await guest.node.guest_agents.set_time(guest.uuid, unix_seconds())
-    return {"vm_id": vm_id, "way": GuestWay.AGENT}
+    guest = await _guest(caller, vm_id, None, "set_time")
+    await guest.agents.set_time(guest.uuid, unix_seconds())
+    return {"vm_id": vm_id, "way": guest.way}
 
 
 async def guest_info(caller: AsyncClusterCall, vm_id: int) -> GuestInfo:
     """Raises as ``reset_password``."""
-    guest = await _guest(caller, vm_id, None)
-    facts = await guest.node.guest_agents.facts(guest.uuid)
-    return cast(GuestInfo, {"vm_id": vm_id, "way": GuestWay.AGENT, **asdict(facts)})
+    guest = await _guest(caller, vm_id, None, "facts")
+    facts = await guest.agents.facts(guest.uuid)
+    return cast(GuestInfo, {"vm_id": vm_id, "way": guest.way, **asdict(facts)})
 
 
 @dataclass(frozen=True)
 class _Guest:
     """:ivar login: the guest's account that is meant."""
 
-    node: NodeCalls
+    agents: GuestAgentCalls | OwnAgent
+    way: GuestWay
     uuid: str
     login: str
 
@@ -96,24 +99,37 @@ async def _note(caller: AsyncClusterCall, vm_id: int, code: VMEventCode, guest: 
 
 
 async def _told(guest: _Guest, vm_id: int) -> GuestKeys:
-    keys = await guest.node.guest_agents.keys(guest.uuid, guest.login)
-    return {"vm_id": vm_id, "way": GuestWay.AGENT, "user": guest.login, "keys": list(keys)}
+    keys = await guest.agents.keys(guest.uuid, guest.login)
+    return {"vm_id": vm_id, "way": guest.way, "user": guest.login, "keys": list(keys)}
 
 
-async def _guest(caller: AsyncClusterCall, vm_id: int, user: str | None) -> _Guest:
+async def _guest(caller: AsyncClusterCall, vm_id: int, user: str | None, action: str) -> _Guest:
     services = caller.services
-    who, action = person_of(caller.identity), caller.action("vm_id")
-    node_id, uuid, login = await services.database.read(_where, vm_id, who, action)
-    return _Guest(services.fleet.node(node_id), uuid, user or login)
+    who, level = person_of(caller.identity), caller.action("vm_id")
+    where = await services.database.read(_where, vm_id, who, level)
+    login = user or where.login
+    if where.own is not None and action in where.own[1]:
+        return _Guest(OwnAgent(services, vm_id, where.own[0]), GuestWay.WAWEL, where.uuid, login)
+    return _Guest(services.fleet.node(where.node_id).guest_agents, GuestWay.AGENT, where.uuid, login)
 
 
-def _where(session: Session, vm_id: int, who: Who, action: Action) -> tuple[int, str, str]:
+@dataclass(frozen=True)
+class _Where:
+    """:ivar own: the launch that an agent of ours speaks in, and what it can do."""
+
+    node_id: int
+    uuid: str
+    login: str
+    own: tuple[int, frozenset[str]] | None
+
+
+def _where(session: Session, vm_id: int, who: Who, action: Action) -> _Where:
     row = authorized_vm(session, who, vm_id, action)
     if row.state not in ASKED:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(ASKED)))
     if row.node_id is None:
         raise ObjectNotFound("node of vm", vm_id)
-    return row.node_id, str(row.uuid), login_of_guest(session, vm_id) or "root"
+    return _Where(row.node_id, str(row.uuid), login_of_guest(session, vm_id) or "root", agent_of(session, vm_id))
 
 
 def _lines(keys: str) -> Sequence[str]:

@@ -76,6 +76,9 @@ _OLD: Final = {
         "operation_days",
         "at < now() - make_interval(days => :days) AND vm_id IN (SELECT id FROM vm WHERE closed_at IS NOT NULL)",
     ),
+    # Who asked has been told long ago.
+    "guest_command": ("", "created_at < now() - interval '1 day'"),
+    "guest_agent": ("", "vm_id IN (SELECT id FROM vm WHERE closed_at IS NOT NULL)"),
     "audit": ("audit_days", "at < now() - make_interval(days => :days)"),
     "vm_run": ("usage_days", "ended_at < now() - make_interval(days => :days)"),
     "enrolment_token": ("", "expires_at < now() - interval '1 day'"),

@@ -18,6 +18,7 @@ from cm.runtime.migrate import parts_on
 from cm.runtime.threads import IThreads, Threads
 from cm.services.agent import GUEST_DEFAULTS, GuestSettings
 from cm.services.farm_key import farm_secret_from
+from cm.services.guest_command import command_key
 from cm.services.vendor_data import read_vendor_data
 from contextualization.daemon.settings import Settings
 from contextualization.endpoint import IListens, make_endpoint
@@ -52,6 +53,7 @@ def make_site(
         vendor_data=read_vendor_data(guests.vendor_data),
         guests=guests,
         farm_secret=farm_secret_from(secret),
+        command_key=command_key(secret),
     )
     return make_endpoint(database, settings, reactor, listener, metrics_token=metrics_token)
 

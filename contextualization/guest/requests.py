@@ -18,6 +18,8 @@ from cm.services.farm_key import private_key_for
 from cm.services.guest import hello
 from cm.services.identity import ensure_identity
 from contextualization.authenticate import Sender
+from contextualization.guest.install import install_script
+from contextualization.guest.polls import INSTALL, POLL, GuestPolls
 from contextualization.known import KnownGuests, Told
 from contextualization.metadata.identity import Signer
 from contextualization.metadata.imds import answer_imds
@@ -29,6 +31,8 @@ log = Logger()
 
 PREFIX: Final = "/guest"
 HELLO: Final = "/hello"
+AGENTS: Final = "/agent/"
+POLLED: Final = f"{PREFIX}{POLL}"
 BODY_MAX: Final = 65_536  # bytes
 PATH_MAX: Final = 1024  # characters
 FORWARDED: Final = ("forwarded", "x-real-ip")
@@ -41,9 +45,15 @@ class Guests:
     """:param wall: unix seconds."""
 
     def __init__(
-        self, database: Database, settings: EndpointSettings, known: KnownGuests, wall: Callable[[], float]
+        self,
+        database: Database,
+        settings: EndpointSettings,
+        known: KnownGuests,
+        wall: Callable[[], float],
+        polls: GuestPolls,
     ) -> None:
         self._database = database
+        self._polls = polls
         self._known = known
         self._settings = settings
         self._wall = wall
@@ -100,6 +110,12 @@ class Guests:
             except Refusal:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))
                 raise
+        if path == INSTALL:
+            if exchange.method != "GET":
+                raise Refusal(405, "method_not_allowed", "This takes GET.", allow="GET")
+            return text_answer(install_script())
+        if path.startswith(AGENTS):
+            return await self._polls.answer(guest, exchange, path)
         if path == HOSTS_PATH:
             return _hosts(guest, exchange, guest.imds.needs_token(settings.imds_v1))
         if path == KEY_PATH:

@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cm.views": COMMON | {"cm.rpc", "cm.results", "cm.services", "cm.store"},
     "cm.daemon": {"cm", "sql.cm"},  # wires the whole; sql.cm is where Alembic's versions are
     "contextualization": COMMON | {"cm.rpc", "cm.services", "cm.store", "cm.models"},
+    "contextualization.guest.agent": set(),  # a program for guests
     # It refuses a schema that is not its own.
     "contextualization.daemon": COMMON | {"contextualization", "cm.rpc", "cm.services", "cm.store", "sql.cm"},
     "node_hooks": set(),  # copied to nodes alone
@@ -104,7 +105,8 @@ RESERVED: dict[str, tuple[set[str], str]] = {
         "statements stand in the store; who runs in a transaction is handed its session",
     ),
     "time": (
-        {"cm.runtime", "cm.rpc", "cm.drivers", "clm.drivers", "clm.console", "node_hooks"},
+        {"cm.runtime", "cm.rpc", "cm.drivers", "clm.drivers", "clm.console", "node_hooks",
+         "contextualization.guest.agent"},
         "what decides has its time from cm.runtime.wall, so that the simulation's clock is the only one in it",
     ),
     "contextualization": ({"contextualization", "cm.daemon.app"}, "a program of its own, which the manager may host"),
@@ -121,7 +123,9 @@ HANDED: dict[str, set[str]] = {
 
 # Packages with no library beside Python's own: rules are pure, the wire's names are for everyone, and a node has
 # nothing installed.
-STANDARD_LIBRARY_ONLY = ("node_hooks", "cm.rules", "cm.rpc.vocabulary", "cm.rpc.errors")
+STANDARD_LIBRARY_ONLY = (
+    "node_hooks", "contextualization.guest.agent", "cm.rules", "cm.rpc.vocabulary", "cm.rpc.errors",
+)  # fmt: skip
 
 # Importing by a name that is computed hides from this test; these collect the modules of a package they are given.
 BY_NAME = {"cm.rpc.view", "cm.operations"}

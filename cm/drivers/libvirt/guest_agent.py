@@ -12,10 +12,6 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.errors import code_of, is_connection_error, reason_of
 from cm.interfaces.guest_agent import (
     AGENT_S,
-    KEY_MAX,
-    KEYS_MAX,
-    LIST_MAX,
-    TEXT_MAX,
     GuestFacts,
     GuestFilesystem,
     GuestInterface,
@@ -23,6 +19,7 @@ from cm.interfaces.guest_agent import (
     NewPassword,
 )
 from cm.rpc.errors import AgentRefused, AgentSilent, DomainNotFound, DomainNotRunning, NotSupported
+from cm.rules.guest_word import KEY_MAX, KEYS_MAX, LIST_MAX, line_of, number_of
 
 # No agent, one that does not answer, a domain without its channel. What an agent itself refuses is an internal error
 # with "agent" in its words.
@@ -33,7 +30,6 @@ _FAILED: Final = 113
 _UNTOLD: Final = frozenset(
     {libvirt.VIR_ERR_OPERATION_UNSUPPORTED, libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INTERNAL_ERROR, _LATE, _FAILED}
 )
-_LARGEST: Final = 2**63 - 1
 
 
 class LibvirtGuestAgents:
@@ -61,10 +57,10 @@ class LibvirtGuestAgents:
                     silent.append(part)
                 return told or {}
 
-            found["hostname"] = _text(info("hostname", libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME).get("hostname"))
+            found["hostname"] = line_of(info("hostname", libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME).get("hostname"))
             system = info("os", libvirt.VIR_DOMAIN_GUEST_INFO_OS)
-            found["os"] = _text(system.get("os.pretty-name") or system.get("os.name"))
-            found["kernel"] = _text(system.get("os.kernel-release"))
+            found["os"] = line_of(system.get("os.pretty-name") or system.get("os.name"))
+            found["kernel"] = line_of(system.get("os.kernel-release"))
             source = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
             found["interfaces"] = _interfaces(ask("interfaces", lambda: domain.interfaceAddresses(source, 0)))
             found["filesystems"] = _filesystems(info("filesystems", libvirt.VIR_DOMAIN_GUEST_INFO_FILESYSTEM))
@@ -77,7 +73,7 @@ class LibvirtGuestAgents:
 
     def keys(self, uuid: str, user: str) -> Sequence[str]:
         with self._domain(uuid) as domain:
-            return [_text(key, KEY_MAX) for key in (domain.authorizedSSHKeysGet(user, 0) or ())[:KEYS_MAX]]
+            return [line_of(key, KEY_MAX) for key in (domain.authorizedSSHKeysGet(user, 0) or ())[:KEYS_MAX]]
 
     def add_keys(self, uuid: str, user: str, keys: Sequence[str]) -> None:
         with self._domain(uuid) as domain:
@@ -146,36 +142,27 @@ def reason_of_agent(error: libvirt.libvirtError) -> str:
 # ------------------------------------------------------------------ a guest's word
 
 
-def _text(told: Any, limit: int = TEXT_MAX) -> str:
-    """One line, without what cannot be printed."""
-    return "".join(each for each in str(told or "")[: 4 * limit] if each.isprintable())[:limit]
-
-
-def _number(told: Any) -> int:
-    return min(max(int(told), 0), _LARGEST) if isinstance(told, (int, float)) else 0
-
-
 def _numbered(told: Mapping[str, Any], what: str) -> Iterable[int]:
-    return range(min(_number(told.get(f"{what}.count")), LIST_MAX))
+    return range(min(number_of(told.get(f"{what}.count")), LIST_MAX))
 
 
 def _interfaces(told: Mapping[str, Any] | None) -> tuple[GuestInterface, ...]:
     found = []
     for name, facts in list((told or {}).items())[:LIST_MAX]:
         told_addresses = (facts.get("addrs") or ())[:LIST_MAX]
-        addresses = [f"{_text(each['addr'], 45)}/{_number(each['prefix'])}" for each in told_addresses]
-        found.append(GuestInterface(_text(name), _text(facts.get("hwaddr"), 17), tuple(addresses)))
+        addresses = [f"{line_of(each['addr'], 45)}/{number_of(each['prefix'])}" for each in told_addresses]
+        found.append(GuestInterface(line_of(name), line_of(facts.get("hwaddr"), 17), tuple(addresses)))
     return tuple(found)
 
 
 def _filesystems(told: Mapping[str, Any]) -> tuple[GuestFilesystem, ...]:
     return tuple(
         GuestFilesystem(
-            _text(told.get(f"fs.{n}.mountpoint")),
-            _text(told.get(f"fs.{n}.name")),
-            _text(told.get(f"fs.{n}.fstype")),
-            _number(told.get(f"fs.{n}.total-bytes")),
-            _number(told.get(f"fs.{n}.used-bytes")),
+            line_of(told.get(f"fs.{n}.mountpoint")),
+            line_of(told.get(f"fs.{n}.name")),
+            line_of(told.get(f"fs.{n}.fstype")),
+            number_of(told.get(f"fs.{n}.total-bytes")),
+            number_of(told.get(f"fs.{n}.used-bytes")),
         )
         for n in _numbered(told, "fs")
     )
@@ -183,6 +170,6 @@ def _filesystems(told: Mapping[str, Any]) -> tuple[GuestFilesystem, ...]:
 
 def _users(told: Mapping[str, Any]) -> tuple[GuestUser, ...]:
     return tuple(
-        GuestUser(_text(told.get(f"user.{n}.name")), _number(told.get(f"user.{n}.login-time")) / 1000)
+        GuestUser(line_of(told.get(f"user.{n}.name")), number_of(told.get(f"user.{n}.login-time")) / 1000)
         for n in _numbered(told, "user")
     )

@@ -13,8 +13,9 @@ import pytest
 libvirt = pytest.importorskip("libvirt")
 
 from cm.drivers.libvirt.guest_agent import LibvirtGuestAgents
-from cm.interfaces.guest_agent import KEYS_MAX, LIST_MAX, TEXT_MAX, NewPassword
+from cm.interfaces.guest_agent import NewPassword
 from cm.rpc.errors import AgentRefused, AgentSilent, DomainNotRunning
+from cm.rules.guest_word import KEYS_MAX, LIST_MAX, TEXT_MAX
 
 UUID = "12345678-9abc-4def-8123-456789abcdef"
 

@@ -12,7 +12,7 @@ from node_endpoint import Endpoint
 
 from node_hooks.client import Client, Credential, parse_endpoint
 from node_hooks.guest_request import BODY_LIMIT, HEAD_LIMIT, RefusedRequest, normalise_path, parse_head
-from node_hooks.metadata import CONCURRENT_PER_GUEST, Forwarder
+from node_hooks.metadata import CONCURRENT_PER_GUEST, POLLS_PER_GUEST, Forwarder
 
 
 @pytest.fixture
@@ -150,6 +150,29 @@ def test_slow_guest(forwarder: Forwarder) -> None:
     while is_turned_away(forwarder) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert ask(forwarder, get("/"))[0] == 200
+
+
+def test_poll(forwarder: Forwarder, endpoint: Endpoint) -> None:
+    """A guest's agent may wait for longer than others, twice at the most, and takes none of their places."""
+    endpoint.delay_s = 1.5
+    poll = get("/agent/poll", "Content-Length: 0", method="POST")
+    assert ask(forwarder, poll)[0] == 200
+    assert ask(forwarder, get("/"))[0] == 502
+    (told,) = [headers for _, path, _, _, headers, _ in endpoint.guests if path == "/guest/agent/poll"]
+    assert told["X-Wawel-Wait"] == "25" and not forwarder._polls
+    forwarder._polls["127.0.0.1"] = POLLS_PER_GUEST
+    assert ask(forwarder, poll)[0] == 503
+    with forwarder._lock:
+        forwarder._polls.clear()
+        forwarder._guests["127.0.0.1"] = CONCURRENT_PER_GUEST - 1
+    waiting = threading.Thread(target=ask, args=(forwarder, poll))
+    waiting.start()
+    deadline = time.monotonic() + 5
+    while not forwarder._polls and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with forwarder._lock:
+        assert forwarder._polls["127.0.0.1"] == 1 and forwarder._guests["127.0.0.1"] == CONCURRENT_PER_GUEST - 1
+    waiting.join()
 
 
 def test_close(endpoint: Endpoint) -> None:

@@ -51,6 +51,7 @@ function Told({ info }: { info: GuestInfo }): ReactNode {
       ["machine.addresses", lines(info.interfaces.map((each) => `${each.name}: ${each.addresses.join(", ")}`))],
       ["guestOf.filesystems", lines(info.filesystems.map((each) => `${each.mountpoint} (${each.kind}): ${bytes(each.used_bytes)} / ${bytes(each.total_bytes)}`))],
       ["guestOf.users", lines(info.users.map((each) => each.since ? `${each.name}, ${time(each.since * 1000)}` : each.name))],
+      ["guestOf.load", info.load.length ? info.load.map((each) => each.toFixed(2)).join(" ") : null],
     ]} />
   );
 }

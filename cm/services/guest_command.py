@@ -1,0 +1,211 @@
+"""
+What our own agent in a guest is asked to do: put into its queue by whoever waits for the answer, and taken out by the
+agent, which calls the endpoint.
+
+Both ends seal arguments and results: they lie in the database for a moment, and a password is none of its backups'.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.orm import Session
+
+from cm.interfaces.guest_agent import GuestFacts, GuestFilesystem, GuestInterface, GuestUser, NewPassword
+from cm.rpc.errors import AgentRefused, AgentSilent
+from cm.rpc.vocabulary import GuestCommandState
+from cm.rules.guest import Guest
+from cm.rules.guest_word import AgentWord, amount_of, line_of, lines_of, list_of, maps_of, number_of
+from cm.services.context import Services
+from cm.store.guest_command import (
+    ENDED,
+    OPEN,
+    Outcome,
+    begin_command,
+    collect,
+    count_open,
+    end_command,
+    insert_command,
+    is_agent,
+    next_command,
+)
+
+COMMAND_S: Final = 10.0  # in which a command has to have ended
+AGAIN_S: Final = 0.2  # between looks once it should have
+OPEN_MAX: Final = 8  # that one agent has to do at once
+_NONCE: Final = 12
+_FACTS: Final = ("hostname", "os", "interfaces", "filesystems", "users")
+
+
+def command_key(secret: bytes) -> bytes:
+    """What commands are sealed by, from a cluster's secret: the endpoint has it as the manager does."""
+    return hmac.new(secret, b"wawel guest commands", hashlib.sha256).digest()
+
+
+def _seal(key: bytes, about: str, content: Any) -> str:
+    nonce = os.urandom(_NONCE)
+    return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, json.dumps(content).encode(), about.encode())).decode()
+
+
+def _unseal(key: bytes, about: str, sealed: str) -> Any:
+    raw = base64.b64decode(sealed)
+    return json.loads(AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], about.encode()))
+
+
+# ------------------------------------------------------------------ the endpoint's end
+
+
+@dataclass(frozen=True)
+class Begun:
+    action: str
+    arguments: Any = field(repr=False)
+
+
+def poll(session: Session, guest: Guest, word: AgentWord) -> tuple[bool, int | None]:
+    """Whether who asks is the guest's agent; and which command it is to begin with."""
+    if not is_agent(session, guest.vm_id, guest.launches, guest.node_id, word):
+        return False, None
+    return True, next_command(session, guest.vm_id, guest.launches)
+
+
+def begin(session: Session, guest: Guest, word: AgentWord, command_id: int, key: bytes) -> Begun | None:
+    """The agent begins; None: it is not to, for it is too late, or it is not that guest's agent."""
+    if not is_agent(session, guest.vm_id, guest.launches, guest.node_id, word):
+        return None
+    found = begin_command(session, command_id, guest.vm_id, guest.launches, guest.node_id)
+    if found is None:
+        return None
+    action, sealed = found
+    return Begun(action, _unseal(key, _about(guest.vm_id, action), sealed))
+
+
+def finish(
+    session: Session, guest: Guest, word: AgentWord, command_id: int, key: bytes, result: Any, error: str | None
+) -> bool:
+    """
+    What the agent says became of it. False: it is not at that.
+
+    :param error: why it was not done; None: it was.
+    """
+    if not is_agent(session, guest.vm_id, guest.launches, guest.node_id, word):
+        return False
+    state = GuestCommandState.FINISHED if error is None else GuestCommandState.FAILED
+    sealed = "" if error is not None else _seal(key, f"result of {command_id}", result)
+    return end_command(session, command_id, guest.vm_id, guest.launches, state, sealed, line_of(error))
+
+
+def _about(vm_id: int, action: str) -> str:
+    return f"{action} of {vm_id}"
+
+
+# ------------------------------------------------------------------ who asks
+
+
+@dataclass(frozen=True)
+class OwnAgent:
+    """
+    The agent of ours in a guest, asked as QEMU's is (``IGuestAgents``).
+
+    Each raises ``AgentSilent`` where it does not answer, ``AgentRefused`` where it does and has not done it.
+    """
+
+    services: Services
+    vm_id: int
+    launch: int
+
+    async def facts(self, uuid: str) -> GuestFacts:
+        return facts_of(await self._ask("facts"))
+
+    async def set_password(self, uuid: str, new: NewPassword) -> None:
+        await self._ask("set_password", user=new.user, password=new.password)
+
+    async def keys(self, uuid: str, user: str) -> list[str]:
+        return lines_of(await self._ask("keys", user=user))
+
+    async def add_keys(self, uuid: str, user: str, keys: Any) -> None:
+        await self._ask("add_keys", user=user, keys=list(keys))
+
+    async def remove_keys(self, uuid: str, user: str, keys: Any) -> None:
+        await self._ask("remove_keys", user=user, keys=list(keys))
+
+    async def set_time(self, uuid: str, unix_s: float) -> None:
+        await self._ask("set_time", unix_s=unix_s)
+
+    async def _ask(self, action: str, **arguments: Any) -> Any:
+        database, key = self.services.database, command_key(self.services.policy.secret)
+        sealed = _seal(key, _about(self.vm_id, action), arguments)
+        command_id = await database.transact(_enqueue, self.vm_id, self.launch, action, sealed)
+        ended = False
+        try:
+            outcome = await self._wait(command_id)
+            ended = True
+        finally:
+            if not ended:  # whoever asked has left: what has not begun is not to
+                await database.transact(collect, command_id, True)
+        if outcome.state is GuestCommandState.FINISHED:
+            return _unseal(key, f"result of {command_id}", outcome.result)
+        if outcome.state is GuestCommandState.FAILED:
+            raise AgentRefused(outcome.error or "it does not say why")
+        if outcome.state is GuestCommandState.TIMED_OUT:
+            raise AgentSilent(f"it began, and told nothing within {COMMAND_S:g} s; it may have done it")
+        raise AgentSilent(f"it did not begin within {COMMAND_S:g} s, and will not")
+
+    async def _wait(self, command_id: int) -> Outcome:
+        """Until it has ended; that it is too late is the database's word, whose clock the agent's time runs by."""
+        wait_s = COMMAND_S
+        while True:
+            # Asked for before the look, so that an end between the two is not missed.
+            told = self.services.signals.wait(ENDED, str(command_id), wait_s)
+            outcome = await self.services.database.transact(collect, command_id)
+            if outcome.state not in OPEN:
+                told.cancel()
+                return outcome
+            await told
+            wait_s = AGAIN_S
+
+
+def _enqueue(session: Session, vm_id: int, launch: int, action: str, sealed: str) -> int:
+    if count_open(session, vm_id) >= OPEN_MAX:
+        raise AgentSilent(f"it has {OPEN_MAX} other things to do")
+    return insert_command(session, vm_id, launch, action, sealed, COMMAND_S)
+
+
+def facts_of(told: Any) -> GuestFacts:
+    """What an agent tells of its guest."""
+    said = told if isinstance(told, dict) else {}
+    interfaces = [
+        GuestInterface(
+            line_of(each.get("name")),
+            line_of(each.get("mac"), 17),
+            tuple(line_of(address, 49) for address in list_of(each.get("addresses"))),
+        )
+        for each in maps_of(said.get("interfaces"))
+    ]
+    filesystems = [
+        GuestFilesystem(
+            line_of(each.get("mountpoint")),
+            line_of(each.get("device")),
+            line_of(each.get("kind")),
+            number_of(each.get("total_bytes")),
+            number_of(each.get("used_bytes")),
+        )
+        for each in maps_of(said.get("filesystems"))
+    ]
+    users = [GuestUser(line_of(each.get("name")), amount_of(each.get("since"))) for each in maps_of(said.get("users"))]
+    return GuestFacts(
+        line_of(said.get("hostname")),
+        line_of(said.get("os")),
+        line_of(said.get("kernel")),
+        tuple(interfaces),
+        tuple(filesystems),
+        tuple(users),
+        tuple(part for part in _FACTS if part not in said),
+        tuple(amount_of(each) for each in list_of(said.get("load"), 3)),
+    )
