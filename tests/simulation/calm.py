@@ -37,7 +37,8 @@ TAKES_S: Final = {
 WAITS_S: Final = 700.0
 ANSWERED_S: Final = 2.0  # what a call takes
 ANSWER: Final = "answer"
-# A guest that stands still lets go of nothing: such work lasts until it goes on, or until whoever asked gives it up.
+# A guest that stands still lets go of nothing: such work lasts until it goes on, or until whoever asked gives it up. So
+# the time in which somebody had it paused does not count.
 ASKS_GUEST: Final = frozenset({"nic_detach", "disk_detach", "vm_resize"})
 MAY_FAIL: Final = frozenset(
     {
@@ -48,6 +49,8 @@ MAY_FAIL: Final = frozenset(
 # Of a storage that was taken from all nodes: what needs it is told to ask again until one has it back, within 90 s.
 DETACHED: Final = "storage_unreached"
 APART: Final = "storage not attached"  # why a node takes no VM whose disk is another's own
+# Why a node takes no VM of a strict affinity group.
+GROUPED: Final = frozenset({"one of its affinity group is there", "its affinity group is elsewhere"})
 NO_BRIDGE: Final = f"no {SITE_BRIDGE}"  # which not all nodes have
 # A call may meet a VM that is busy, or not as its caller thought; nothing else.
 MAY_BE_TOLD: Final = frozenset(
@@ -74,17 +77,26 @@ def _worked(simulation: Simulation, workload: Workload) -> list[tuple[Any, float
     retries = [ask for ask in workload.asks if ask.accepted and ask.method.endswith(".operation.retry")]
     again = {ask.params["operation_id"] for ask in retries}
     rows = simulation.sql(
-        "SELECT id, kind, state, error, admin_text,"
-        " jsonb_array_length(coalesce(objects->'snapshot', '[]')) AS snapshots,"
-        " (arguments ? 'farm_id')::int AS waits,"
-        " extract(epoch FROM finished_at - created_at)::float8 AS took,"
-        " extract(epoch FROM finished_at - deadline)::float8 AS late FROM operation ORDER BY id"
+        "SELECT o.id, o.kind, o.state, o.error, o.admin_text, v.uuid::text AS uuid,"
+        " jsonb_array_length(coalesce(o.objects->'snapshot', '[]')) AS snapshots,"
+        " (o.arguments ? 'farm_id')::int AS waits,"
+        " extract(epoch FROM o.created_at)::float8 AS begun, extract(epoch FROM o.finished_at)::float8 AS ended,"
+        " extract(epoch FROM o.finished_at - o.created_at)::float8 AS took,"
+        " extract(epoch FROM o.finished_at - o.deadline)::float8 AS late,"
+        " EXISTS (SELECT 1 FROM audit a WHERE a.method IN ('user.vm.set_affinity_group', 'user.vm.create') AND"
+        " a.arguments->>'affinity_group_id' IS NOT NULL AND a.at <= o.finished_at"
+        " AND (a.at = v.created_at OR (a.arguments->>'vm_id')::bigint = v.id)) AS grouped"
+        " FROM operation o LEFT JOIN vm v ON v.id = o.vm_id ORDER BY o.id"
     )
     found = []
     for row in rows:
         begun_again = row.id in again and row.took is not None
         found.append((row, row.late + SPECS[OperationKind(row.kind)].seconds if begun_again else row.took))
     return found
+
+
+def _stood(simulation: Simulation, row: Any) -> float:
+    return simulation.effects.stood_still(row.uuid, row.begun, row.ended) if row.uuid is not None else 0.0
 
 
 def times(simulation: Simulation, workload: Workload) -> dict[str, list[float]]:
@@ -103,10 +115,32 @@ def stays_off(row: Any, taken: bool) -> bool:
     """
     if row.error != "no_capacity" or "storage own " not in row.admin_text:
         return False
-    told = row.admin_text.partition(" now: ")[2].removesuffix(".")
-    reasons = {each.partition(": ")[2] for each in told.split("; ")}
+    reasons = _reasons(row)
     closed = reasons & frozenset(CLOSED.values())
     return APART in reasons and reasons - {NO_BRIDGE} == closed | {APART} and bool(closed or taken)
+
+
+def kept_off(row: Any) -> bool:
+    """
+    Whether work failed since its VM's affinity group, which is strict, has it on no node that takes any. A disk that is
+    a node's own may keep it from others.
+    """
+    if row.error != "no_capacity" or not row.grouped:
+        return False
+    reasons = _reasons(row)
+    return bool(reasons & GROUPED) and reasons <= GROUPED | frozenset(CLOSED.values()) | {APART, NO_BRIDGE}
+
+
+def _reasons(row: Any) -> set[str]:
+    """What the nodes said, each once."""
+    told = row.admin_text.partition(" now: ")[2].removesuffix(".")
+    return {each.partition(": ")[2] for each in told.split("; ")}
+
+
+def too_long(kind: str, took: float, stood: float, snapshots: int = 0, waits: int = 0) -> bool:
+    """:param stood: for how long of that its guest was paused. ``waits``: whether it waited for a farm's head."""
+    asked = took - stood if kind in ASKS_GUEST else took
+    return asked > TAKES_S[kind] * max(1, snapshots) + WAITS_S * waits
 
 
 def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
@@ -117,11 +151,10 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         what = f"operation {row.id} ({row.kind})"
         # Whoever gives up the move of a VM is told that its node is not empty.
         given_up = row.error == "node_not_emptied" and "abandoned" in row.admin_text
-        if row.state == "failed" and row.error not in MAY_FAIL and not given_up and not stays_off(row, bool(away)):
+        placed = not stays_off(row, bool(away)) and not kept_off(row)
+        if row.state == "failed" and row.error not in MAY_FAIL and not given_up and placed:
             wrong.append(f"{what} failed, though nothing was broken: {row.error} {row.admin_text}")
-        elif row.state == "abandoned" and row.kind in ASKS_GUEST:
-            continue
-        elif took is not None and took > TAKES_S[row.kind] * max(1, row.snapshots) + WAITS_S * row.waits:
+        elif took is not None and too_long(row.kind, took, _stood(simulation, row), row.snapshots, row.waits):
             wrong.append(f"{what} took {took:.1f} s")
     for ask in workload.asks:
         who = f"call {ask.number} of {ask.login} ({ask.method} {ask.params})"

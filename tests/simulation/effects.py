@@ -92,6 +92,19 @@ class Effects:
     def ends_by_itself(self, uuid: str) -> None:
         self.ends.append((self.simulation.unix_s(), uuid))
 
+    def stood_still(self, uuid: str, begin: float, end: float) -> float:
+        """For how many of these seconds (unix) a guest was paused, as somebody had asked."""
+        goes_on = [*self.did["resume", uuid], *(at + EPOCH for at in self.simulation.runs.ended(uuid))]
+        happened = sorted([*((at, True) for at in self.did["pause", uuid]), *((at, False) for at in goes_on)])
+        stood, since = 0.0, None
+        for at, pauses in [*happened, (end, False)]:
+            if pauses and since is None:
+                since = at
+            elif not pauses and since is not None:
+                stood += max(0.0, min(at, end) - max(since, begin))
+                since = None
+        return stood
+
     def _root(self, node: Node, uuid: str) -> tuple[str, Any]:
         """The pool and volume that a domain boots from."""
         storages = node.memory.world.storages

@@ -33,6 +33,10 @@ class Runs:
             for node, since, until in self._of[uuid]
         ]
 
+    def ended(self, uuid: str) -> list[float]:
+        """When runs of a domain ended."""
+        return [until for _, _, until in self._of[uuid] if until < math.inf]
+
     def at_rest(self) -> list[str]:
         """Work that hooks and looks led to, as if a VM had ended, while it ran."""
         from simulation.simulation import EPOCH

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from lab.postgres import PrivatePostgres
-from simulation.calm import stays_off
+from simulation import calm
+from simulation.calm import TAKES_S, kept_off, stays_off, too_long
 from simulation.scenario import Scene
 
 ALONE_S = 1.0  # that a VM takes which waits for no other: of ninety, in six seeds, none took half of it
@@ -129,3 +130,50 @@ def test_what_may_stay_off(reason: str, taken: bool, excused: bool) -> None:
     text = f"storage own n1: No node can take this VM now: {reason}."
     assert stays_off(SimpleNamespace(error="no_capacity", admin_text=text), taken) is excused
     assert not stays_off(SimpleNamespace(error="no_capacity", admin_text=text.replace("own", "main")), taken)
+
+
+@pytest.mark.parametrize(
+    ("reason", "grouped", "excused"),
+    [
+        ("3 nodes: one of its affinity group is there", True, True),
+        ("1 node: locked; 2 nodes: its affinity group is elsewhere", True, True),
+        ("3 nodes: one of its affinity group is there", False, False),
+        ("1 node: not enough memory; 2 nodes: its affinity group is elsewhere", True, False),
+        ("3 nodes: locked", True, False),
+    ],
+)
+def test_what_a_group_keeps_off(reason: str, grouped: bool, excused: bool) -> None:
+    text = f"No node can take this VM now: {reason}."
+    assert kept_off(SimpleNamespace(error="no_capacity", admin_text=text, grouped=grouped)) is excused
+
+
+def test_a_guest_that_stands_still(server: PrivatePostgres, state_dir: Path) -> None:
+    """Paused, as by a pause that was given up, a guest lets go of nothing: that long it may take, and no longer."""
+    with Scene(server, state_dir, 305) as scene:
+        node = scene.nodes[0]
+        vm_id = scene.vm(on=node)
+        uuid, begun = scene.uuid(vm_id), scene.unix_s()
+        domain = node.memory.world.domains[uuid]
+        domain.paused = True
+        scene.effects.did["pause", uuid].append(begun)
+        asked = scene.call("user.nic.detach", {"vm_id": vm_id, "nic": 0}, login="ann")
+        scene.run_for(2 * TAKES_S["nic_detach"])
+        scene.call("user.operation.abandon", {"operation_id": asked["operation_id"]}, login="ann")
+        scene.quiet()
+        assert calm.at_rest(scene, scene.clients) == []
+        went_on = scene.unix_s()
+        domain.paused = False
+        scene.effects.did["resume", uuid].append(went_on)
+        scene.run_for(30.0)
+        assert scene.effects.stood_still(uuid, begun, scene.unix_s()) == pytest.approx(went_on - begun)
+        scene.effects.did.clear()  # had nobody paused it, this would be too long
+        (wrong,) = calm.at_rest(scene, scene.clients)
+        assert "nic_detach" in wrong and "took" in wrong
+        scene.finish()
+
+
+def test_only_guests_stand_still() -> None:
+    for kind in ("nic_detach", "vm_stop"):
+        assert too_long(kind, TAKES_S[kind] + 1.0, 0.0)
+    assert not too_long("nic_detach", TAKES_S["nic_detach"] + 1.0, 2.0)
+    assert too_long("vm_stop", TAKES_S["vm_stop"] + 1.0, 2.0)
