@@ -130,6 +130,17 @@ DEFECTS: Final = (
         (Edit(LAUNCH, "    if row.node_claimed:\n        return None\n", ""),),
     ),
     Mutation(
+        "group_ignored",
+        "A start does not ask where the others of its VM's affinity group are.",
+        (
+            Edit(
+                LAUNCH,
+                "    request = needs.request(row.cpu, row.memory_mib, peers_of(session, row.id))\n",
+                "    request = needs.request(row.cpu, row.memory_mib, None)\n",
+            ),
+        ),
+    ),
+    Mutation(
         "done_too_early",
         "An operation is done in one transaction, and what its end means is written in the next.",
         (

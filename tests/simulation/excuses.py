@@ -44,6 +44,7 @@ EXCUSES: Final[Mapping[str, Excuse]] = {
     "told to wait": Excuse("too many calls, or a cluster that is locked", math.inf, 2.0),
     "wrong parameter": Excuse("what a call names has gone: a group that they left", math.inf, 6.0),
     "seen by a group": Excuse("a cluster does not hear who is in a group: they find out when they ask", math.inf, 4.0),
+    "left behind": Excuse("a node was emptied of a group that is together, and one could not leave", math.inf, 1.0),
     "goes on changing": Excuse("a look at everything in which something changed; it is looked at again", math.inf, 2.0),
 }  # fmt: skip
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from simulation.beside import MEMBERS, Beside
+
 if TYPE_CHECKING:
     from cm.drivers.memory.node import MemoryNode
     from simulation.simulation import Simulation
@@ -29,6 +31,7 @@ class Watch:
         self._silent: dict[int, bool] = {}  # nodes that were recorded so at the last look
         self._audited = 0  # the last row of the audit that was looked at
         self._done = 0.0  # up to when what was done was looked at
+        self._beside = Beside(simulation)
 
     def starts(self, node: Node, uuid: str) -> None:
         """A domain is about to run: nowhere else, and with the disks that it wrote to before."""
@@ -43,6 +46,7 @@ class Watch:
                 continue
             if self._written.setdefault(volume.name, volume) is not volume:
                 simulation.break_invariant(f"VM {uuid} starts with another volume {volume.name} than it wrote to")
+        self._beside.starts(uuid, node.node_id)
 
     def deletes(self, memory: MemoryNode, pool: str, name: str) -> None:
         """A volume is about to be deleted: nobody writes to it."""
@@ -67,11 +71,12 @@ class Watch:
         """What runs, and ran at the last look already, has not been taken for ended since."""
         simulation = self._simulation
         since, self._done = self._done, simulation.unix_s()
-        # Most looks find nothing new: that is asked of all three at once.
+        # Most looks find nothing new: that is asked of all of them at once.
         found = simulation.sql(
             "SELECT ARRAY(SELECT uuid::text FROM vm WHERE closed_at IS NULL AND seen IN ('off', 'absent', 'crashed'))"
             " AS gone, EXISTS (SELECT 1 FROM operation WHERE state = 'done' AND finished_at > to_timestamp(:since))"
-            " AS done, EXISTS (SELECT 1 FROM audit WHERE id > :last AND method LIKE '%.acl.set') AS granted",
+            " AS done, EXISTS (SELECT 1 FROM audit WHERE id > :last AND method LIKE '%.acl.set') AS granted,"
+            f" {MEMBERS} AS members",
             since=since,
             last=self._audited,
         )[0]
@@ -99,6 +104,7 @@ class Watch:
             self._look_at_done(since)
         if found.granted:
             self._look_at_grants()
+        self._beside.look(found.members)
         simulation.netwatch.look()
         self._looked_at = simulation.schedule.seconds()
         simulation.later(LOOK_S, self._look)
