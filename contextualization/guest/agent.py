@@ -33,6 +33,8 @@ STATE = Path("/var/lib/wawel-guest")
 WAIT_S = 25.0
 TIMEOUT_S = 40.0
 REST_S = (1.0, 30.0)  # after a failure, doubled until it works again
+TELLING_S = (0.3, 0.6, 1.2, 2.4)  # between tries to tell what came of a command, whose callers wait 10 s
+BUSY = (429, 502, 503, 504)  # answers that say nothing of what was asked: too many calls, or nobody there
 ANSWER_MAX = 1 << 20  # bytes
 FILE_MAX = 1 << 20
 LIST_MAX = 64
@@ -289,12 +291,26 @@ class Agent:
             if refused.status != 410:
                 raise
             return False
-        said = self._do(str(asked["action"]), asked["arguments"])
-        try:
-            self._post("result", command=command, **said)
-        except Refused as refused:
-            log.warning("%s has ended, and nobody waits for it: %s", asked["action"], refused)
+        action = str(asked["action"])
+        self._tell(action, command, self._do(action, asked["arguments"]))
         return True
+
+    def _tell(self, action: str, command: Any, said: dict[str, Any]) -> None:
+        """What was done is told until it is heard, or nobody waits for it: another answer than that it ends."""
+        for rest_s in (*TELLING_S, None):
+            try:
+                self._post("result", command=command, **said)
+                return
+            except Refused as refused:
+                if refused.status not in BUSY:
+                    log.warning("%s has ended, and nobody waits for it: %s", action, refused)
+                    return
+                trouble: Exception = refused
+            except (OSError, http.client.HTTPException) as error:
+                trouble = error
+            if rest_s is None:
+                raise trouble
+            time.sleep(rest_s)
 
     def _do(self, action: str, arguments: Any) -> dict[str, Any]:
         log.info("does %s", action)  # without its arguments: one may be a password

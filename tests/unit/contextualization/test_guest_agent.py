@@ -1,0 +1,72 @@
+"""Our agent for guests against an endpoint that has much to do: what it did is told all the same."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contextualization.guest import agent as program
+
+DROPPED = 0
+
+
+@contextmanager
+def endpoint(results: list[int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """One command to ask for the facts. :param results: the statuses that its results get; ``DROPPED``: no answer."""
+    heard: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, told = 200, {"command": 7, "action": "facts", "arguments": {}}
+            if self.path == "/agent/result":
+                heard.append(said)
+                status = results.pop(0)
+            if status == DROPPED:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(told).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Tests are silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", heard
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "TELLING_S", (0.01, 0.01, 0.01))
+
+
+@pytest.mark.parametrize("results", [[200], [429, DROPPED, 503, 200], [429, 410]])
+def test_told(tmp_path: Path, results: list[int]) -> None:
+    """Until it is heard, by an endpoint that is asked too often, begins anew or is away; or nobody waits for it."""
+    left = list(results)
+    with endpoint(left) as (url, heard):
+        assert program.Agent(url, tmp_path).turn(0)
+    assert not left and len(heard) == len(results)
+    assert all(each["command"] == 7 and each["ok"] and each["result"]["hostname"] for each in heard)
+
+
+def test_given_up(tmp_path: Path) -> None:
+    """An endpoint that stays away is a failure, for which the agent rests."""
+    with endpoint([429, 429, 429, 503]) as (url, heard), pytest.raises(program.Refused, match="503"):
+        program.Agent(url, tmp_path).turn(0)
+    assert len(heard) == 4
