@@ -362,7 +362,7 @@ class Objects:
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("bucket", "stored_object", "multipart", "multipart_part", "expiry", "vm_expiry"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
-        "cached_image", "vm_event",
+        "cached_image", "vm_event", "guest_command",
     )
     SEEN = (
         *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),
