@@ -119,6 +119,20 @@ class Public:
         return [each.host.name for each in nodes
                 if self.address in each.host.run(["ip", "neigh", "show", "proxy"]).stdout]  # fmt: skip
 
+    def evidence(self) -> dict[str, str]:
+        """Where it went wrong, if the guest is not reached: who is thought to have it, and how the guest itself is."""
+        told = {"outside": subprocess.run(["ip", "neigh", "show", self.address], capture_output=True, text=True).stdout}
+        for node in self.cloud.nodes:
+            if isinstance(node, RealNode):
+                asked = "ip -br link; ip neigh; bridge fdb; ip route show table all proto 88; nft list ruleset"
+                told[node.host.name] = node.host.run(["sh", "-c", asked]).stdout[:9999]
+        try:
+            self.guest.look()
+            told["guest"] = self.guest.run("uptime; ip neigh; ping -c 1 -W 1 169.254.169.254")
+        except Exception as error:
+            told["guest"] = f"says nothing: {error!r:.300}"
+        return told
+
     def listens(self) -> bool:
         try:
             socket.create_connection((self.address, ECHO), 3).close()
@@ -226,7 +240,7 @@ def _move(there: Public, to: RealNode) -> tuple[Any, ...]:
     wait_until(lambda: talk.broke or talk.said > said + 10, "the connection to go on", 60)
     talk.end()
     sent, answered, worst = pings.end()
-    assert talk.broke == "" and answered, (op, sent, answered, worst)
+    assert talk.broke == "" and answered, (op, sent, answered, worst, there.evidence())
     return sent, answered, worst, talk.said, round(talk.worst_s, 2)
 
 
