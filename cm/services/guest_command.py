@@ -23,6 +23,7 @@ from cm.rpc.errors import AgentRefused, AgentSilent
 from cm.rpc.vocabulary import GuestCommandState
 from cm.rules.guest import Guest
 from cm.rules.guest_word import AgentWord, amount_of, line_of, lines_of, list_of, maps_of, number_of
+from cm.runtime.closing import Closing
 from cm.services.context import Services
 from cm.store.guest_command import (
     ENDED,
@@ -86,7 +87,7 @@ def begin(session: Session, guest: Guest, word: AgentWord, command_id: int, key:
     return Begun(action, _unseal(key, _about(guest.vm_id, action), sealed))
 
 
-def finish(
+def take_result(
     session: Session, guest: Guest, word: AgentWord, command_id: int, key: bytes, result: Any, error: str | None
 ) -> bool:
     """
@@ -142,13 +143,14 @@ class OwnAgent:
         database, key = self.services.database, command_key(self.services.policy.secret)
         sealed = _seal(key, _about(self.vm_id, action), arguments)
         command_id = await database.transact(_enqueue, self.vm_id, self.launch, action, sealed)
-        ended = False
-        try:
-            outcome = await self._wait(command_id)
-            ended = True
-        finally:
-            if not ended:  # whoever asked has left: what has not begun is not to
+        outcome: Outcome | None = None
+
+        async def leave() -> None:
+            if outcome is None:  # whoever asked has left: what has not begun is not to
                 await database.transact(collect, command_id, True)
+
+        async with Closing(leave):
+            outcome = await self._wait(command_id)
         if outcome.state is GuestCommandState.FINISHED:
             return _unseal(key, f"result of {command_id}", outcome.result)
         if outcome.state is GuestCommandState.FAILED:

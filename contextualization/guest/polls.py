@@ -22,7 +22,7 @@ from cm.rpc.limits import check_depth
 from cm.rules.guest import Guest
 from cm.rules.guest_word import AgentWord, line_of, words_of
 from cm.runtime.database import Database
-from cm.services.guest_command import begin, finish, poll
+from cm.services.guest_command import begin, poll, take_result
 from contextualization.wire import Answer, Exchange, Refusal, json_answer, not_found
 
 log = Logger()
@@ -129,7 +129,7 @@ class GuestPolls:
         done = said.get("ok") is True
         error = None if done else line_of(said.get("error")) or "it does not say why"
         result = said.get("result") if done else None
-        if not await self._database.transact(finish, guest, word, _id(said), self._key, result, error):
+        if not await self._database.transact(take_result, guest, word, _id(said), self._key, result, error):
             raise Refusal(410, "gone", "Nobody waits for this.")
         return json_answer({})
 

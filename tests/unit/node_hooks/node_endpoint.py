@@ -127,6 +127,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 endpoint.reports.append(json.loads(body))
             return self._reply(endpoint.report_status, {"again_s": 60})
         if parts.path.startswith("/guest/"):
+            time.sleep(endpoint.delay_s)
             endpoint.guests.append((self.command, self.path, bridge, address, dict(self.headers), body))
             content = f"for {bridge} {address}".encode()
             self.send_response(endpoint.guest_status)
