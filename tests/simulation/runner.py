@@ -143,7 +143,11 @@ def _rest(simulation: Simulation, workload: Workload) -> None:
     end = simulation.schedule.seconds() + REST_LIMIT_S
     calm = 0
     while calm < 2 and simulation.schedule.seconds() < end:
-        busy = simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1")
+        # Who was told to wait may have begun to send late, and have left; what they sent is there until it expires.
+        busy = simulation.sql(
+            f"SELECT 1 FROM operation WHERE state IN {OPEN}"
+            " UNION ALL SELECT 1 FROM image WHERE state = 'uploading' LIMIT 1"
+        )
         spooled = sum(len(node.agent.spool) for node in simulation.members())
         calm = calm + 1 if not busy and not spooled and not workload.under_way else 0
         simulation.run_for(STEP_S)
