@@ -235,8 +235,10 @@ def _choices(session: Session, who: Who) -> frozenset[int]:
 
 def _renewable(session: Session, who: Who, row: store.ExpiryRow, choices: frozenset[int]) -> bool:
     """Whether ``renew`` would be taken: the lease is there, and theirs to choose, and the VM theirs to operate."""
+    if row.expiry_id not in choices:
+        return False
     level = level_on(session, who, Shared.VM, row.vm_id, row.account_id, live=True)
-    return row.expiry_id in choices and enough(level, NEEDS[Shared.VM, Action.RENEW])
+    return enough(level, NEEDS[Shared.VM, Action.RENEW])
 
 
 def _shown(row: store.ExpiryRow, renewable: bool) -> VMExpiry:

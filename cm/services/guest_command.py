@@ -7,15 +7,12 @@ Both ends seal arguments and results: they lie in the database for a moment, and
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
-import os
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.orm import Session
 
 from cm.interfaces.guest_agent import GuestFacts, GuestFilesystem, GuestInterface, GuestUser, NewPassword
@@ -25,6 +22,7 @@ from cm.rules.guest import Guest
 from cm.rules.guest_word import AgentWord, amount_of, line_of, lines_of, list_of, maps_of, number_of
 from cm.runtime.closing import Closing
 from cm.services.context import Services
+from cm.services.sealing import seal, unseal
 from cm.store.guest_command import (
     ENDED,
     OPEN,
@@ -41,7 +39,6 @@ from cm.store.guest_command import (
 COMMAND_S: Final = 10.0  # in which a command has to have ended
 AGAIN_S: Final = 0.2  # between looks once it should have
 OPEN_MAX: Final = 8  # that one agent has to do at once
-_NONCE: Final = 12
 _FACTS: Final = ("hostname", "os", "interfaces", "filesystems", "users")
 
 
@@ -51,13 +48,11 @@ def command_key(secret: bytes) -> bytes:
 
 
 def _seal(key: bytes, about: str, content: Any) -> str:
-    nonce = os.urandom(_NONCE)
-    return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, json.dumps(content).encode(), about.encode())).decode()
+    return seal(key, about, json.dumps(content).encode())
 
 
 def _unseal(key: bytes, about: str, sealed: str) -> Any:
-    raw = base64.b64decode(sealed)
-    return json.loads(AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], about.encode()))
+    return json.loads(unseal(key, about, sealed))
 
 
 # ------------------------------------------------------------------ the endpoint's end

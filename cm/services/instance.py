@@ -5,15 +5,12 @@ that all fronts have. Nothing is decided here.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.orm import Session
 
 from cm.results.instance import (
@@ -66,7 +63,7 @@ from cm.rules.names import domain_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.public_address import PORTS, Through, way
 from cm.rules.vm import VMFacts, status
-from cm.services import allowed, guest_agent
+from cm.services import allowed, guest_agent, sealing
 from cm.services import operation as journal
 from cm.services import vm as service
 from cm.services.access import Who, authorized_vm, level_on, person_of, require
@@ -297,14 +294,11 @@ def _connect(ways: Iterable[Entrance], access: AccessMethod, username: str) -> C
 
 def seal(secret: bytes, vm_id: int, password: str) -> str:
     """A password as it is kept: encrypted, for this VM alone."""
-    nonce = os.urandom(12)
-    sealed = AESGCM(_key(secret)).encrypt(nonce, password.encode(), str(vm_id).encode())
-    return base64.b64encode(nonce + sealed).decode()
+    return sealing.seal(_key(secret), str(vm_id), password.encode())
 
 
 def unseal(secret: bytes, vm_id: int, sealed: str) -> str:
-    raw = base64.b64decode(sealed)
-    return AESGCM(_key(secret)).decrypt(raw[:12], raw[12:], str(vm_id).encode()).decode()
+    return sealing.unseal(_key(secret), str(vm_id), sealed).decode()
 
 
 def _key(secret: bytes) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from browser.finding import button
 from browser.person import Browser, picture
 from lab.credentials import Account
 
@@ -50,10 +51,6 @@ def person(chromium: Any, guests: Any) -> Iterator[Browser]:
     made = Browser(chromium, guests)
     yield made
     made.context.close()
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
 
 
 def test_screen(person: Browser, vm: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from browser.finding import button
 from browser.person import Browser, picture
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
@@ -19,10 +20,6 @@ def admin(chromium: Any, pair: Any) -> Iterator[Browser]:
     made = Browser(chromium, pair, "admin")
     yield made
     made.context.close()
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
 
 
 def there(north: Any, node: Any) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from browser.finding import heading
 from browser.person import Browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
@@ -34,10 +35,6 @@ SHIFT = """ms => {
     static now() { return Real.now() + ms; }
   };
 }"""
-
-
-def heading(page: Any, name: str) -> Any:
-    return page.get_by_role("heading", level=1, name=name, exact=True)
 
 
 def is_live(page: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from browser.finding import button
 from browser.person import Browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
@@ -19,10 +20,6 @@ def person(chromium: Any, pair: Any) -> Iterator[Browser]:
     made = Browser(chromium, pair)
     yield made
     made.context.close()
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
 
 
 def test_guest(person: Browser, pair: Any) -> None:

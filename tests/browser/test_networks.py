@@ -8,24 +8,14 @@ from typing import Any
 
 import pytest
 
+from browser.finding import button, row
+
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
 expect = playwright.expect
 
 
-def heading(page: Any, name: str) -> Any:
-    return page.get_by_role("heading", level=1, name=name, exact=True)
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
-
-
 def box(page: Any, name: str) -> Any:
     return page.get_by_role("textbox", name=name, exact=True)
-
-
-def row(page: Any, name: str) -> Any:
-    return page.get_by_role("row", name=re.compile(re.escape(name)))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from browser.finding import button, heading
 from lab.credentials import Account
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
@@ -15,14 +16,6 @@ expect = playwright.expect
 
 ANNA = Account("anna", "a first one, to be changed")
 LATER = Account("anna", "and a second, which is longer")
-
-
-def heading(page: Any, name: str) -> Any:
-    return page.get_by_role("heading", level=1, name=name, exact=True)
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
 
 
 def test_account(cloud: Any, open_browser: Callable[..., Any]) -> None:

@@ -5,12 +5,12 @@ rest on the storage.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from browser.finding import button, row
 from browser.person import Browser, picture
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
@@ -28,14 +28,6 @@ def open_at(chromium: Any, pair: Any) -> Iterator[Callable[[str], Browser]]:
     yield open_one
     for each in made:
         each.context.close()
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
-
-
-def row(page: Any, name: str) -> Any:
-    return page.get_by_role("row", name=re.compile(re.escape(name)))
 
 
 def say_why(page: Any, action: str, why: str) -> None:

@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 
+from browser.finding import button
 from browser.person import picture
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
 expect = playwright.expect
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
 
 
 @pytest.fixture

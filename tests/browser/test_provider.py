@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
+from browser.finding import heading
+
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
 expect = playwright.expect
 
 WAY = "Log in by The university"
-
-
-def heading(page: Any, name: str) -> Any:
-    return page.get_by_role("heading", level=1, name=name, exact=True)
 
 
 def test_log_in(browser: Any, cloud: Any) -> None:

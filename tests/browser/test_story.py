@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from browser.finding import button, heading
 from browser.person import Browser, picture
-from browser.test_console import COLOURS, button
+from browser.test_console import COLOURS
 from lab.credentials import Account
 
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
@@ -35,10 +36,6 @@ def admin(chromium: Any, guests: Any) -> Iterator[Browser]:
     made = Browser(chromium, guests, "admin")
     yield made
     made.context.close()
-
-
-def heading(page: Any, name: str) -> Any:
-    return page.get_by_role("heading", level=1, name=name, exact=True)
 
 
 def ask_for_account(ewa: Browser, admin: Browser) -> None:

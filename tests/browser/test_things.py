@@ -9,16 +9,10 @@ from typing import Any
 
 import pytest
 
+from browser.finding import button, heading
+
 playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
 expect = playwright.expect
-
-
-def heading(page: Any, name: str) -> Any:
-    return page.get_by_role("heading", level=1, name=name, exact=True)
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
 
 
 def test_disks(browser: Any, cloud: Any) -> None:
