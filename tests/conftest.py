@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import clm.views.forward
 import cm.rpc.view
-from cm.rpc.view import View
+from cm.rpc.view import Registry, View
 from support import answers
 from support.pieces import PIECE
 
@@ -29,18 +30,30 @@ settings.load_profile("fixed" if os.environ.get("WAWEL_FIXED") else "fresh")
 
 answers.install()
 
-# Managers begin and end some thousand times in a run. What a view is follows from its function, and reading that is a
-# third of a manager's start: here each is read once. Not those that a manager makes for itself: its registry goes with
-# them, and would be kept, a megabyte for each.
-_read = cm.rpc.view.view_of
+# Managers begin and end some thousand times in a run. What a view is follows from its function or from a table, and
+# reading those is half of a manager's start: here each is read once. Not those that a manager makes for itself: its
+# registry goes with them, and would be kept, a megabyte for each.
+_read, _forwarded = cm.rpc.view.view_of, clm.views.forward.forwarded_views
 _once = cache(_read)
+_views: dict[tuple[str, ...], list[View]] = {}
 
 
 def _view_of(function: Callable[..., Any]) -> View:
     return _read(function) if "<locals>" in function.__qualname__ else _once(function)
 
 
+def _forwarded_views(own: Registry, table: Mapping[str, Any] | None = None) -> Iterator[View]:
+    if table is not None:
+        return _forwarded(own, table)
+    names = tuple(own.names())
+    if names not in _views:
+        _views[names] = list(_forwarded(own))
+    return iter(_views[names])
+
+
 cm.rpc.view.view_of = _view_of
+cm.rpc.view.read_cases = cache(cm.rpc.view.read_cases)
+clm.views.forward.forwarded_views = _forwarded_views
 
 
 _taken: dict[str, bool] = {}
