@@ -24,7 +24,7 @@ SETTINGS = {
     "wal_level": "minimal", "max_wal_senders": "0", "log_min_messages": "warning", "log_line_prefix": "%m [%p] %d ",
     "timezone": "UTC", "log_timezone": "UTC",
 }
-CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 
 
 class PrivatePostgres:
