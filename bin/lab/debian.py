@@ -22,7 +22,7 @@ SUITE = "bookworm"
 PACKAGES = (
     "linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "cloud-init", "cloud-guest-utils", "openssh-server",
     "qemu-guest-agent", "iproute2", "isc-dhcp-client", "ifupdown", "net-tools", "netbase", "ca-certificates",
-    "initramfs-tools", "lz4", "acpid", "sudo", "fdisk", "e2fsprogs",
+    "initramfs-tools", "lz4", "acpid", "sudo", "fdisk", "e2fsprogs", "curl",
 )  # fmt: skip
 FAT_MIB = 64
 ROOT_MIB = 1200
@@ -35,7 +35,7 @@ locale: false
 apt_preserve_sources_list: true
 cloud_init_modules: [bootcmd, write-files, growpart, resizefs, set_hostname, update_hostname, users-groups, ssh]
 cloud_config_modules: [set-passwords, runcmd]
-cloud_final_modules: [scripts-user, phone-home, final-message]
+cloud_final_modules: [scripts-vendor, scripts-user, phone-home, final-message]
 """
 SYSLINUX_CFG = f"""\
 DEFAULT debian

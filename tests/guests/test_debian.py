@@ -12,54 +12,18 @@ from typing import Any
 
 import pytest
 
+from guests.debian_guest import DISK_MIB, Guest, make
 from lab.cloud import Cloud
-from lab.nodes import RealNode
-from lab.processes import wait_until
 
-BOOT_S = 1800.0
-DISK_MIB = 2000
-SCRIPT = "#!/bin/sh\necho told >/var/lib/told\n"
+TOLD = "cat /var/lib/told"
 # What cloud-init calls where it was told.
 CLOUDS = {"nocloud": "nocloud", "imds": "aws", "seed-iso": "nocloud", "config-drive": "configdrive"}
-
-
-class Guest:
-    def __init__(self, cloud: Cloud, image_id: int, key: Path, metadata: str, name: str) -> None:
-        self.cloud, self.key, self.metadata = cloud, key, metadata
-        made = cloud.create(
-            name=name, image_id=image_id, template_id=cloud.template_ids["medium"], metadata=metadata,
-            disk_mib=DISK_MIB, user_data=SCRIPT, ssh_key=key.with_suffix(".pub").read_text().strip(),
-            ssh_username="ala",
-        )  # fmt: skip
-        self.vm_id: int = made["vm_id"]
-        self.vm = cloud.wait_running(self.vm_id, contextualized=False)
-        self.address: str = self.vm["leases"][0]["address"]
-        self.login = "debian"
-
-    def ssh(self, command: str) -> subprocess.CompletedProcess[str]:
-        node = self.cloud.node_of(self.cloud.vm(self.vm_id))
-        assert isinstance(node, RealNode)
-        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=10", "BatchMode=yes"]
-        argv = ["ssh", "-q", "-i", str(self.key), *(f"-o{each}" for each in options), f"{self.login}@{self.address}"]
-        return node.host.run([*argv, command], check=False, timeout=120)
-
-    def run(self, command: str) -> str:
-        done = self.ssh(command)
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        return done.stdout.strip()
-
-    def booted(self) -> None:
-        wait_until(lambda: self.ssh("cat /var/lib/told").returncode == 0, "its user data has run", BOOT_S, pause=5)
-
-    def destroy(self) -> None:
-        self.cloud.user.call("user.vm.destroy", {"vm_ids": [self.vm_id]})
-        self.cloud.wait_for(self.vm_id, "destroyed", 120)
 
 
 def check(guest: Guest) -> str:
     """What every guest has been told; its instance id."""
     assert guest.run("hostname") == guest.vm["name"]
-    assert guest.run("cat /var/lib/told") == "told"
+    assert guest.run(TOLD) == "told"
     assert guest.run("cat /run/cloud-init/cloud-id") == CLOUDS[guest.metadata]
     cards = json.loads(guest.run("ip -j -4 address show scope global"))
     assert [each["local"] for card in cards for each in card["addr_info"]] == [guest.address]
@@ -97,8 +61,8 @@ def by_agent(guest: Guest, key: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("metadata", ["seed-iso", "nocloud", "imds", "config-drive"])
 def test_told(cloud: Cloud, debian_id: int, key: Path, metadata: str, tmp_path: Path) -> None:
     """Host name, keys, user data, network, grown root, and what the agent does."""
-    guest = Guest(cloud, debian_id, key, metadata, f"told-by-{metadata}")
-    guest.booted()
+    guest = make(cloud, debian_id, key, f"told-by-{metadata}", metadata)
+    guest.until(TOLD, "its user data has run")
     check(guest)
     by_agent(guest, key, tmp_path)
     guest.destroy()
@@ -108,15 +72,15 @@ def test_told(cloud: Cloud, debian_id: int, key: Path, metadata: str, tmp_path: 
 @pytest.mark.parametrize("metadata", ["seed-iso", "imds"])
 def test_saved(cloud: Cloud, debian_id: int, key: Path, metadata: str) -> None:
     """A VM of a saved image is another instance, set up anew; its seed is gone with its first boot."""
-    first = Guest(cloud, debian_id, key, metadata, "first")
-    first.booted()
+    first = make(cloud, debian_id, key, "first", metadata)
+    first.until(TOLD, "its user data has run")
     before = check(first)
     asked: dict[str, Any] = {"vm_id": first.vm_id, "name": f"saved-{metadata}", "description": ""}
     image_id = cloud.user.call("user.vm.save_and_shutdown", asked)["image_id"]
     cloud.wait_for(first.vm_id, "destroyed", 300)
-    again = Guest(cloud, image_id, key, metadata, "again")
-    wait_until(lambda: again.ssh("hostname").stdout.strip() == "again", "it is set up anew", BOOT_S, pause=5)
-    again.booted()
+    again = make(cloud, image_id, key, "again", metadata)
+    again.until('[ "$(hostname)" = again ]', "it is set up anew")
+    again.until(TOLD, "its user data has run")
     assert check(again) != before
     again.destroy()
     assert cloud.check_leaks([]) == []

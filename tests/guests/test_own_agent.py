@@ -1,0 +1,116 @@
+"""
+Our own agent in a Debian guest whose user data installs it, and where QEMU's does not run: what it is asked for is
+done, seen over SSH. One boot and a reboot for all of these.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cm.rpc.errors import AgentSilent
+from guests.debian_guest import BOOT_S, INSTALL, Guest, make
+from lab.cloud import Cloud
+from lab.processes import wait_until
+
+USER_DATA = INSTALL + "systemctl disable --now qemu-guest-agent.service\n"
+PASSWORD = "Correct-horse-7"
+SLACK_S = 60.0  # of clocks; the machine may be busy
+# Whether the account has the password that is read.
+CHECK = "import crypt, spwd; has = spwd.getspnam('ala').sp_pwdp; print(crypt.crypt(input(), has) == has)"
+
+
+@pytest.fixture(scope="module")
+def guest(cloud: Cloud, debian_id: int, key: Path) -> Iterator[Guest]:
+    made = make(cloud, debian_id, key, "own-agent", user_data=USER_DATA)
+    cloud.wait_running(made.vm_id, contextualized=True, deadline=BOOT_S)
+    wait_until(lambda: way(made) == "wawel", "the guest's agent answers", BOOT_S, pause=2)
+    yield made
+    made.destroy()
+    assert cloud.check_leaks([]) == []
+
+
+def way(guest: Guest) -> str:
+    """By which it is asked now; "": none."""
+    try:
+        return str(guest.call("guest_info")["way"])
+    except AgentSilent:
+        return ""
+
+
+def new_key(directory: Path) -> tuple[Path, str]:
+    path = directory / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True, timeout=60)
+    return path, path.with_suffix(".pub").read_text().strip()
+
+
+def test_info(guest: Guest) -> None:
+    """What it tells is so."""
+    assert guest.ssh("systemctl is-active qemu-guest-agent").stdout.strip() == "inactive"
+    told = guest.ask("guest_info")
+    assert (told["way"], told["silent"]) == ("wawel", [])
+    assert (told["hostname"], told["kernel"]) == (guest.run("hostname"), guest.run("uname -r"))
+    assert told["os"] == guest.run('. /etc/os-release; echo "$PRETTY_NAME"')
+    assert guest.address in {a.partition("/")[0] for card in told["interfaces"] for a in card["addresses"]}
+    (root,) = (each for each in told["filesystems"] if each["mountpoint"] == "/")
+    assert root["total_bytes"] == int(guest.run("df -B1 --output=size / | tail -n 1"))
+    assert len(told["load"]) == 3
+
+
+def test_password(guest: Guest) -> None:
+    """The account has the password that was given, and had another before."""
+    before = guest.run("sudo -n getent shadow ala")
+    told = guest.ask("password_reset", password=PASSWORD)
+    assert told == {"vm_id": guest.vm_id, "way": "wawel", "user": "ala", "password": None}
+    assert guest.run("sudo -n getent shadow ala") != before
+    assert guest.run(f"echo {PASSWORD} | sudo -n python3 -W ignore -c {shlex.quote(CHECK)}") == "True"
+    assert guest.ssh(f"sudo -n grep -r {PASSWORD} /var/log /var/lib/wawel-guest").stdout == ""
+
+
+def test_keys(guest: Guest, tmp_path: Path) -> None:
+    """A new key lets in, and once it is removed no more; others stay."""
+    other, line = new_key(tmp_path)
+    told = guest.ask("install_keys", keys=line)
+    assert (told["way"], told["user"]) == ("wawel", "ala") and line in told["keys"]
+    assert guest.ssh("id -un", other, "ala").stdout.strip() == "ala"
+    told = guest.ask("remove_keys", keys=line)
+    assert told["way"] == "wawel" and line not in told["keys"] and len(told["keys"]) == 1
+    assert guest.ssh("id -un", other, "ala").returncode == 255
+    assert guest.ssh("id -un", login="ala").stdout.strip() == "ala"
+    assert guest.run("sudo -n stat -c '%U %a' /home/ala/.ssh/authorized_keys") == "ala 600"
+
+
+def test_time(guest: Guest) -> None:
+    """A clock that is late is set."""
+    guest.run("sudo -n date -s '-2 hours'")
+    assert time.time() - int(guest.run("date +%s")) > 7200 - SLACK_S
+    assert guest.ask("set_time") == {"vm_id": guest.vm_id, "way": "wawel"}
+    assert abs(time.time() - int(guest.run("date +%s"))) < SLACK_S
+
+
+def test_late(guest: Guest, tmp_path: Path) -> None:
+    """What an agent that hangs is told it does not do when it goes on: nobody waits for it any more."""
+    other, line = new_key(tmp_path)
+    guest.run("sudo -n systemctl kill -s STOP wawel-guest.service")
+    with pytest.raises(AgentSilent, match="did not begin"):
+        guest.call("install_keys", keys=line)
+    guest.run("sudo -n systemctl kill -s CONT wawel-guest.service")
+    wait_until(lambda: way(guest) == "wawel", "the guest's agent goes on", 120, pause=1)
+    assert guest.ssh("id -un", other, "ala").returncode == 255
+    ended = guest.cloud.sql("SELECT state FROM guest_command WHERE action = 'add_keys' ORDER BY id DESC LIMIT 1")
+    assert ended == [["expired"]]
+
+
+def test_reboot(guest: Guest) -> None:
+    """It is there again after its guest's reboot, by the key that it had."""
+    kept = guest.run("cat /proc/sys/kernel/random/boot_id; sudo -n cat /var/lib/wawel-guest/key")
+    guest.ssh("sudo -n systemctl reboot")
+    boot, key = kept.splitlines()
+    guest.until(f"[ $(cat /proc/sys/kernel/random/boot_id) != {boot} ]", "it has booted again")
+    wait_until(lambda: way(guest) == "wawel", "its agent answers again", BOOT_S, pause=2)
+    assert guest.run("sudo -n cat /var/lib/wawel-guest/key") == key
