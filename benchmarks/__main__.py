@@ -25,6 +25,7 @@ BENCHMARKS = {
     "forward": "a call through the cloud manager beside the same call at its cluster",
     "ec2": "calls of EC2's protocol beside moto, pollers beside a neighbour, the endpoint's memory",
     "guests": "metadata for 200 guests that boot together, beside a constant resource",
+    "agent": "from a call to what the agent in a guest did, beside a request of metadata (needs root)",
     "feed": "500 subscribers of the cloud's change feed",
     "lists": "a list over 20 simulated clusters of 1,000 VMs, one of them dead",
     "portal": "the portal's budgets in Chromium: bytes, a change on screen, 20,000 machines",
