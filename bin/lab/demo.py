@@ -48,7 +48,13 @@ def parser() -> argparse.ArgumentParser:
         "--hypervisor", choices=["qemu", "test"], default="qemu",
         help="qemu: real hosts and guests, needs root. test: libvirt's test driver, needs no rights (default: qemu)",
     )  # fmt: skip
-    made.add_argument("--portal", action="store_true", help="build the web portal first: a minute or two at first")
+    portal = made.add_mutually_exclusive_group()
+    portal.add_argument(
+        "--portal", action="store_true",
+        help="build the web portal first, and fail where that fails: a minute or two at first (without it, what stays"
+        " on real hosts with a cloud manager builds it, and goes on where that fails)",
+    )  # fmt: skip
+    portal.add_argument("--no-portal", action="store_true", help="do not build the web portal")
     made.add_argument("--keep", action="store_true", help="keep database, images and VMs for the next start")
     made.add_argument("--clean", action="store_true", help="remove what is kept and what killed runs left, and exit")
     return made

@@ -102,7 +102,7 @@ def first_commands(cloud: Federation) -> list[tuple[str, str]]:
 def cloud_text(cloud: Federation) -> str:
     """The text for a cloud of several clusters."""
     built = (REPOSITORY / "clm" / "portal" / "dist" / "index.html").is_file()
-    portal = "ui/" if built else "ui/  (not built yet: bin/bootstrap portal, or bin/demo --portal)"
+    portal = "ui/" if built else "ui/  (not built: bin/bootstrap portal, or bin/demo --portal)"
     values = {"portal": portal, "url": cloud.clm.url, "admin": cloud.credentials.admin, "user": cloud.credentials.user}
     talks = [(command.format(**values), why) for command, why in TALKS]
     return CLOUD_TEXT.format(
