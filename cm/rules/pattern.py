@@ -9,6 +9,7 @@ these, which changes nothing: what is asked is whether a text has one, not where
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,9 +48,10 @@ class _Set:
     classes: str = ""
     others: bool = False
 
-    def has(self, character: str) -> bool:
-        found = any(first <= character <= last for first, last in self.ranges) or any(
-            _in_class(character, letter) for letter in self.classes
+    def has(self, cases: Collection[str]) -> bool:
+        """Whether a character is in it, told in each of its cases: all others are those that are there in none."""
+        found = any(first <= each <= last for each in cases for first, last in self.ranges) or any(
+            _in_class(each, letter) for each in cases for letter in self.classes
         )
         return found is not self.others
 
@@ -128,7 +130,7 @@ class Pattern:
         reached: set[int] = set()
         for number in now:
             state = self._states[number]
-            if state.takes is not None and any(map(state.takes.has, both)):
+            if state.takes is not None and state.takes.has(both):
                 reached.update(state.to)
         return self._closure(reached, begin=False) | self._again
 

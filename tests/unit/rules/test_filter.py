@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cm.rpc.errors import InvalidParameter
@@ -181,6 +181,7 @@ EXPRESSIONS = st.recursive(
 
 
 @given(EXPRESSIONS, st.text("abAB.1 ", max_size=12), st.booleans())
+@example("b([^a])+", "BA", True)
 def test_as_pythons(expression: str, text: str, any_case: bool) -> None:
     """Of what both know, ours finds what Python's finds."""
     # Python's $ is also before a last line feed, of which there is none here.
