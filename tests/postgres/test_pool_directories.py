@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from admin_bench import Bench
 
 from cm.daemon.app import ClusterManager
+from cm.daemon.migrate import migrate
 from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
 from cm.rpc.errors import InvalidParameter
 from cm.runtime.database import Database, data_directory
 from cm.runtime.settings import SettingsError
+from cm.runtime.threads import InlineThreads
+from lab.postgres import PrivatePostgres
 from support.cloud import reactor, run
+from support.databases import add_template
 
 
 def start(url: str, tmp_path: Path, directory: Path) -> None:
@@ -29,12 +35,24 @@ def start(url: str, tmp_path: Path, directory: Path) -> None:
         run(manager.stop)
 
 
-def test_data_directory(database_url: str, database: Database, tmp_path: Path) -> None:
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Iterator[str]:
+    """A database of a server on disk: that of all tests may lie below /dev, where nothing is imported from anyhow."""
+    with PrivatePostgres(tmp_path / "postgres", durable=False) as server:
+        add_template(server, "on_disk", migrate)
+        yield server.url("on_disk")
+        server.close()
+        shutil.rmtree(server.base, ignore_errors=True)  # it may lie elsewhere than asked for
+
+
+def test_data_directory(on_disk: str, tmp_path: Path) -> None:
     """A manager that the database tells where its data is does not start with imports from around it."""
+    database = Database(on_disk, InlineThreads())
     data = database.read_now(data_directory)
+    database.close()
     assert data is not None and (data / "PG_VERSION").exists()
     with pytest.raises(SettingsError, match=f"holds {data}: PostgreSQL's data"):
-        start(database_url, tmp_path, data.parent)
+        start(on_disk, tmp_path, data.parent)
 
 
 def test_pool(database_url: str, tmp_path: Path) -> None:
