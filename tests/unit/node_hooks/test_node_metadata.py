@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from node_endpoint import Endpoint
 
+from lab.processes import wait_until
 from node_hooks.client import Client, Credential, parse_endpoint
 from node_hooks.guest_request import BODY_LIMIT, HEAD_LIMIT, RefusedRequest, normalise_path, parse_head
 from node_hooks.metadata import CONCURRENT_PER_GUEST, POLLS_PER_GUEST, Forwarder
@@ -159,17 +160,18 @@ def test_poll(forwarder: Forwarder, endpoint: Endpoint) -> None:
     assert ask(forwarder, poll)[0] == 200
     assert ask(forwarder, get("/"))[0] == 502
     (told,) = [headers for _, path, _, _, headers, _ in endpoint.guests if path == "/guest/agent/poll"]
-    assert told["X-Wawel-Wait"] == "25" and not forwarder._polls
+    assert told["X-Wawel-Wait"] == "25"
+    wait_until(lambda: not forwarder._polls, "the place of the poll is free", 5)
     forwarder._polls["127.0.0.1"] = POLLS_PER_GUEST
     assert ask(forwarder, poll)[0] == 503
+    # Who is answered leaves just after.
+    wait_until(lambda: not forwarder._guests, "the places of those that were answered are free", 5)
     with forwarder._lock:
         forwarder._polls.clear()
         forwarder._guests["127.0.0.1"] = CONCURRENT_PER_GUEST - 1
     waiting = threading.Thread(target=ask, args=(forwarder, poll))
     waiting.start()
-    deadline = time.monotonic() + 5
-    while not forwarder._polls and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: bool(forwarder._polls), "the poll has its place", 5)
     with forwarder._lock:
         assert forwarder._polls["127.0.0.1"] == 1 and forwarder._guests["127.0.0.1"] == CONCURRENT_PER_GUEST - 1
     waiting.join()
