@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +15,8 @@ from cm.rpc.errors import InvalidParameter
 from cm.runtime.database import Database, data_directory
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import InlineThreads
-from lab.postgres import PrivatePostgres
 from support.cloud import reactor, run
-from support.databases import add_template
+from support.databases import add_template, server_at
 
 
 def start(url: str, tmp_path: Path, directory: Path) -> None:
@@ -38,11 +36,9 @@ def start(url: str, tmp_path: Path, directory: Path) -> None:
 @pytest.fixture
 def on_disk(tmp_path: Path) -> Iterator[str]:
     """A database of a server on disk: that of all tests may lie below /dev, where nothing is imported from anyhow."""
-    with PrivatePostgres(tmp_path / "postgres", durable=False) as server:
+    with server_at(tmp_path / "postgres") as server:
         add_template(server, "on_disk", migrate)
         yield server.url("on_disk")
-        server.close()
-        shutil.rmtree(server.base, ignore_errors=True)  # it may lie elsewhere than asked for
 
 
 def test_data_directory(on_disk: str, tmp_path: Path) -> None:

@@ -36,7 +36,13 @@ def private_postgres(factory: pytest.TempPathFactory) -> Iterator[PrivatePostgre
     if borrowed := os.environ.get("WAWEL_BORROWED_POSTGRES"):
         yield BorrowedPostgres(Path(borrowed), durable=False)
         return
-    base = Path(os.environ.get("WAWEL_TEST_POSTGRES") or factory.mktemp("pg"))
+    with server_at(Path(os.environ.get("WAWEL_TEST_POSTGRES") or factory.mktemp("pg"))) as server:
+        yield server
+
+
+@contextmanager
+def server_at(base: Path) -> Iterator[PrivatePostgres]:
+    """A server in a directory; both end with the context."""
     with PrivatePostgres(base, durable=False) as server:
         yield server
         server.close()
