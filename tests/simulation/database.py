@@ -39,10 +39,14 @@ CREATE FUNCTION sim.now() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT current_setting('sim.now')::timestamptz $$;
 CREATE FUNCTION sim.gen_random_uuid() RETURNS uuid LANGUAGE sql VOLATILE
     AS $$ SELECT md5(nextval('sim.drawn')::text)::uuid $$;
--- No two transactions of a simulation are open at once; those of others on the same server are none of its business.
-CREATE FUNCTION sim.pg_snapshot_xmin(pg_snapshot) RETURNS xid8 LANGUAGE sql STABLE
-    AS $$ SELECT pg_catalog.pg_snapshot_xmax($1) $$;
 """
+# What another simulation's transactions on the same server would move: where a feed begins decides how often it reads
+# before it has caught up. No two transactions of a simulation are open at once, so all rows that there are can be read.
+SNAPSHOTS = "".join(
+    f"CREATE FUNCTION sim.pg_snapshot_{end}(pg_snapshot) RETURNS xid8 LANGUAGE sql STABLE"
+    " AS $$ SELECT (coalesce(max(xid), 0) + 1)::text::xid8 FROM change $$;"
+    for end in ("xmin", "xmax")
+)
 
 
 def make_template(server: IServer) -> None:
@@ -62,6 +66,7 @@ def make_template(server: IServer) -> None:
         engine = create_engine(server.url(name))
         MIGRATE[manager](engine)
         with engine.begin() as connection:
+            connection.execute(text(SNAPSHOTS))
             _leave_alone(connection)
         engine.dispose()
 
