@@ -38,8 +38,11 @@ class Volume:
 
     @property
     def length(self) -> int:
-        """Of its file."""
-        return self.capacity_bytes if self.format == DiskFormat.RAW else self.allocation_bytes
+        """Of its file; one of qcow2 has its header before what is kept, unless that is the whole file."""
+        if self.format == DiskFormat.RAW:
+            return self.capacity_bytes
+        header_bytes = 0 if self.content.startswith(MAGIC) else HEADER.size
+        return max(self.allocation_bytes, len(self.content) + header_bytes)
 
     def read(self, offset: int, length: int) -> bytes:
         """What was not kept reads as zeros, behind a header that tells the size."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from cm.drivers.memory.node import MemoryNode
-from cm.drivers.memory.volume import Volume, forget_exports
+from cm.drivers.memory.volume import HEADER_BYTES, Volume, forget_exports
 from cm.drivers.open import open_node
 from cm.interfaces.block_job import BlockJobState
 from cm.interfaces.hypervisor import DiskSpec, NicSpec, VncSpec
@@ -358,13 +358,18 @@ def test_copy_has_what_was_read() -> None:
     assert volumes["copy.qcow2"].base is None
 
 
-def test_carried_has_what_was_read() -> None:
-    """What is read of a volume and written into another is that volume to its guests, and is read the same again."""
+@pytest.mark.parametrize("filling", [b"", b"x" * HEADER_BYTES])
+def test_carried_has_what_was_read(filling: bytes) -> None:
+    """
+    What is read of a volume and written into another is that volume to its guests, and is read the same again; also of
+    one whose guest has filled it.
+    """
+    content = b"boots: image;" + filling
     node = MemoryNode("a")
     node.pools.attach(StorageSpec("pool", StorageKind.DIR, "/srv/pool"))
     node.volumes.create_empty("pool", "image.qcow2", DiskFormat.QCOW2, 64 * 2**20)
     storages = node.world.storages
-    storages.share("pool").volumes["image.qcow2"].content = b"boots: image;"
+    storages.share("pool").volumes["image.qcow2"].append(content)
     length = storages.share("pool").volumes["image.qcow2"].length
     pieces: list[bytes] = []
     node.streams.download("pool", "image.qcow2", 0, length, pieces.append)
@@ -373,7 +378,7 @@ def test_carried_has_what_was_read() -> None:
     seen = next(volume for volume in node.volumes.list_all("pool") if volume.name == "carried.qcow2")
     carried = storages.share("pool").volumes["carried.qcow2"]
     assert (carried.format, seen.capacity_bytes, seen.length_bytes) == (DiskFormat.QCOW2, 64 * 2**20, length)
-    assert storages.whole("pool", carried) == b"boots: image;"
+    assert storages.whole("pool", carried) == content
     again: list[bytes] = []
     node.streams.download("pool", "carried.qcow2", 0, length, again.append)
     assert b"".join(again) == b"".join(pieces)
@@ -421,7 +426,9 @@ def test_job_whose_file_went() -> None:
 
 
 def test_guests_write() -> None:
-    """A guest's writes make the file longer that is kept whole, so that who carries it reads it from its beginning."""
+    """A guest's writes make the file longer that is kept whole, so that who carries it reads all of it."""
     volume = Volume("one.qcow2", DiskFormat.QCOW2, 8, 8, content=b"boots: a")
     volume.append(b"once;")
-    assert volume.read(0, volume.length) == b"boots: aonce;"
+    read = volume.read(0, volume.length)
+    assert read.endswith(b"boots: aonce;")
+    assert len(read) == volume.length
