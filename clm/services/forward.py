@@ -24,9 +24,10 @@ from clm.rules.forward import EVERYWHERE, Place, Row, check_everywhere, fits, se
 from clm.services.audit import Trail
 from clm.services.connection import Clusters, administers, speaker
 from clm.services.context import AsyncCloudCall, CloudPolicy
+from clm.store.sync import is_untold
 from cm.rpc.caller import Identity, RawJSON
 from cm.rpc.codec import encode_json
-from cm.rpc.errors import CloudError, Conflict, InvalidRequest, NotPermitted, ObjectNotFound
+from cm.rpc.errors import AccountBlocked, CloudError, Conflict, InvalidRequest, NotPermitted, ObjectNotFound
 from cm.runtime.database import Database
 from cm.runtime.remember import Remembered
 
@@ -65,6 +66,7 @@ class Forwarder:
     """
 
     def __init__(self, database: Database, policy: CloudPolicy, reactor: Any, clusters: Clusters) -> None:
+        self._database = database
         self._policy = policy
         self._clusters = clusters
         clock = reactor.seconds
@@ -131,6 +133,16 @@ class Forwarder:
             deadline_s += float(given) if isinstance(given, (int, float)) else 0.0
         identity = speaker(caller.identity, connection.facts)
         waiting = row.waiting is not None
+        try:
+            return await connection.call(identity, row.name, params, deadline_s=deadline_s, waiting=waiting)
+        except AccountBlocked:
+            from clm.drivers.cluster import ClusterUnavailable
+
+            # We let them in, so either the cluster has it so by itself, or it was away when they were blocked no more.
+            facts = connection.facts
+            if await self._database.read(is_untold, facts.id, identity.account_id):
+                raise ClusterUnavailable(facts.name, "it has yet to be told of the caller's account") from None
+        # It was told since, or not: nothing was done, and it is asked once more.
         return await connection.call(identity, row.name, params, deadline_s=deadline_s, waiting=waiting)
 
     # -------------------------------------------------------------- which cluster

@@ -78,6 +78,18 @@ def due_accounts(session: Session, cluster_id: int, after: int, limit: int) -> l
     return [_account(row) for row in found]
 
 
+def is_untold(session: Session, cluster_id: int, user_id: int) -> bool:
+    """Whether a cluster has yet to be told of a user as they are now."""
+    found = session.execute(
+        text(
+            "SELECT 1 FROM cluster_account WHERE cluster_id = :cluster_id AND user_id = :user_id"
+            " AND synced_version < version"
+        ),
+        {"cluster_id": cluster_id, "user_id": user_id},
+    )
+    return found.first() is not None
+
+
 def wanted_accounts(session: Session, cluster_id: int, after: int = 0, limit: int = 1_000_000) -> list[Account]:
     """All that the cluster should know, by user id."""
     found = session.execute(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from clm.drivers.cluster import ClusterUnavailable
+from clm.services import sync
 from clm.store.sync import drop_group, enrol_user, touch_user
 from cm.rpc.errors import AccountBlocked, InvalidParameter, ObjectNotFound, QuotaReached
 from support.federation import Federation, federated
@@ -72,6 +74,33 @@ def test_blocked(federation: Federation) -> None:
     with pytest.raises(AccountBlocked):
         federation.call("user.vm.get_list", {"cluster": "alpha"}, login="bob")
     change(federation, "UPDATE user_account SET state = 'active' WHERE id = %s", "bob")
+    until(lambda: there(federation, "alpha", "bob")["active"])  # type: ignore[index]
+    federation.call("user.vm.get_list", {"cluster": "alpha"}, login="bob")
+
+
+def test_unblocked_and_untold(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whom we let in, and whom the cluster has blocked as it was away since, is told to ask again: it will hear of them.
+    One that it has blocked by itself is told so.
+    """
+
+    async def away(*_: Any) -> bool:
+        return False
+
+    blocked = "UPDATE user_account SET state = 'blocked' WHERE id = %s"
+    change(federation, blocked, "bob")
+    until(lambda: there(federation, "alpha", "bob")["active"] is False)  # type: ignore[index]
+    until(lambda: synced(federation))
+    monkeypatch.setattr(sync, "push_due", away)
+    change(federation, blocked.replace("blocked", "active"), "bob")
+    with pytest.raises(ClusterUnavailable):
+        federation.call("user.vm.get_list", {"cluster": "alpha"}, login="bob")
+    told = "UPDATE cluster_account SET synced_version = version WHERE user_id = :id"
+    federation.bench.sql(told, id=federation.bench.ids["bob"])
+    with pytest.raises(AccountBlocked):
+        federation.call("user.vm.get_list", {"cluster": "alpha"}, login="bob")
+    monkeypatch.undo()
+    change(federation, blocked.replace("blocked", "active"), "bob")
     until(lambda: there(federation, "alpha", "bob")["active"])  # type: ignore[index]
     federation.call("user.vm.get_list", {"cluster": "alpha"}, login="bob")
 
