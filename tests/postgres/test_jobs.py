@@ -185,6 +185,23 @@ def test_rights_of_the_moment(cloud: MemoryCloud, vm_id: int) -> None:
     assert call["status"] == "role_needed"
 
 
+def test_administrator_by_a_cloud_alone(cloud: MemoryCloud) -> None:
+    """
+    Who administers the cluster in their calls and not by their account, as a cloud's administrators do, gets no job
+    that would be refused each time it is run.
+    """
+    job_id = create(cloud, "admin", name="before", method="admin.vm.get_list")
+    cloud.sql("UPDATE account SET is_admin = false WHERE id = :a", a=cloud.admin_id)
+    try:
+        with pytest.raises(InvalidParameter, match="method"):
+            create(cloud, "admin", name="admins", method="admin.vm.get_list")
+        with pytest.raises(InvalidParameter, match="method"):
+            cloud.call("user.job.edit", {"job_id": job_id, "parameters": [{}]}, account="admin")
+        assert create(cloud, "admin", name="users")
+    finally:
+        cloud.sql("UPDATE account SET is_admin = true WHERE id = :a", a=cloud.admin_id)
+
+
 def far_cron() -> str:
     """Hourly, at a minute that is far away whenever the test runs: but for what it has come due nothing does."""
     return f"{(datetime.now(UTC).minute + 30) % 60} * * * *"
