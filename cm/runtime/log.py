@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal, TextIO
 
 import msgspec
@@ -47,12 +48,19 @@ _PRIORITIES: Final = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 
 _SHOWN_MAX: Final = 10_000  # characters of one field
 
 
+@lru_cache(maxsize=1024)  # of the names there are some dozens
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
 def redacted(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an event with secret ones hidden, at any depth."""
-    return {name: HIDDEN if _SECRET.search(str(name)) else _redacted(value) for name, value in fields.items()}
+    return {name: HIDDEN if _is_secret(str(name)) else _redacted(value) for name, value in fields.items()}
 
 
 def _redacted(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if isinstance(value, Mapping):
         return redacted(value)
     if isinstance(value, (list, tuple)):
@@ -84,35 +92,64 @@ class LineObserver:
         self._out.flush()
 
     def _text_line(self, event: dict[str, Any]) -> str:
-        time, level, system, call, text, traceback, _ = self._parts(event)
+        time, level, system, call, text, traceback = self._parts(event, redacted(_without_failure(event)))
         line = f"{time} {level:<8} {system}{f' [{call}]' if call else ''} {_one_line(text)}"
         # Indented, as an exception's own text may have lines: none of them begins like one of ours.
         return "\n".join([line, *(f"  {_one_line(each)}" for each in traceback.rstrip().split("\n") if traceback)])
 
     def _json_line(self, event: dict[str, Any]) -> str:
-        time, level, system, call, text, traceback, fields = self._parts(event)
+        clean = redacted(_without_failure(event))
+        time, level, system, call, text, traceback = self._parts(event, clean)
         entry: dict[str, Any] = {"time": time, "level": level, "system": system, "message": text}
         if call:
             entry["call_id"] = call
         if traceback:
             entry["traceback"] = traceback
+        fields = {name: value for name, value in clean.items() if not name.startswith("log_") and name not in _LEGACY}
         entry |= {name: _bounded(value) for name, value in fields.items() if name not in entry}
         return msgspec.json.encode(entry).decode()
 
     @staticmethod
-    def _parts(event: dict[str, Any]) -> tuple[str, str, str, str, str, str, dict[str, Any]]:
-        clean = redacted({name: value for name, value in event.items() if name != "log_failure"})
+    def _parts(event: Mapping[str, Any], clean: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:
         failure = event.get("log_failure")
-        fields = {name: value for name, value in clean.items() if not name.startswith("log_") and name not in _LEGACY}
         return (
-            datetime.fromtimestamp(event.get("log_time", 0), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            _time(event.get("log_time", 0)),
             getattr(event.get("log_level"), "name", "info"),
             str(event.get("log_namespace", "-")),
             str(event.get("call_id") or call_id.get()),
-            formatEvent(clean),
+            _text(clean),
             failure.getTraceback() if failure is not None else "",
-            fields,
         )
+
+
+def _without_failure(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "log_failure"}
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    """
+    An event's format with its fields. ``formatEvent`` goes over the format in Python, for fields that are calls
+    (``{name()}``); these are in none of ours, and where the format is more than ``str`` knows it is asked.
+    """
+    try:
+        return str(event["log_format"]).format_map(event)
+    except Exception:
+        return formatEvent(dict(event))
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _time(moment: float) -> str:
+    """
+    ISO 8601, to the millisecond.
+
+    :param moment: Unix seconds.
+    """
+    second, rest = divmod(moment, 1)
+    return f"{_second(int(second))}.{int(rest * 1000):03d}Z"
 
 
 def _prioritised(text: str, level: str) -> str:
