@@ -93,6 +93,7 @@ class Engine:
         self._idle: Deferred[None] | None = None
         self.leases = Loop(clock, "the journal's leases", RENEW_S, self._tend)
         self._next: Any = None  # the timer of the next look
+        self._woken: Any = None  # that of one at once
         self.pulse = Pulse(clock, "the journal", LOST_S)
 
     # -------------------------------------------------------------- life
@@ -106,8 +107,9 @@ class Engine:
         self._stopping = True
         self.pulse.stop()
         self.leases.stop()
-        if self._next is not None and self._next.active():
-            self._next.cancel()
+        for timer in (self._next, self._woken):
+            if timer is not None and timer.active():
+                timer.cancel()
         if self._running:
             self._idle = Deferred()
             timer = self._clock.callLater(grace_s, self._give_up)
@@ -126,10 +128,17 @@ class Engine:
             log.failure("the journal's loop failed", failure=failure)
 
     def wake(self, _payload: str = "") -> None:
-        """There may be something to do: look, once however often this is called meanwhile."""
+        """
+        There may be something to do: look, once however often this is called meanwhile. What made it so is ended
+        first, such as a call that is still to be answered: the look's thread would take the interpreter from it.
+        """
         if self._pumping:
             self._again = True
-            return
+        elif self._woken is None and not self._stopping:
+            self._woken = self._clock.callLater(0, self._begin)
+
+    def _begin(self) -> None:
+        self._woken = None
         Deferred.fromCoroutine(self._pump()).addErrback(self._failed)
 
     # -------------------------------------------------------------- claiming

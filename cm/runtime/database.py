@@ -169,6 +169,7 @@ class Database:
             session = Session(self.engine, autoflush=False, expire_on_commit=False)
             last: list[Callable[[], None]] = []
             session.info["last"] = last
+            session.info["first"] = attempt == 0
             committing = False
             try:
                 result = function(session, *args)
@@ -184,6 +185,8 @@ class Database:
             except DBAPIError as error:
                 session.rollback() if not error.connection_invalidated else session.invalidate()
                 final = attempt == ATTEMPTS - 1
+                if _code(error) in session.info.get("late", ()):
+                    continue
                 if _code(error) in RETRIED and not final:
                     time.sleep(random.uniform(0, 0.01 * 2**attempt))
                 elif is_away(error):
@@ -273,6 +276,19 @@ def at_last(session: Session, function: Callable[..., None], *args: Any) -> None
         function(session, *args)
     else:
         last.append(partial(function, session, *args))
+
+
+def may_fail_late(session: Session, code: str) -> bool:
+    """
+    Whether what is posted now may fail, to have the transaction repeated: that it does not fit is then seen by nobody
+    before the commit. Of a transaction that is repeated already it may not: it has to tell what is wrong.
+
+    :param code: the SQLSTATE that it fails with, and nothing else of this transaction does.
+    """
+    if not session.info.get("first") or session.in_nested_transaction():
+        return False
+    session.info.setdefault("late", set()).add(code)
+    return True
 
 
 def after_commit(session: Session, effect: Callable[[], None]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity
+from cm.rpc.vocabulary import StorageId
 from cm.rules.placement import Decision, NodeLoad, Policy, Ranking, VMRequest
 from cm.store.claim import claim_node
 from cm.store.node_load import NodeLines, node_lines, node_loads, node_of, read_attached, read_line, read_own
@@ -52,9 +53,19 @@ _kept: WeakKeyDictionary[Any, OrderedDict[tuple[VMRequest, Policy], Kept]] = Wea
 _lock = threading.Lock()
 
 
-def _ranking(session: Session, request: VMRequest, policy: Policy) -> Ranking:
-    """On a snapshot of now."""
-    lines = node_lines(session, request.storages, None if request.local is None else request.local.image_id)
+class Seen(NamedTuple):
+    """A snapshot that was taken along with something else, of those nodes' attachments to these storages alone."""
+
+    storages: frozenset[StorageId]
+    lines: NodeLines
+
+
+def _ranking(session: Session, request: VMRequest, policy: Policy, seen: Seen | None) -> Ranking:
+    """On a snapshot of this transaction."""
+    if seen is not None and request.storages == seen.storages and request.local is None:
+        lines = seen.lines
+    else:
+        lines = node_lines(session, request.storages, None if request.local is None else request.local.image_id)
     with _lock:
         rankings = _kept.setdefault(session.get_bind().engine, OrderedDict())
         kept = rankings.setdefault((request, policy), Kept(request, policy))
@@ -69,7 +80,7 @@ class Placing:
     Places the VMs of one call, on one snapshot as long as nobody else is faster. VMs alike, one after the other, cost
     next to nothing.
 
-    :param loads: a snapshot of this transaction to begin with.
+    :param loads: a snapshot of this transaction to begin with. ``seen``: one for requests of its storages.
     :param without: a node that is no choice.
     :param only: nodes that are; None: all.
     """
@@ -82,8 +93,10 @@ class Placing:
         *,
         without: int | None = None,
         only: Collection[int] | None = None,
+        seen: Seen | None = None,
     ) -> None:
         self._session = session
+        self._seen = seen
         self._policy = policy
         self._without = without
         self._only = only
@@ -120,7 +133,7 @@ class Placing:
     def _ranked(self, request: VMRequest) -> Ranking:
         ranking = self._ranking
         if ranking is None and self._loads is None and self._without is None and self._only is None:
-            ranking, self._partial = _ranking(self._session, request, self._policy), True
+            ranking, self._partial = _ranking(self._session, request, self._policy, self._seen), True
         elif ranking is None or ranking.vm != request:
             if self._partial and ranking is not None and not request.storages <= ranking.vm.storages:
                 raise ValueError("of the requests of one call, the one of most storages comes first")

@@ -47,7 +47,7 @@ from cm.services.context import ClusterCall, vnc_password
 from cm.services.expiry import give_new
 from cm.services.joining import check_free, networks_for
 from cm.services.kind import ENDS, look_at_holder
-from cm.services.placement import Placing, explained
+from cm.services.placement import Placing, Seen, explained
 from cm.services.saving import reserve_image
 from cm.services.security_group import join
 from cm.services.storage import StorageDraining
@@ -56,7 +56,7 @@ from cm.services.vm_machine import check_machine
 from cm.store.access import list_shared_vms
 from cm.store.affinity_group import get_affinity_group, peers_in
 from cm.store.attachment import attach_image
-from cm.store.booking import Booking, Share, book
+from cm.store.booking import Booking, Share, book_with_commit
 from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.expiry import restart_suspension
@@ -144,7 +144,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     :return: the VMs' summaries, as JSON texts.
     """
     made = make(caller, new)
-    at_last(caller.session, book, made.held)
+    book_with_commit(caller.session, made.held)
     return made.summaries
 
 
@@ -226,7 +226,8 @@ def make(caller: ClusterCall, new: NewVM, placing: Placing | None = None) -> Mad
     operation_ids: list[int] = []
     placed: Counter[int] = Counter()
     if placing is None:
-        placing = Placing(session, caller.policy.placement)
+        seen = Seen(frozenset({StorageId(image.storage_id)}), requested.lines)
+        placing = Placing(session, caller.policy.placement, seen=seen)
     own: Counter[int] = Counter()  # bytes by storage
     for number in range(1, new.count + 1):
         decision = placing.decide(first if number == 1 else request)

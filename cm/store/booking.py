@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from psycopg2 import errorcodes
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity
-from cm.runtime.database import CHANNEL, Faster, note_notified
+from cm.runtime.database import CHANNEL, Faster, at_last, may_fail_late, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.claim import mib, refuse_quota, refuse_storage
 from cm.store.node_document import DOCUMENT
@@ -88,9 +89,7 @@ class Booking:
 
 # The order in which accounts, storages and nodes are locked is that of the last line. Conditions hold for the newest
 # rows: PostgreSQL looks at them again where it had to wait.
-_BOOK = Prepared(
-    "book",
-    """
+_BOOKED = """
 WITH a AS (
     UPDATE account SET used_cpu = used_cpu + :cpu, used_memory_mib = used_memory_mib + :memory_mib,
                        used_storage_mib = used_storage_mib + :storage_mib, used_vms = used_vms + :vms
@@ -115,9 +114,37 @@ WITH a AS (
        AND o.memory_mib_used + w.memory <= floor(o.memory_mib_total * o.memory_overcommit)
     RETURNING pg_notify(:channel, :document || ':' || o.id)
 )
+"""
+_BOOK = Prepared(
+    "book",
+    f"""
+{_BOOKED}
 SELECT (SELECT count(*) FROM a) AS accounts, (SELECT count(*) FROM s) AS storages, (SELECT count(*) FROM n) AS nodes
 """,
 )
+# The same for who looks at nothing: where something does not fit it divides by zero.
+_BOOK_ALL = Prepared(
+    "book_all",
+    f"""
+{_BOOKED}
+SELECT 1 / CAST((SELECT count(*) FROM a) = 1 AND (SELECT count(*) FROM s) = cardinality(CAST(:storage_ids AS bigint[]))
+            AND (SELECT count(*) FROM n) = cardinality(CAST(:node_ids AS bigint[])) AS integer)
+""",
+)
+
+
+def book_with_commit(session: Session, booking: Booking) -> None:
+    """
+    ``book`` as the last thing of a transaction, ``at_last``, and mostly in the round trip of its commit: where somebody
+    was faster the transaction is repeated, and then looks for what does not fit.
+    """
+    at_last(session, _post if may_fail_late(session, errorcodes.DIVISION_BY_ZERO) else book, booking)
+
+
+def _post(session: Session, booking: Booking) -> None:
+    _BOOK_ALL.post(session, **booking.values(), channel=CHANNEL, document=DOCUMENT)
+    for node_id in booking.nodes:
+        note_notified(session, f"{DOCUMENT}:{node_id}")
 
 
 def book(session: Session, booking: Booking) -> None:

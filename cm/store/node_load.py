@@ -8,7 +8,7 @@ node is a line of text: what has not changed since it was last seen is told by c
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -17,9 +17,15 @@ from cm.rules.placement import NodeLoad, OwnStorage
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import leads_elsewhere, node_mode, tunnel_address
 
-_LINES = Prepared(
-    "node_lines",
-    f"""
+
+def lines_of(storages: str, image: str) -> str:
+    """
+    What gives ``NodeLines``: to be asked alone, or beside something else in one round trip.
+
+    :param storages: SQL for the ids of those that matter, a bigint[]; NULL: all do. ``image``: for the id of an image
+        of disks on nodes' own storages, a bigint; NULL: these do not matter.
+    """
+    return f"""
 SELECT array_agg(concat_ws(' ', n.id, n.state, {node_mode("n")},
                            floor(n.cpu_total * n.cpu_overcommit)::bigint, n.cpu_used,
                            floor(n.memory_mib_total * n.memory_overcommit)::bigint, n.memory_mib_used, n.priority,
@@ -31,7 +37,7 @@ SELECT array_agg(concat_ws(' ', n.id, n.state, {node_mode("n")},
                            coalesce(nullif(array_to_string(n.offers, ','), ''), '-'), n.name)) AS nodes,
        (SELECT string_agg(a.node_id || ' ' || a.storage_id, ',' ORDER BY a.node_id, a.storage_id)
           FROM storage_attachment a
-         WHERE (CAST(:storages AS bigint[]) IS NULL OR a.storage_id = ANY(CAST(:storages AS bigint[])))
+         WHERE ({storages} IS NULL OR a.storage_id = ANY({storages}))
            AND a.state = 'attached') AS attached,
        (SELECT string_agg(concat_ws(' ', s.node_id, s.id,
                                     s.limit_bytes - s.claimed_bytes,
@@ -39,12 +45,13 @@ SELECT array_agg(concat_ws(' ', n.id, n.state, {node_mode("n")},
           FROM storage s JOIN storage_attachment a
             ON a.storage_id = s.id AND a.node_id = s.node_id AND a.state = 'attached'
           LEFT JOIN (cached_image c JOIN volume u ON u.id = c.volume_id)
-            ON c.image_id = CAST(:image AS bigint) AND u.storage_id = s.id
-         WHERE CAST(:image AS bigint) IS NOT NULL AND s.node_id IS NOT NULL AND s.deleted_at IS NULL AND NOT s.locked
+            ON c.image_id = {image} AND u.storage_id = s.id
+         WHERE {image} IS NOT NULL AND s.node_id IS NOT NULL AND s.deleted_at IS NULL AND NOT s.locked
            AND NOT s.draining) AS own
-  FROM node n WHERE n.deleted_at IS NULL
-""",
-)
+  FROM node n WHERE n.deleted_at IS NULL"""
+
+
+_LINES = Prepared("node_lines", lines_of("CAST(:storages AS bigint[])", "CAST(:image AS bigint)"))
 
 
 class NodeLines(NamedTuple):
@@ -65,7 +72,11 @@ def node_lines(
     :param storages: that matter; None: all do.
     :param image_id: of disks on nodes' own storages; None: these do not matter.
     """
-    found = _LINES(session, storages=None if storages is None else sorted(storages), image=image_id).one()
+    return lines_in(_LINES(session, storages=None if storages is None else sorted(storages), image=image_id).one())
+
+
+def lines_in(found: Any) -> NodeLines:
+    """:param found: the columns of ``lines_of``."""
     return NodeLines(frozenset(found.nodes or ()), found.attached or "", found.own or "")
 
 

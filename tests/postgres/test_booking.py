@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg2 import errorcodes
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from cm.rpc.errors import QuotaReached
-from cm.runtime.database import Database, Faster, at_last
+from cm.runtime.database import Database, Faster, at_last, may_fail_late
+from cm.runtime.prepared import Prepared
 from support.cloud import MemoryCloud
 
 
@@ -78,6 +81,34 @@ def test_quota_taken_meanwhile(cloud: MemoryCloud) -> None:
     assert isinstance(refusal, QuotaReached) and refusal.details()["limit"] == 0
     assert [cloud.sql(f"SELECT count(*) FROM {table}") for table in ("vm", "operation", "placement")] == [0, 0, 0]
     assert cloud.leaks() == []
+
+
+def test_what_booking_alone_sees(cloud: MemoryCloud) -> None:
+    """What each look by itself finds room for, and both together do not fit, is told by its name, not as a race."""
+    cloud.sql("UPDATE account SET quota_storage_mib = used_storage_mib + 1100 WHERE id = :id", id=cloud.user_id)
+    with pytest.raises(QuotaReached) as refused:
+        cloud.create(new_disks=[1099])
+    assert refused.value.details()["resource"] == "storage_mib"
+    assert cloud.sql("SELECT count(*) FROM vm") == 0 and cloud.leaks() == []
+
+
+def test_fails_late(database: Database) -> None:
+    """A first attempt may fail with its commit alone, and is repeated; the second may not, and tells what is wrong."""
+    attempts: list[bool] = []
+    divide = Prepared("divide", "SELECT 1 / CAST(:by AS integer)")
+
+    def go(session: Any) -> None:
+        attempts.append(may_fail_late(session, errorcodes.DIVISION_BY_ZERO))
+        divide.post(session, by=1 - attempts[-1])
+
+    database.transact_now(go)
+    assert attempts == [True, False]
+
+    def wrong(session: Any) -> None:
+        divide.post(session, by=0)
+
+    with pytest.raises(DBAPIError):
+        database.transact_now(wrong)
 
 
 def test_reads_during_a_burst(cloud: MemoryCloud) -> None:
