@@ -100,6 +100,8 @@ async def place(work: Work) -> None:
     """Have the VM hold a node. A new VM does since it was accepted; a stopped one is placed again."""
     if FARM in work.arguments and UNHEARD not in work.arguments:
         await _await_head(work, work.arguments[FARM])
+    if work.op.kind is OperationKind.VM_CREATE and not work.op.attempts:
+        return  # nobody has been at it: it has its node, and its domain was nowhere
     elsewhere = await work.db_vm(_place, work.op, work.services.policy)
     if elsewhere is not None:
         raise RunsElsewhere(vm_of(work.op), elsewhere)
