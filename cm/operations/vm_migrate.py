@@ -310,6 +310,8 @@ async def _settled(work: Work, going: Migrating) -> Next:
         case Next.CLEAR_SOURCE:
             await source.run(remove_domain, uuid)
         case Next.RESUME_SOURCE:
+            if going.row.wanted is Wanted.PAUSED:  # it was before, or is meant to be since
+                return Next.STAYED
             try:
                 await source.hypervisor.resume(uuid)
             except DomainNotRunning:

@@ -261,6 +261,22 @@ def test_source_does_not_know(cloud: Cluster) -> None:
     assert cloud.runs_on(vm) == [moved["node_id"]] == [cloud.place(vm)] and cloud.leaks() == []
 
 
+@pytest.mark.parametrize("broken", ["", "unknown", "nowhere"])
+def test_paused(cloud: Cluster, broken: str) -> None:
+    """Its owner paused it: whatever becomes of its last moment, it stands still, at one place, until they resume it."""
+    (vm,) = cloud.begin()
+    cloud.call("user.vm.pause", {"vm_id": vm})
+    cloud.wait(vm, "paused")
+    cloud.memory[cloud.first].world.broken = broken
+    moved = cloud.admin("vm.migrate", vm_id=vm)
+    assert (cloud.over(moved["operation_id"])["state"] == "done") == (not broken)
+    (place,) = cloud.runs_on(vm)
+    assert place == cloud.place(vm) and cloud.memory[place].world.domains[cloud.uuid(vm)].paused
+    cloud.call("user.vm.resume", {"vm_id": vm})
+    cloud.wait(vm, "running")
+    assert not cloud.memory[place].world.domains[cloud.uuid(vm)].paused and cloud.leaks() == []
+
+
 def test_target_away(cloud: Cluster) -> None:
     """While the target cannot be asked nobody believes in the source; then it is, and has nothing left there."""
     (vm,) = cloud.begin()

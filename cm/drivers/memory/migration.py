@@ -127,6 +127,7 @@ def _fail(world: World, domain: Domain, passage: Passage, why: str) -> None:
 def _arrive(world: World, domain: Domain, passage: Passage) -> None:
     uuid, target = domain.spec.uuid, passage.target
     broken, world.broken = world.broken, ""
+    stands = domain.reason if domain.paused else None  # it is as it was there
     if broken == "left defined":  # its QEMU got no lock: the definition stays
         _fail(world, domain, passage, 'Failed to get "write" lock')
         target.define(domain.spec)
@@ -139,11 +140,10 @@ def _arrive(world: World, domain: Domain, passage: Passage) -> None:
             return
         with world.lock:
             world.let_go(domain)
-        target.arrive(uuid, world)
+        target.arrive(uuid, world, stands)
         return
-    paused, reason = domain.paused, domain.reason
     with world.lock:
         world.let_go(domain)
         del world.domains[uuid]
-    target.arrive(uuid, world, reason if paused else None)
+    target.arrive(uuid, world, stands)
     world.has_ended(domain.running or domain.spec, "migrated")
