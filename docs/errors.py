@@ -76,7 +76,10 @@ NEVER: Mapping[str, tuple[Errors, str]] = {
         {WrongImageState, InUse},
         "their operations have a VM to themselves, and of that kind of object VMBusy is told",
     ),
-    r"\w+\.(\w+_image|storage)\.(?!attach_or_create)": ({VMBusy}, "their operations are about no VM"),
+    r"(?!admin\.system_image\.copy)\w+\.(\w+_image|storage)\.(?!attach_or_create)": (
+        {VMBusy},
+        "their operations are about no VM, but for copies of what is a VM's disk",
+    ),
     r"admin\.storage\.|admin\.node\.evacuate": ({WrongImageState}, "their operations are about no image"),
     r"user\.disk\.operations": (
         {
