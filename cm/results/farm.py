@@ -71,6 +71,10 @@ class Farm(TypedDict):
     operation_id: Annotated[Number | None, Meta(description="The operation that starts its VMs.")]
     shared_key: Annotated[bool, Meta(description="Whether workers have the private key, too.")]
     public_key: Annotated[str, Meta(examples=["ssh-ed25519 AAAA"], description="Of the farm's pair of SSH keys.")]
+    joined: Annotated[
+        bool,
+        Meta(description="Whether all its VMs are on one network on which they reach each other; none of kind nat is."),
+    ]
     version: Version
     created: Time
 
@@ -85,6 +89,9 @@ class GrownFarm(Farm):
     """A farm whose VMs are being made."""
 
     made: Annotated[list[Number], Meta(description="The VMs that are new.")]
+    warning: Annotated[
+        Prose, Meta(examples=[""], description="What of a farm this one will not have; empty: it lacks nothing.")
+    ]
     vnc_password: NotRequired[Annotated[str, Meta(examples=["k3y"], description="Of the head; told this once.")]]
 
 

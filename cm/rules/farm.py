@@ -125,6 +125,24 @@ def farm_state(members: Sequence[Member], greeted: bool) -> FarmState:
     return FarmState.DEGRADED
 
 
+def missing_of(joined: bool, tells: bool) -> str:
+    """
+    What of a farm its VMs will not have, for who asks for them; "": it lacks nothing. No refusal: workers that need no
+    other are made so, too, and clusters without networks of users' own have none but these.
+
+    :param joined: whether they are on one network on which they reach each other.
+    :param tells: as of ``Head``.
+    """
+    if not joined:
+        return (
+            "Its VMs do not reach each other: they share no network of a user's own or of the site's, and on those of"
+            " everybody's guests are kept apart."
+        )
+    if not tells:
+        return "Its guests are told neither names nor keys by this source of metadata."
+    return ""
+
+
 @dataclass(frozen=True)
 class Head:
     """

@@ -26,6 +26,7 @@ from cm.rules.farm import (
     farm_state,
     leaving,
     member_name,
+    missing_of,
 )
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.runtime.database import at_last
@@ -85,7 +86,7 @@ def create(
         assign_made(caller, public_ip_id, first.summaries)
     record_change(session, "farm", farm_id, account_id, "enter")
     at_last(session, book, first.held.joined(rest.held))
-    told: GrownFarm = {**store.get_farm(session, farm_id), "made": [*first.ids, *rest.ids]}
+    told = _grown(caller, farm_id, [*first.ids, *rest.ids])
     if head.vnc:
         told["vnc_password"] = msgspec.json.decode(first.summaries[0])["vnc_password"]
     return told
@@ -132,7 +133,15 @@ def grow(caller: ClusterCall, farm_id: int, template_id: int | None, workers: in
         adopt(session, child, operation_id)
     record_change(session, "farm", farm_id, row.account_id)
     at_last(session, book, made.held)
-    return {**store.get_farm(session, farm_id), "made": made.ids}
+    return _grown(caller, farm_id, made.ids)
+
+
+def _grown(caller: ClusterCall, farm_id: int, made: Sequence[int]) -> GrownFarm:
+    farm = store.get_farm(caller.session, farm_id)
+    warning = missing_of(farm["joined"], store.head_of(caller.session, farm_id).tells)
+    if warning:
+        caller.note("warn", message=warning)
+    return {**farm, "made": list(made), "warning": warning}
 
 
 def _workers_like(head: NewVM, farm_id: int, template_id: int, first: int, count: int) -> NewVM:

@@ -32,9 +32,12 @@ COLUMNS: Final[Columns] = (
     Farm.worker_template_id,
 )  # fmt: skip
 _LIVE: Final = "EXISTS (SELECT 1 FROM vm m WHERE m.farm_id = f.id AND m.closed_at IS NULL)"
+_JOINED: Final = """EXISTS (SELECT 1 FROM nic n JOIN network w ON w.id = n.network_id JOIN vm m ON m.id = n.vm_id
+         WHERE m.farm_id = f.id AND m.closed_at IS NULL AND w.kind <> 'nat' GROUP BY w.id
+        HAVING count(DISTINCT m.id) = (SELECT count(*) FROM vm e WHERE e.farm_id = f.id AND e.closed_at IS NULL))"""
 _FARM: Final = f"""
 SELECT f.id AS _id, NOT ({_LIVE}) AS _gone, f.id, f.uuid::text AS uuid, f.name, f.description, f.account_id, f.version,
-       f.created_at, f.public_key, f.shared_key, t.name AS template_name, a.login,
+       f.created_at, f.public_key, f.shared_key, t.name AS template_name, a.login, {_JOINED} AS joined,
        (SELECT o.id FROM operation o JOIN operation_object h ON h.operation_id = o.id
          WHERE h.kind = 'farm' AND h.object_id = f.id AND {is_open("o")} LIMIT 1) AS operation_id,
        ARRAY(SELECT json_build_object(
@@ -132,6 +135,7 @@ def _shown(row: Any) -> results.Farm:
         "operation_id": row.operation_id,
         "shared_key": row.shared_key,
         "public_key": row.public_key,
+        "joined": row.joined,
         "version": row.version,
         "created": row.created_at,
     }

@@ -27,6 +27,7 @@ from cm.services.farm_key import farm_secret_from, private_key_for
 from cm.services.guest import guest_of, hello
 from cm.store.feed import read_changes
 from support.cloud import MemoryCloud, at_database
+from support.links import link_agents
 
 
 @pytest.fixture(scope="module")
@@ -351,6 +352,34 @@ def test_feed(cloud: MemoryCloud) -> None:
     farms = heard()
     assert {row.object_id for row in farms} == {there["farm_id"]} and farms[0].event == "enter"
     assert {row.users for row in farms} == {frozenset({cloud.user_id})}
+
+
+def test_apart_or_joined(cloud: MemoryCloud) -> None:
+    """Who makes a farm whose guests are kept apart hears it, before and after; on a network of his own they are not."""
+    values = {"name": "sums", "description": "", "image_id": cloud.image_id, "head_template_id": large(cloud)}
+    values |= {"worker_template_id": cloud.template_id}
+    plan = cloud.call("user.farm.create", {**values, "dry_run": True})["plan"]
+    made = make(cloud)
+    assert not made["joined"] and "do not reach each other" in made["warning"]
+    assert [step["message"] for step in plan if step["step"] == "warn"] == [made["warning"]]
+    for agent in link_agents(cloud):
+        agent.converge()
+    pool = cloud.call("admin.pool.add", {"name": "vx", "network": "10.130.0.0/24"}, account="admin")
+    one = make(cloud, metadata="none")
+    assert one["joined"] and "neither names nor keys" in one["warning"]
+    other = make(cloud)
+    assert (other["joined"], other["warning"]) == (True, "")
+    (network,) = cloud.call("user.network.list_user_networks")
+    assert not make(cloud, 1, networks=[made_on(cloud, made)])["joined"]
+    for each in (one, other):
+        cloud.call("user.farm.destroy", [each["farm_id"]])
+        cloud.until(lambda at=each["farm_id"]: farm(cloud, at)["state"] == "destroyed", "it has ended")
+    cloud.call("user.network.release", [network["network_id"]])
+    cloud.call("admin.pool.delete", {"pool_id": pool["pool_id"]}, account="admin")
+
+
+def made_on(cloud: MemoryCloud, made: dict[str, Any]) -> int:
+    return int(cloud.sql("SELECT network_id FROM nic WHERE vm_id = :v", v=made["made"][0]))
 
 
 def test_two_at_once(cloud: MemoryCloud) -> None:

@@ -66,7 +66,8 @@ def create(
     Everything is claimed for all of them, or the call is refused and nothing is.
 
     The head starts at once; workers start when its guest has said hello, or ten minutes after its start if it does not.
-    A pair of SSH keys is made for the farm: its VMs let the head in as root, by name.
+    A pair of SSH keys is made for the farm: its VMs let the head in as root, by name. That needs a network on which
+    they reach each other; ``warning`` says where there is none.
 
     :param head_template_id: the head's size, and ``worker_template_id`` that of the workers.
     :param public_ip_id: of the caller's public addresses; the head's first card is reached by it.

@@ -50,6 +50,7 @@ export const farms = {
   "farms.keyAt": "Private key",
   "farms.keyAtHead": "on the head alone",
   "farms.keyAtAll": "on all machines",
+  "farms.apart": "The machines do not reach each other: they share no network that joins them.",
   "farms.noMachines": "Its machines are gone.",
   "farms.noMachinesHelp": "A farm ends with the last of them.",
   "farmRole.head": "head",

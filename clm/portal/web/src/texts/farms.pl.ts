@@ -50,6 +50,7 @@ export const farms: Polish<typeof english> = {
   "farms.keyAt": "Klucz prywatny",
   "farms.keyAtHead": "tylko na głowie",
   "farms.keyAtAll": "na wszystkich maszynach",
+  "farms.apart": "Maszyny nie łączą się ze sobą: nie mają wspólnej sieci, która je łączy.",
   "farms.noMachines": "Jej maszyn już nie ma.",
   "farms.noMachinesHelp": "Farma kończy się razem z ostatnią z nich.",
   "farmRole.head": "głowa",

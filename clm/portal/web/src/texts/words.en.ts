@@ -127,6 +127,7 @@ export const words = {
   "plan.disks": "make disks",
   "plan.edit": "change",
   "plan.refuse": "refused",
+  "plan.warn": "mind",
   "plan.give_up": "give up what is under way",
   "plan.abandon": "give up",
   "plan.trash": "put into the trash",

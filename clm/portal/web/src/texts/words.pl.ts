@@ -127,6 +127,7 @@ export const words: Polish<typeof english> = {
   "plan.disks": "utworzenie dysków",
   "plan.edit": "zmiana",
   "plan.refuse": "odmowa",
+  "plan.warn": "uwaga",
   "plan.give_up": "porzucenie tego, co w toku",
   "plan.abandon": "porzucenie",
   "plan.trash": "przeniesienie do kosza",

@@ -1,3 +1,4 @@
+import { Alert } from "@patternfly/react-core/dist/esm/components/Alert/index.js";
 import { useMemo, type ReactNode } from "react";
 import { upFor, WORKER_ACTIONS, type Farm, type FarmMachine } from "../kinds/farms.ts";
 import { addressTo } from "../model/routes.ts";
@@ -43,6 +44,7 @@ export function FarmView({ farm, isMine, reload }: { farm: Farm; isMine: boolean
   return (
     <>
       <Section title="machine.overview" beside={<span role="status"><Status group="farmState" value={farm.state} /></span>}>
+        {!farm.joined && farm.vms.length > 0 && <Alert component="p" variant="warning" isInline title={t("farms.apart")} />}
         <Facts facts={[
           ["column.description", farm.description],
           ["column.image", farm.image_name],
