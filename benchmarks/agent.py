@@ -19,10 +19,10 @@ from typing import Any
 from benchmarks.clusters import Settings, cpu_s, roomy_cloud
 from benchmarks.report import Figure, Skipped, Target, child_environment, median, percentile, spread
 from cm.rpc.errors import AgentSilent
+from contextualization.guest.install import program as agent_program
 from lab.cloud import Cloud
 from lab.hosts import Lab
 from lab.nodes import RealNode
-from lab.places import REPOSITORY
 from lab.processes import wait_until
 
 PAUSE_S = 0.2  # between calls: an agent that calls more often than 40 times a second is refused
@@ -123,9 +123,11 @@ def _inside(cloud: Cloud, node: RealNode, vm: dict[str, Any]) -> Iterator[None]:
     home.chmod(0o777)
     passwd = cloud.base / "passwd"
     passwd.write_text(f"root:x:0:0:root:/root:/bin/sh\n{USER}:x:65534:65534::{home}:/bin/sh\n")
+    installed = cloud.base / "wawel-guest"
+    installed.write_bytes(agent_program())
     run = {
         "passwd": passwd, "namespace": NAMESPACE, "python": sys.executable, "state": cloud.base / "guest",
-        "program": REPOSITORY / "contextualization" / "guest" / "agent.py",
+        "program": installed,
     }  # fmt: skip
     argv = ["unshare", "-m", "sh", "-c", RUN.format(**run)]
     with (cloud.base / "guest.log").open("wb") as log:

@@ -131,6 +131,7 @@ class HypervisorCalls(_Calls):
     destroy = _quick(lambda node: node.hypervisor.destroy)
     shutdown = _quick(lambda node: node.hypervisor.shutdown)
     reset = _quick(lambda node: node.hypervisor.reset)
+    press_keys = _quick(lambda node: node.hypervisor.press_keys)
     pause = _quick(lambda node: node.hypervisor.pause)
     resume = _quick(lambda node: node.hypervisor.resume)
     undefine = _slow(lambda node: node.hypervisor.undefine)
@@ -222,6 +223,8 @@ class GuestAgentCalls(_Calls):
     add_keys = _slow(lambda node: node.guest_agents.add_keys)
     remove_keys = _slow(lambda node: node.guest_agents.remove_keys)
     set_time = _slow(lambda node: node.guest_agents.set_time)
+    power_off = _slow(lambda node: node.guest_agents.power_off)
+    reboot = _slow(lambda node: node.guest_agents.reboot)
 
 
 class ConsoleLogCalls(_Calls):

@@ -118,3 +118,17 @@ class IGuestAgents(Protocol):
 
         :raises DomainNotRunning: AgentSilent: AgentRefused: NotSupported:
         """
+
+    def power_off(self, uuid: str) -> None:
+        """
+        Have the guest shut itself down; it has begun then, and its end is seen as any other.
+
+        :raises DomainNotRunning: AgentSilent: AgentRefused: NotSupported:
+        """
+
+    def reboot(self, uuid: str) -> None:
+        """
+        Have the guest reboot itself; likewise.
+
+        :raises DomainNotRunning: AgentSilent: AgentRefused: NotSupported:
+        """

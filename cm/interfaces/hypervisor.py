@@ -248,6 +248,14 @@ class IHypervisor(Protocol):
         :raises DomainNotRunning: it does not run.
         """
 
+    def press_keys(self, uuid: str, keys: Sequence[int]) -> None:
+        """
+        Press keys of its keyboard at once, and let go of them. The guest may ignore it.
+
+        :param keys: by their numbers in Linux (input-event-codes.h).
+        :raises DomainNotRunning: it does not run.
+        """
+
     def pause(self, uuid: str) -> None:
         """
         Stop the virtual CPUs; paused already is not an error.

@@ -30,7 +30,7 @@ from cm.store.operation_object import others_at_work
 from cm.store.storage import node_reaching
 from cm.store.vm import hold_vm, render_live
 from cm.store.waking import OPERATION, awaited, wake, wake_parent
-from cm.store.worker import finish, holds, keep_lease, record_step
+from cm.store.worker import finish, holds, keep_lease, keep_note, record_step
 
 T = TypeVar("T")
 
@@ -199,6 +199,11 @@ class Work:
         """End the operation well, with ``function(session, *args)`` in the same transaction. For the last step."""
         await self.db(_complete, self.op, function, args, result or {})
         self.completed = True
+
+    async def note(self, **note: Any) -> None:
+        """Keep something in the operation's arguments, for its later steps and attempts."""
+        await self.db(keep_note, self.op.id, note)
+        self.op = replace(self.op, arguments={**self.op.arguments, **note})
 
     async def give_way(self) -> None:
         """End an operation of a kind that yields, as far as it is."""

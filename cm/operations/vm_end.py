@@ -19,7 +19,7 @@ from cm.operations.base import Kind, Wait, Work, others_stopped, register, stora
 from cm.operations.snapshot_work import holder_of
 from cm.operations.vm_launch import nvram_path
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
-from cm.rpc.vocabulary import CauseKind, FreedPolicy, ImageState, Seen
+from cm.rpc.vocabulary import CauseKind, FreedPolicy, GuestWay, ImageState, Seen
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import CLEANING, ObjectKind, OperationKind
@@ -27,6 +27,7 @@ from cm.rules.vm import GONE
 from cm.runtime.wall import unix_seconds, utc_now
 from cm.services.console_log import delete_log
 from cm.services.evidence import SKEW, record_look, rest_by_evidence
+from cm.services.guest_power import power_off
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.services.seed import forget_seed
@@ -46,9 +47,16 @@ from cm.store.waking import awaited
 from cm.store.worker import note_begun
 
 LOOK_S: Final = 1.0  # between looks at a guest that takes its time
-# What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.
+# What ``await_end``, ``_obeyed`` and ``press_button`` note: that the hook has had its grace, when the guest was asked,
+# and by which way.
 GRACED: Final = "graced"
 PRESSED_AT: Final = "pressed_at"
+WAY: Final = "way"
+ASKED: Final = {
+    GuestWay.WAWEL: "by Wawel's agent in it",
+    GuestWay.AGENT: "by its QEMU guest agent",
+    GuestWay.BUTTON: "by its power button",
+}
 
 
 @dataclass(frozen=True)
@@ -128,16 +136,19 @@ async def cut_power(work: Work) -> None:
 
 
 async def press_button(work: Work) -> None:
-    """Ask the guest to shut down."""
+    """Ask the guest to shut down, by the first way that takes it."""
     row = await work.db_vm(_alone, work.op)
     if row.node_id is None or row.seen in GONE:
         return
+    node = work.node(row.node_id)
     try:
         if row.seen is Seen.PAUSED:
-            await work.node(row.node_id).hypervisor.resume(row.uuid)
-        await work.node(row.node_id).hypervisor.shutdown(row.uuid)
+            await node.hypervisor.resume(row.uuid)
+        way = await power_off(work.services, node, row.id, row.uuid)
     except DomainNotRunning:
         await _look(work, row)
+        return
+    await work.note(**{WAY: way})
 
 
 async def await_end(work: Work) -> None:
@@ -183,7 +194,8 @@ async def _obeyed(work: Work) -> bool:
     if work.arguments.get(PRESSED_AT) and await _look(work, row) in GONE:
         return True
     if left > 0:
-        reason = f"The guest was asked to shut down and has {work.services.policy.shutdown_s:g} s for it."
+        asked = f" {ASKED[GuestWay(work.arguments[WAY])]}" if WAY in work.arguments else ""
+        reason = f"The guest was asked to shut down{asked} and has {work.services.policy.shutdown_s:g} s for it."
         look_s = min(LOOK_S if not ending.hooks else 5 * LOOK_S, left)
         raise Wait(look_s, reason, _gone, on=_its_vm(work.op), **{PRESSED_AT: pressed})
     return False
@@ -193,7 +205,8 @@ async def rest(work: Work) -> None:
     """Forget the definition and give the node back; the disk, address and quota stay. Of a suspended VM, its memory."""
     row = await work.db_vm(_alone, work.op)
     await _remove_domain(work, row)
-    await work.complete(_rested, work.op)
+    way = work.arguments.get(WAY)  # null: its power was cut, or it ended by itself before it was asked
+    await work.complete(_rested, work.op, result={} if way is None else {WAY: way})
 
 
 def _rested(session: Session, op: OperationRow) -> None:
@@ -385,7 +398,7 @@ class VMStop(Kind):
 @register
 class VMShutdown(Kind):
     kind = OperationKind.VM_SHUTDOWN
-    notes = (PRESSED_AT,)
+    notes = (PRESSED_AT, WAY)
     steps = {"press_button": press_button, "await_shutdown": await_shutdown, "rest": rest}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:

@@ -37,6 +37,29 @@ class GuestKeys(GuestChange):
     keys: list[str]
 
 
+class GuestHostname(GuestChange):
+    """A guest that is called otherwise."""
+
+    hostname: Annotated[str, Meta(examples=["web"], description="Its own word of what it is called now.")]
+
+
+class GuestOwnKey(GuestChange):
+    """An SSH key of a guest's account, whose private part stays in the guest."""
+
+    user: Login
+    public_key: Annotated[str, Meta(examples=["ssh-ed25519 AAAA... debian"])]
+    path: Annotated[str, Meta(examples=["/home/debian/.ssh/id_ed25519"], description="Of the private part.")]
+    made: Annotated[bool, Meta(description="False: the account had it.")]
+
+
+class GuestRoot(GuestChange):
+    """A guest's root file system, which has grown as far as its disk goes."""
+
+    kind: Annotated[str, Meta(examples=["ext4"])]
+    before_bytes: Annotated[Bytes, Meta(description="What it had.")]
+    total_bytes: Annotated[Bytes, Meta(description="What it has.")]
+
+
 class GuestInterface(TypedDict):
     """A network card, as the guest has it."""
 

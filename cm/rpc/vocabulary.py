@@ -452,6 +452,7 @@ class InstanceOperation(StrEnum):
     DESTROY = "destroy"
     MIGRATE = "migrate"
     RESET = "reset"
+    REBOOT = "reboot"
     SHUTDOWN = "shutdown"
     SHUT_OFF = "shut_off"
     SLEEP = "sleep"
@@ -484,6 +485,10 @@ class VMEventCode(StrEnum):
     PASSWORD_RESET = "password_reset"
     INSTALL_KEYS = "install_keys"
     REMOVE_KEYS = "remove_keys"
+    REBOOT = "reboot"
+    HOSTNAME = "set_hostname"
+    GENERATE_KEY = "generate_key"
+    GROW_ROOT = "grow_root"
     ADD_PORT = "add_port"
     REMOVE_PORT = "remove_port"
 
@@ -685,6 +690,8 @@ class GuestWay(StrEnum):
 
     AGENT = "agent"  # QEMU's guest agent
     WAWEL = "wawel"  # our own agent in it, which calls the contextualization endpoint
+    BUTTON = "button"  # the power button, which the guest may ignore
+    KEYS = "keys"  # Ctrl+Alt+Del, which it may ignore, too
 
 
 class GuestCommandState(StrEnum):

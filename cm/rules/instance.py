@@ -118,6 +118,7 @@ OPERATIONS: Final[Mapping[InstanceOperation, OperationSpec]] = {
     _O.DESTROY: OperationSpec("destroy", "user.vm.destroy", _S.DESTROYED, _K.VM_DESTROY),
     _O.MIGRATE: OperationSpec("migrate", "admin.vm.migrate", _S.RUNNING),
     _O.RESET: OperationSpec("reset", "user.vm.reset", _S.RUNNING, _K.VM_RESET),
+    _O.REBOOT: OperationSpec("reboot", "user.vm.reboot", _S.RUNNING),
     _O.SHUTDOWN: OperationSpec("shutdown", "user.vm.shutdown", _S.STOPPED, _K.VM_SHUTDOWN),
     _O.SHUT_OFF: OperationSpec("shut off", "user.vm.stop", _S.STOPPED, _K.VM_STOP),
     _O.SLEEP: OperationSpec("sleep", "user.vm.suspend", _S.SUSPENDED, _K.VM_SUSPEND),
@@ -160,6 +161,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "vm_guarded": "PermissionDenied",
     "agent_silent": "NoAgentError",
     "agent_refused": "NoAgentError",
+    "agent_needed": "NoAgentError",
     "no_capacity": "SchedulerError",
     "quota_reached": "LimitExceeded",
     "in_use": "DiskInUse",
@@ -249,6 +251,14 @@ ACTIVITIES: Final[Mapping[OperationKind | VMEventCode, ActivitySpec]] = {
     ),
     VMEventCode.REMOVE_KEYS: ActivitySpec(
         VMEventCode.REMOVE_KEYS, "remove SSH keys", "Fewer keys may log in to its guest as {login}."
+    ),
+    VMEventCode.REBOOT: ActivitySpec(VMEventCode.REBOOT, "reboot", "Its guest was asked to reboot ({way})."),
+    VMEventCode.HOSTNAME: ActivitySpec(VMEventCode.HOSTNAME, "set host name", "Its guest calls itself {hostname}."),
+    VMEventCode.GENERATE_KEY: ActivitySpec(
+        VMEventCode.GENERATE_KEY, "generate SSH key", "{login} of its guest has an SSH key of its own."
+    ),
+    VMEventCode.GROW_ROOT: ActivitySpec(
+        VMEventCode.GROW_ROOT, "grow root", "Its guest's root file system has {total_bytes} bytes."
     ),
     VMEventCode.ADD_PORT: ActivitySpec(
         VMEventCode.ADD_PORT, "add port", "{protocol}/{port} of it is reached from outside."

@@ -104,6 +104,10 @@ CALLS: Final = (
     Call("user.vm.install_keys", _A.KEYS, states=_ON),
     Call("user.vm.remove_keys", _A.KEYS, states=_ON),
     Call("user.vm.set_time", _A.EDIT, states=_ON),
+    Call("user.vm.reboot", _A.RESET, states=_ON),
+    Call("user.vm.set_hostname", _A.EDIT, states=_ON),
+    Call("user.vm.generate_key", _A.KEYS, states=_ON),
+    Call("user.vm.grow_root", _A.EDIT, states=_ON),
     Call("user.acl.set", _A.GRANT),
     Call("user.vm.destroy", _A.DESTROY, _K.VM_DESTROY),
 )

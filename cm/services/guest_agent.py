@@ -6,16 +6,16 @@ own agent where it speaks and can do it, else the QEMU guest agent; what a guest
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import GuestAgentCalls
 from cm.interfaces.guest_agent import NewPassword
-from cm.results.guest import GuestChange, GuestInfo, GuestKeys, GuestPassword
-from cm.rpc.errors import InvalidParameter, ObjectNotFound, WrongVMState
+from cm.results.guest import GuestChange, GuestHostname, GuestInfo, GuestKeys, GuestOwnKey, GuestPassword, GuestRoot
+from cm.rpc.errors import AgentNeeded, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.types import Secret
 from cm.rpc.vocabulary import GuestWay, VMEventCode, VMState
 from cm.rules.access import Action
@@ -23,6 +23,7 @@ from cm.runtime.wall import unix_seconds
 from cm.services.access import Who, authorized_vm, person_of
 from cm.services.context import AsyncClusterCall
 from cm.services.guest_command import OwnAgent
+from cm.services.guest_power import reboot as reboot_guest
 from cm.store.guest_command import agent_of
 from cm.store.instance import note_event
 from cm.store.vm import login_of_guest
@@ -76,6 +77,47 @@ async def set_time(caller: AsyncClusterCall, vm_id: int) -> GuestChange:
     return {"vm_id": vm_id, "way": guest.way}
 
 
+async def reboot(caller: AsyncClusterCall, vm_id: int) -> GuestChange:
+    """
+    :raises WrongVMState: it does not run.
+    :raises AgentSilent: AgentRefused: NotSupported: as ``guest_power.reboot``.
+    """
+    where = await _place(caller, vm_id)
+    way = await reboot_guest(caller.services, caller.services.fleet.node(where.node_id), vm_id, where.uuid)
+    await _note_event(caller, vm_id, VMEventCode.REBOOT, {"way": way})
+    return {"vm_id": vm_id, "way": way}
+
+
+async def set_hostname(caller: AsyncClusterCall, vm_id: int, hostname: str) -> GuestHostname:
+    """
+    :raises WrongVMState: it does not run.
+    :raises AgentNeeded: AgentSilent: AgentRefused: its guest has no agent of ours that can, or that did not.
+    """
+    own = await _own(caller, vm_id, "set_hostname")
+    now = await own.agent.set_hostname(hostname)
+    await _note_event(caller, vm_id, VMEventCode.HOSTNAME, {"hostname": now})
+    return {"vm_id": vm_id, "way": GuestWay.WAWEL, "hostname": now}
+
+
+async def generate_key(caller: AsyncClusterCall, vm_id: int, user: str | None) -> GuestOwnKey:
+    """:param user: as of ``reset_password``. Raises as ``set_hostname``."""
+    own = await _own(caller, vm_id, "generate_key")
+    login = user or own.login
+    key = await own.agent.generate_key(login)
+    if key.made:
+        await _note_event(caller, vm_id, VMEventCode.GENERATE_KEY, {"login": login})
+    told = {"public_key": key.public, "path": key.path, "made": key.made}
+    return cast(GuestOwnKey, {"vm_id": vm_id, "way": GuestWay.WAWEL, "user": login, **told})
+
+
+async def grow_root(caller: AsyncClusterCall, vm_id: int) -> GuestRoot:
+    """Raises as ``set_hostname``."""
+    own = await _own(caller, vm_id, "grow_root")
+    root = await own.agent.grow_root()
+    await _note_event(caller, vm_id, VMEventCode.GROW_ROOT, {"total_bytes": root.total_bytes})
+    return cast(GuestRoot, {"vm_id": vm_id, "way": GuestWay.WAWEL, **asdict(root)})
+
+
 async def guest_info(caller: AsyncClusterCall, vm_id: int) -> GuestInfo:
     """Raises as ``reset_password``."""
     guest = await _guest(caller, vm_id, None, "facts")
@@ -94,7 +136,10 @@ class _Guest:
 
 
 async def _note(caller: AsyncClusterCall, vm_id: int, code: VMEventCode, guest: _Guest) -> None:
-    told = {"login": guest.login}
+    await _note_event(caller, vm_id, code, {"login": guest.login})
+
+
+async def _note_event(caller: AsyncClusterCall, vm_id: int, code: VMEventCode, told: Mapping[str, Any]) -> None:
     await caller.services.database.transact(note_event, vm_id, code, caller.account_id, told)
 
 
@@ -104,13 +149,34 @@ async def _told(guest: _Guest, vm_id: int) -> GuestKeys:
 
 
 async def _guest(caller: AsyncClusterCall, vm_id: int, user: str | None, action: str) -> _Guest:
-    services = caller.services
-    who, level = person_of(caller.identity), caller.action("vm_id")
-    where = await services.database.read(_where, vm_id, who, level)
+    services, where = caller.services, await _place(caller, vm_id)
     login = user or where.login
     if where.own is not None and action in where.own[1]:
         return _Guest(OwnAgent(services, vm_id, where.own[0]), GuestWay.WAWEL, where.uuid, login)
     return _Guest(services.fleet.node(where.node_id).guest_agents, GuestWay.AGENT, where.uuid, login)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """An agent of ours that can do what is asked. :ivar login: the guest's account that is meant, if none is named."""
+
+    agent: OwnAgent
+    login: str
+
+
+async def _own(caller: AsyncClusterCall, vm_id: int, action: str) -> _Own:
+    where = await _place(caller, vm_id)
+    if where.own is None:
+        raise AgentNeeded(action, "it has none that speaks")
+    launch, actions = where.own
+    if action not in actions:
+        raise AgentNeeded(action, "the one that it has cannot: it is of another version")
+    return _Own(OwnAgent(caller.services, vm_id, launch), where.login)
+
+
+async def _place(caller: AsyncClusterCall, vm_id: int) -> _Where:
+    who, level = person_of(caller.identity), caller.action("vm_id")
+    return await caller.services.database.read(_where, vm_id, who, level)
 
 
 @dataclass(frozen=True)

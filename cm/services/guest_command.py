@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from cm.interfaces.guest_agent import GuestFacts, GuestFilesystem, GuestInterfac
 from cm.rpc.errors import AgentRefused, AgentSilent
 from cm.rpc.vocabulary import GuestCommandState
 from cm.rules.guest import Guest
-from cm.rules.guest_word import AgentWord, amount_of, line_of, lines_of, list_of, maps_of, number_of
+from cm.rules.guest_word import KEY_MAX, AgentWord, amount_of, line_of, lines_of, list_of, maps_of, number_of
 from cm.runtime.closing import Closing
 from cm.services.context import Services
 from cm.services.sealing import seal, unseal
@@ -37,6 +38,7 @@ from cm.store.guest_command import (
 )
 
 COMMAND_S: Final = 10.0  # in which a command has to have ended
+GROW_S: Final = 60.0  # likewise where a file system grows
 AGAIN_S: Final = 0.2  # between looks once it should have
 OPEN_MAX: Final = 8  # that one agent has to do at once
 _FACTS: Final = ("hostname", "os", "interfaces", "filesystems", "users")
@@ -105,6 +107,24 @@ def _about(vm_id: int, action: str) -> str:
 
 
 @dataclass(frozen=True)
+class GuestKey:
+    """An SSH key of a guest's account. :ivar public: its line. :ivar made: whether it had none before."""
+
+    public: str
+    made: bool
+    path: str
+
+
+@dataclass(frozen=True)
+class GuestRoot:
+    """A guest's root file system, before and after it grew."""
+
+    kind: str
+    before_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
 class OwnAgent:
     """
     The agent of ours in a guest, asked as QEMU's is (``IGuestAgents``).
@@ -134,10 +154,31 @@ class OwnAgent:
     async def set_time(self, uuid: str, unix_s: float) -> None:
         await self._ask("set_time", unix_s=unix_s)
 
-    async def _ask(self, action: str, **arguments: Any) -> Any:
+    async def power_off(self, uuid: str) -> None:
+        await self._ask("power_off")
+
+    async def reboot(self, uuid: str) -> None:
+        await self._ask("reboot")
+
+    async def set_hostname(self, hostname: str) -> str:
+        """What it is called then."""
+        return line_of(await self._ask("set_hostname", hostname=hostname))
+
+    async def generate_key(self, user: str) -> GuestKey:
+        told = _map_of(await self._ask("generate_key", user=user))
+        return GuestKey(line_of(told.get("public_key"), KEY_MAX), told.get("made") is True, line_of(told.get("path")))
+
+    async def grow_root(self) -> GuestRoot:
+        told = _map_of(await self._ask("grow_root", GROW_S))
+        return GuestRoot(line_of(told.get("kind")), number_of(told.get("before_bytes")),
+                         number_of(told.get("total_bytes")))  # fmt: skip
+
+    async def _ask(self, action: str, within_s: float | None = None, /, **arguments: Any) -> Any:
+        """:param within_s: in which it has to have ended."""
+        within_s = COMMAND_S if within_s is None else within_s
         database, key = self.services.database, command_key(self.services.policy.secret)
         sealed = _seal(key, _about(self.vm_id, action), arguments)
-        command_id = await database.transact(_enqueue, self.vm_id, self.launch, action, sealed)
+        command_id = await database.transact(_enqueue, self.vm_id, self.launch, action, sealed, within_s)
         outcome: Outcome | None = None
 
         async def leave() -> None:
@@ -145,18 +186,17 @@ class OwnAgent:
                 await database.transact(collect, command_id, True)
 
         async with Closing(leave):
-            outcome = await self._wait(command_id)
+            outcome = await self._wait(command_id, within_s)
         if outcome.state is GuestCommandState.FINISHED:
             return _unseal(key, f"result of {command_id}", outcome.result)
         if outcome.state is GuestCommandState.FAILED:
             raise AgentRefused(outcome.error or "it does not say why")
         if outcome.state is GuestCommandState.TIMED_OUT:
-            raise AgentSilent(f"it began, and told nothing within {COMMAND_S:g} s; it may have done it")
-        raise AgentSilent(f"it did not begin within {COMMAND_S:g} s, and will not")
+            raise AgentSilent(f"it began, and told nothing within {within_s:g} s; it may have done it")
+        raise AgentSilent(f"it did not begin within {within_s:g} s, and will not")
 
-    async def _wait(self, command_id: int) -> Outcome:
+    async def _wait(self, command_id: int, wait_s: float) -> Outcome:
         """Until it has ended; that it is too late is the database's word, whose clock the agent's time runs by."""
-        wait_s = COMMAND_S
         while True:
             # Asked for before the look, so that an end between the two is not missed.
             told = self.services.signals.wait(ENDED, str(command_id), wait_s)
@@ -168,15 +208,21 @@ class OwnAgent:
             wait_s = AGAIN_S
 
 
-def _enqueue(session: Session, vm_id: int, launch: int, action: str, sealed: str) -> int:
+def _enqueue(
+    session: Session, vm_id: int, launch: int, action: str, sealed: str, within_s: float = COMMAND_S
+) -> int:
     if count_open(session, vm_id) >= OPEN_MAX:
         raise AgentSilent(f"it has {OPEN_MAX} other things to do")
-    return insert_command(session, vm_id, launch, action, sealed, COMMAND_S)
+    return insert_command(session, vm_id, launch, action, sealed, within_s)
+
+
+def _map_of(told: Any) -> Mapping[str, Any]:
+    return told if isinstance(told, dict) else {}
 
 
 def facts_of(told: Any) -> GuestFacts:
     """What an agent tells of its guest."""
-    said = told if isinstance(told, dict) else {}
+    said = _map_of(told)
     interfaces = [
         GuestInterface(
             line_of(each.get("name")),

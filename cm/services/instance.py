@@ -329,6 +329,11 @@ async def remove_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, ke
     return await caller.services.database.read(newest_event, vm_id)
 
 
+async def reboot(caller: AsyncClusterCall, vm_id: int) -> Activity:
+    await guest_agent.reboot(caller, vm_id)
+    return await caller.services.database.read(newest_event, vm_id)
+
+
 # ------------------------------------------------------------------ what is done to them
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -251,6 +251,14 @@ _NOTE_BEGUN = Prepared(
 def note_begun(session: Session, operation_id: int, note: str) -> bool:
     """Note in the arguments that something is begun. False: it was noted before, by whoever was at the operation."""
     return _NOTE_BEGUN(session, id=operation_id, note=note).first() is not None
+
+
+_KEEP_NOTE = Prepared("keep_note", "UPDATE operation SET arguments = arguments || CAST(:note AS jsonb) WHERE id = :id")
+
+
+def keep_note(session: Session, operation_id: int, note: Mapping[str, Any]) -> None:
+    """Have later steps and attempts find something in the arguments."""
+    _KEEP_NOTE.post(session, id=operation_id, note=msgspec.json.encode(note).decode())
 
 
 def note_ended(session: Session, operation_id: int, note: str) -> None:

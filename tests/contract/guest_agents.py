@@ -10,6 +10,8 @@ import pytest
 from cm.interfaces.guest_agent import NewPassword
 from cm.interfaces.node import INode
 from cm.rpc.errors import AgentRefused, AgentSilent, DomainNotRunning, NotSupported
+from cm.rpc.vocabulary import Seen
+from lab.processes import wait_until
 from tests.contract.hypervisor import domain_spec
 
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} {letter}" for letter in "AB"]
@@ -67,6 +69,20 @@ class GuestAgentsContract(ABC):
         node.guest_agents.set_time(uuid, self.unix_s)
         facts = node.guest_agents.facts(uuid)
         assert facts.hostname and set(facts.silent) <= {"os", "interfaces", "filesystems", "users"}
+
+    def test_leaves(self, node: INode) -> None:
+        """One that is asked to reboot runs on or again; one that is asked to power off ends."""
+        uuid = self.answering(node)
+        node.guest_agents.reboot(uuid)
+        self.answers(node, uuid)
+        node.guest_agents.power_off(uuid)
+        wait_until(lambda: node.hypervisor.look(uuid).state not in (Seen.RUNNING, Seen.PAUSED), "its end", 60)
+        with pytest.raises(DomainNotRunning):
+            node.guest_agents.reboot(uuid)
+
+    def answers(self, node: INode, uuid: str) -> None:
+        """Wait until a guest's agent answers again."""
+        wait_until(lambda: bool(node.guest_agents.facts(uuid).hostname), "its agent", 120)
 
     def test_gone(self, node: INode) -> None:
         """Of a domain that is off, or absent, nothing is asked."""

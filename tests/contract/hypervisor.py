@@ -26,6 +26,8 @@ from cm.interfaces.source import FileSource
 from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, Seen
 
+CTRL_ALT_DEL = (29, 56, 111)
+
 
 def domain_spec(**changes: Any) -> DomainSpec:
     """The smallest domain there can be: no disk, no network."""
@@ -199,9 +201,13 @@ class HypervisorContract(ABC):
         assert hypervisor.look(spec.uuid).state == Seen.RUNNING
 
     def test_off(self, hypervisor: IHypervisor) -> None:
-        """A domain that is off has no buttons that work."""
+        """A domain that is off has no buttons and no keys that work."""
         spec = self.defined(hypervisor)
-        for press in (hypervisor.shutdown, hypervisor.reset, hypervisor.pause, hypervisor.resume):
+
+        def keys(uuid: str) -> None:
+            hypervisor.press_keys(uuid, CTRL_ALT_DEL)
+
+        for press in (keys, hypervisor.shutdown, hypervisor.reset, hypervisor.pause, hypervisor.resume):
             with pytest.raises(DomainNotRunning):
                 press(spec.uuid)
         assert hypervisor.look(spec.uuid).state == Seen.OFF
@@ -222,8 +228,9 @@ class HypervisorContract(ABC):
         assert hypervisor.look(spec.uuid).state == Seen.OFF
 
     def test_reset_shutdown(self, hypervisor: IHypervisor) -> None:
-        """The buttons of a running domain can be pressed; after a reset it runs on."""
+        """The buttons and keys of a running domain can be pressed; after a reset it runs on."""
         spec = self.started(hypervisor)
+        hypervisor.press_keys(spec.uuid, CTRL_ALT_DEL)
         hypervisor.reset(spec.uuid)
         assert hypervisor.look(spec.uuid).state == Seen.RUNNING
         hypervisor.shutdown(spec.uuid)

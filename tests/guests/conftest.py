@@ -25,7 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with Cloud(tmp_path_factory.mktemp("guests"), durable=False) as made:
+    # Without KVM a Debian guest takes more than the usual minute to shut down.
+    patient = {"cluster": {"shutdown_s": 600.0}}
+    with Cloud(tmp_path_factory.mktemp("guests"), durable=False, settings=patient) as made:
         yield made
 
 

@@ -58,6 +58,18 @@ def by_agent(guest: Guest, key: Path, tmp_path: Path) -> None:
     assert call("user.vm.set_time", ask)["way"] == "agent"
 
 
+def leaves(guest: Guest) -> None:
+    """It reboots by QEMU's agent, and shuts down by it: that is an end then, and no reboot once more."""
+    boot = guest.run("cat /proc/sys/kernel/random/boot_id")
+    assert guest.ask("reboot")["way"] == "agent"
+    guest.until(f"[ $(cat /proc/sys/kernel/random/boot_id) != {boot} ]", "it has booted again")
+    guest.until("systemctl is-active qemu-guest-agent", "its agent runs again")
+    asked = guest.call("shutdown")
+    ended = guest.cloud.wait_operation(guest.cloud.user, asked["operation_id"], 900)
+    assert ended["result"] == {"way": "agent"}
+    assert guest.cloud.vm(guest.vm_id)["state"] == "stopped"
+
+
 @pytest.mark.parametrize("metadata", ["seed-iso", "nocloud", "imds", "config-drive"])
 def test_told(cloud: Cloud, debian_id: int, key: Path, metadata: str, tmp_path: Path) -> None:
     """Host name, keys, user data, network, grown root, and what the agent does."""
@@ -65,6 +77,8 @@ def test_told(cloud: Cloud, debian_id: int, key: Path, metadata: str, tmp_path: 
     guest.until(TOLD, "its user data has run")
     check(guest)
     by_agent(guest, key, tmp_path)
+    if metadata == "nocloud":
+        leaves(guest)
     guest.destroy()
     assert cloud.check_leaks([]) == []
 

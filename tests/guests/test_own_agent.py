@@ -1,6 +1,6 @@
 """
 Our own agent in a Debian guest whose user data installs it, and where QEMU's does not run: what it is asked for is
-done, seen over SSH. One boot and a reboot for all of these.
+done, seen over SSH. One boot and two reboots for all of these.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from cm.rpc.errors import AgentSilent
-from guests.debian_guest import BOOT_S, INSTALL, Guest, make
+from guests.debian_guest import BOOT_S, DISK_MIB, INSTALL, Guest, make
 from lab.cloud import Cloud
 from lab.processes import wait_until
 
 USER_DATA = INSTALL + "systemctl disable --now qemu-guest-agent.service\n"
 PASSWORD = "Correct-horse-7"
+RENAMED = "called-so"
+GROWN_MIB = 300
 SLACK_S = 60.0  # of clocks; the machine may be busy
 # Whether the account has the password that is read.
 CHECK = "import crypt, spwd; has = spwd.getspnam('ala').sp_pwdp; print(crypt.crypt(input(), has) == has)"
@@ -93,6 +95,43 @@ def test_time(guest: Guest) -> None:
     assert abs(time.time() - int(guest.run("date +%s"))) < SLACK_S
 
 
+def test_hostname(guest: Guest) -> None:
+    """It is called so now and after its next boot (``test_reboot``), and knows itself by that."""
+    assert guest.ask("set_hostname", hostname=RENAMED) == {"vm_id": guest.vm_id, "way": "wawel", "hostname": RENAMED}
+    assert guest.run("hostname; cat /etc/hostname").split() == [RENAMED, RENAMED]
+    assert guest.run(f"getent hosts {RENAMED}").split()[0].startswith("127.")
+
+
+def test_own_key(guest: Guest) -> None:
+    """One is made in the guest, and lets in where its public part is installed; the private part has not left it."""
+    told = guest.ask("generate_key")
+    assert (told["way"], told["user"], told["made"]) == ("wawel", "ala", True)
+    assert guest.ask("generate_key") == {**told, "made": False}
+    assert guest.run(f"sudo -n stat -c '%U %a' {told['path']}") == "ala 600"
+    guest.ask("install_keys", keys=told["public_key"])
+    to_itself = "ssh -oBatchMode=yes -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oConnectTimeout=30"
+    assert guest.run(f"sudo -n -u ala {to_itself} ala@127.0.0.1 id -un 2>/dev/null") == "ala"
+    guest.ask("remove_keys", keys=told["public_key"])
+
+
+def test_grow_root(guest: Guest) -> None:
+    """A disk that grew while the guest runs is its root file system's, too, once that is asked."""
+    ((disk_id,),) = guest.cloud.sql(f"SELECT disk_id FROM attachment WHERE vm_id = {guest.vm_id} AND number = 0")
+    user, before = guest.cloud.user, root_mib(guest)
+    grown = user.call("user.disk.grow", {"disk_id": int(disk_id), "size_mib": DISK_MIB + GROWN_MIB})
+    guest.cloud.wait_operation(user, grown["operation_id"], 300)
+    assert root_mib(guest) == before
+    told = guest.ask("grow_root")
+    assert (told["way"], told["kind"]) == ("wawel", "ext4")
+    after = root_mib(guest)
+    assert before + GROWN_MIB * 0.9 < after and after == told["total_bytes"] >> 20
+    assert guest.ask("grow_root")["total_bytes"] == told["total_bytes"]
+
+
+def root_mib(guest: Guest) -> int:
+    return int(guest.run("df -B1 --output=size / | tail -n 1")) >> 20
+
+
 def test_late(guest: Guest, tmp_path: Path) -> None:
     """What an agent that hangs is told it does not do when it goes on: nobody waits for it any more."""
     other, line = new_key(tmp_path)
@@ -107,10 +146,33 @@ def test_late(guest: Guest, tmp_path: Path) -> None:
 
 
 def test_reboot(guest: Guest) -> None:
-    """It is there again after its guest's reboot, by the key that it had."""
-    kept = guest.run("cat /proc/sys/kernel/random/boot_id; sudo -n cat /var/lib/wawel-guest/key")
-    guest.ssh("sudo -n systemctl reboot")
-    boot, key = kept.splitlines()
-    guest.until(f"[ $(cat /proc/sys/kernel/random/boot_id) != {boot} ]", "it has booted again")
+    """It reboots by its agent, which is there again then, by the key that it had; and is called as it was."""
+    key = guest.run("sudo -n cat /var/lib/wawel-guest/key")
+    boot = boot_of(guest)
+    assert guest.ask("reboot") == {"vm_id": guest.vm_id, "way": "wawel"}
+    booted_again(guest, boot)
     wait_until(lambda: way(guest) == "wawel", "its agent answers again", BOOT_S, pause=2)
     assert guest.run("sudo -n cat /var/lib/wawel-guest/key") == key
+    assert guest.run("hostname") == RENAMED
+
+
+def boot_of(guest: Guest) -> str:
+    return guest.run("cat /proc/sys/kernel/random/boot_id")
+
+
+def booted_again(guest: Guest, boot: str) -> None:
+    guest.until(f"[ $(cat /proc/sys/kernel/random/boot_id) != {boot} ]", "it has booted again")
+
+
+def test_keys_and_shutdown(guest: Guest) -> None:
+    """Without an agent it reboots by Ctrl+Alt+Del. With its agent it shuts down, and its operation tells so."""
+    boot = boot_of(guest)
+    guest.run("sudo -n systemctl stop wawel-guest.service")
+    guest.cloud.sql(f"UPDATE guest_agent SET seen_at = seen_at - interval '1 hour' WHERE vm_id = {guest.vm_id}")
+    assert guest.call("reboot")["way"] == "keys"
+    booted_again(guest, boot)
+    wait_until(lambda: way(guest) == "wawel", "its agent answers again", BOOT_S, pause=2)
+    asked = guest.call("shutdown")
+    ended = guest.cloud.wait_operation(guest.cloud.user, asked["operation_id"], 900)
+    assert ended["result"] == {"way": "wawel"}
+    assert guest.cloud.vm(guest.vm_id)["state"] == "stopped"

@@ -9,6 +9,7 @@ import pytest
 
 from cm.interfaces.guest_agent import GuestFacts, GuestFilesystem, GuestInterface, GuestUser
 from cm.rpc.errors import AgentRefused, AgentSilent, InvalidParameter, ObjectNotFound, WrongVMState
+from cm.services.guest_power import CTRL_ALT_DEL
 from support.cloud import MemoryCloud
 from support.guest import Guest, rows
 
@@ -101,3 +102,23 @@ def test_no_way(cloud: MemoryCloud, view: str) -> None:
     made.stop()
     with pytest.raises(WrongVMState):
         cloud.call(f"user.vm.{view}", ask)
+
+
+def test_power(cloud: MemoryCloud, guest: Guest) -> None:
+    """Where QEMU's agent answers it is asked to shut down and to reboot, else buttons and keys are pressed."""
+    ask, node = {"vm_id": guest.vm_id}, guest.node
+    assert cloud.call("user.vm.reboot", ask)["way"] == "agent"
+    node.agents[guest.uuid] = False
+    assert cloud.call("user.vm.reboot", ask)["way"] == "keys"
+    assert node.world.pressed == [(guest.uuid, CTRL_ALT_DEL)]
+    told = cloud.call("user.instance.reboot", ask)
+    assert told["activity_code"] == "vm.Instance.reboot" and told["params"] == {"way": "keys"}
+    node.agents[guest.uuid] = True
+    asked = cloud.call("user.vm.shutdown", ask)
+    assert cloud.ended(asked["operation_id"])["result"] == {"way": "agent"}
+    assert node.insides[guest.uuid].left == ["reboot", "power_off"]
+    with pytest.raises(WrongVMState):
+        cloud.call("user.vm.reboot", ask)
+    other = Guest(cloud)
+    asked = cloud.call("user.vm.shutdown", {"vm_id": other.vm_id})
+    assert cloud.ended(asked["operation_id"])["result"] == {"way": "button"}

@@ -7,14 +7,14 @@ import os
 import pwd
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster_builder import Peer, add_vm, change, result_of, value
 
-from cm.rpc.errors import AgentRefused, AgentSilent
+from cm.rpc.errors import AgentNeeded, AgentRefused, AgentSilent, InvalidParameter
 from cm.rpc.vocabulary import GuestCommandState
 from cm.runtime.database import Database
 from cm.services import guest_command
@@ -22,7 +22,8 @@ from cm.services.agent import enrol, issue_enrolment_token
 from cm.services.guest_command import _enqueue, _seal, command_key, facts_of
 from cm.store.guest_command import agent_of, collect
 from contextualization.endpoint import Endpoint, site_of
-from contextualization.guest import agent as program
+from contextualization.guest.agent import asking as program
+from contextualization.guest.agent import machine, system
 from contextualization.guest.polls import CALLS_PER_S, SHORT_S, WAIT_S
 from contextualization.settings import EndpointSettings
 from contextualization.wire import Answer
@@ -229,19 +230,26 @@ class Inside:
         self.home = directory / "home"
         self.home.mkdir()
         self.typed: list[tuple[list[str], str]] = []
+        self.does: dict[str, Callable[[], None]] = {}  # by what is typed
         me = pwd.getpwuid(os.geteuid())
 
         def account(user: str) -> pwd.struct_passwd:
             if user != "ala":
-                raise program.Failed(f"no user {user}")
+                raise system.Failed(f"no user {user}")
             return pwd.struct_passwd((*me[:5], str(self.home), me[6]))
 
-        def run_program(argv: list[str], given: str = "") -> str:
-            self.typed.append((argv, given))
-            return "[]"
+        real = system.run
 
-        monkeypatch.setattr(program, "_account", account)
-        monkeypatch.setattr(program, "_run", run_program)
+        def run_program(argv: list[str], given: str = "", **more: Any) -> str:
+            self.typed.append((argv, given))
+            self.does.get(" ".join(argv), lambda: None)()
+            return real(argv, given, **more) if argv[0] == "ssh-keygen" else "[]"
+
+        monkeypatch.setattr(system, "account", account)
+        monkeypatch.setattr(system, "run", run_program)
+        monkeypatch.setattr(system, "has", lambda name: True)
+        monkeypatch.setattr(system, "has_systemd", lambda: True)
+        monkeypatch.setattr(machine, "HOSTS", directory / "hosts")
         database, secret = cloud.manager.database, cloud.manager.policy.secret
         node_id = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=guest.vm_id)
         token = database.transact_now(issue_enrolment_token, node_id)
@@ -344,3 +352,71 @@ def test_silent(cloud: MemoryCloud, guest: Guest, inside: Inside, monkeypatch: p
     cloud.sql("UPDATE guest_agent SET seen_at = seen_at - interval '1 minute' RETURNING 1")
     guest.node.agents[guest.uuid] = True
     assert cloud.call("user.vm.guest_info", {"vm_id": guest.vm_id})["way"] == "agent"
+
+
+def called(cloud: MemoryCloud, inside: Inside) -> None:
+    inside.start()
+    cloud.until(lambda: cloud.sql("SELECT count(*) FROM guest_agent"), "it has called")
+
+
+def test_of_the_whole(cloud: MemoryCloud, guest: Guest, inside: Inside) -> None:
+    """Its name, a key of an account's own and its root file system, which take our agent; each is in its history."""
+    called(cloud, inside)
+    ask = {"vm_id": guest.vm_id}
+    told = cloud.call("user.vm.set_hostname", {**ask, "hostname": "web"})
+    assert told["way"] == "wawel" and (["hostnamectl", "set-hostname", "web"], "") in inside.typed
+    with pytest.raises(InvalidParameter):
+        cloud.call("user.vm.set_hostname", {**ask, "hostname": "a b"})
+    told = cloud.call("user.vm.generate_key", ask)
+    assert (told["user"], told["made"]) == ("ala", True) and told["public_key"].startswith("ssh-ed25519 ")
+    assert (inside.home / ".ssh" / "id_ed25519.pub").read_text().strip() == told["public_key"]
+    assert cloud.call("user.vm.generate_key", ask) == {**told, "made": False}
+    with pytest.raises(AgentRefused, match="no user ola"):
+        cloud.call("user.vm.generate_key", {**ask, "user": "ola"})
+    try:
+        grown = cloud.call("user.vm.grow_root", ask)
+        assert grown["total_bytes"] >= grown["before_bytes"] > 0
+    except AgentRefused as refused:  # what this machine's own root is on
+        assert "root file system" in str(refused) or "partition" in str(refused)
+    codes = rows(cloud, "SELECT code FROM vm_event ORDER BY id")
+    assert [code for (code,) in codes][:2] == ["set_hostname", "generate_key"]
+
+
+def test_needed(cloud: MemoryCloud, guest: Guest, inside: Inside) -> None:
+    """A guest without our agent, or with one of before, is refused with that reason, though it has QEMU's."""
+    guest.node.agents[guest.uuid] = True
+    ask = {"vm_id": guest.vm_id, "hostname": "web"}
+    with pytest.raises(AgentNeeded, match="has none"):
+        cloud.call("user.vm.set_hostname", ask)
+    assert not inside.agent.turn(0.0)
+    cloud.sql("UPDATE guest_agent SET actions = '[\"facts\"]' RETURNING 1")
+    with pytest.raises(AgentNeeded, match="another version"):
+        cloud.call("user.vm.set_hostname", ask)
+
+
+def test_power(cloud: MemoryCloud, guest: Guest, inside: Inside) -> None:
+    """It reboots and shuts down by its agent, which is told."""
+    node = guest.node
+    node.agents[guest.uuid] = True
+    called(cloud, inside)
+    assert cloud.call("user.vm.reboot", {"vm_id": guest.vm_id}) == {"vm_id": guest.vm_id, "way": "wawel"}
+    assert inside.typed[-1][0] == ["systemctl", "--no-block", "reboot"]
+    inside.does["systemctl --no-block poweroff"] = lambda: node.guest_power_off(guest.uuid)
+    asked = cloud.call("user.vm.shutdown", {"vm_id": guest.vm_id})
+    ended = cloud.ended(asked["operation_id"])
+    assert (ended["state"], ended["result"]) == ("done", {"way": "wawel"})
+    assert node.insides.get(guest.uuid) is None  # QEMU's was asked for nothing
+
+
+def test_power_refused(cloud: MemoryCloud, guest: Guest, inside: Inside) -> None:
+    """An agent that refuses to reboot has said so; one that refuses to shut down is no reason to go on."""
+    def fails() -> None:
+        raise system.Failed("systemctl: no")
+
+    inside.does["systemctl --no-block poweroff"] = inside.does["systemctl --no-block reboot"] = fails
+    called(cloud, inside)
+    with pytest.raises(AgentRefused, match="systemctl: no"):
+        cloud.call("user.vm.reboot", {"vm_id": guest.vm_id})
+    assert guest.node.world.pressed == []
+    asked = cloud.call("user.vm.shutdown", {"vm_id": guest.vm_id})
+    assert cloud.ended(asked["operation_id"])["result"] == {"way": "button"}

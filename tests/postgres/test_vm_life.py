@@ -70,7 +70,7 @@ def test_shutdown_ignored(cloud: MemoryCloud) -> None:
     while (op := cloud.call("user.operation.get", [answer["operation_id"]]))["state"] != "failed":
         reasons.add(op["waiting_for"])
         time.sleep(0.01)
-    assert "The guest was asked to shut down and has 1 s for it." in reasons
+    assert "The guest was asked to shut down by its power button and has 1 s for it." in reasons
     assert (op["error"], op["waiting_for"]) == ("guest_ignored", "")
     assert cloud.wait(vm_id, "running")["wanted"] == "running"
 

@@ -132,7 +132,8 @@ NOT_CALLED: Final[Mapping[str, str]] = {
         (*(f"user.instance.{view}" for view in (
             "deploy", "destroy", "reset", "shutdown", "shut_off", "sleep", "wake_up", "save_as_template", "renew",
             "rename", "edit", "resources_change", "add_interface", "remove_interface", "add_port", "remove_port",
-            "create_disk", "resize_disk", "remove_disk", "password_reset", "install_keys", "remove_keys", "abort")),
+            "create_disk", "resize_disk", "remove_disk", "password_reset", "install_keys", "remove_keys", "reboot",
+            "abort")),
          *(f"admin.instance.{view}" for view in ("deploy", "shut_off", "sleep", "wake_up", "destroy", "migrate",
                                                  "edit"))), _CIRCLES,
     ),
@@ -196,7 +197,8 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
     **dict.fromkeys(
-        ("user.vm.password_reset", "user.vm.install_keys", "user.vm.remove_keys", "user.vm.set_time"), _AGENT
+        (*(f"user.vm.{verb}" for verb in ("password_reset", "install_keys", "remove_keys", "set_time", "reboot",
+                                          "set_hostname", "generate_key", "grow_root")),), _AGENT
     ),
     "admin.cluster.set_cpu_baseline": _CPU,
     "admin.farm.destroy": _FARMS,
@@ -227,7 +229,9 @@ NOT_MADE: Final[Mapping[str, str]] = {
         ("domain_define_xml", "domain_act", "domain_save", "domain_restore", "pool_define_xml", "pool_create_xml",
          "pool_act", "volume_create_xml"), _MANAGED,
     ),
-    **dict.fromkeys(("set_password", "add_keys", "remove_keys", "set_time"), _AGENT),
+    **dict.fromkeys(
+        ("set_password", "add_keys", "remove_keys", "set_time", "power_off", "reboot", "press_keys"), _AGENT
+    ),
     **dict.fromkeys(("set_vcpus", "plug_memory", "unplug_memory"), _LIVE),
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
 }

@@ -49,6 +49,7 @@ SAMPLES: dict[str, Any] = {
     "method": "user.vm.get_list",
     "parameters": [{}],
     "known": "debian-12",
+    "hostname": "web",
     **dict.fromkeys(
         (f"user.{noun}.{verb}_keys.keys" for noun in ("vm", "instance") for verb in ("install", "remove")), KEY
     ),
@@ -393,6 +394,8 @@ class Objects:
         bucket = cloud.sql("INSERT INTO bucket (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id)
         multipart = self._object(bucket)
         public = insert_public(cloud, vm_id, owner_id)
+        for node in cloud.memory.values():
+            node.world.keyless = True  # no guest does what it is asked, as none has an agent: it would be on record
         cloud.sql("UPDATE node SET makes_links = true")  # so that a card on the owner's network is no question of nodes
         self.ids: dict[str, Any] = {
             "vm_id": vm_id,

@@ -87,6 +87,18 @@ class LibvirtGuestAgents:
         with self._domain(uuid) as domain:
             domain.setTime({"seconds": int(unix_s), "nseconds": int(unix_s % 1 * 1e9)}, 0)
 
+    def power_off(self, uuid: str) -> None:
+        with self._domain(uuid) as domain:
+            domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT)
+
+    def reboot(self, uuid: str) -> None:
+        """
+        By its agent alone: asked otherwise libvirt presses the power button, and has whatever end of the guest comes
+        next, be it hours later, be a reboot.
+        """
+        with self._domain(uuid) as domain:
+            domain.reboot(libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT)
+
     @contextmanager
     def _domain(self, uuid: str) -> Iterator[Any]:
         """A running domain whose agent has answered just now."""

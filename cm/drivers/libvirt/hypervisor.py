@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _ALIVE: Final = (Seen.RUNNING, Seen.PAUSED)
 _GONE: Final = (Seen.ABSENT, Seen.OFF)
 _SETTLE_S: Final = 3.0  # a reconnecting libvirtd shows a guest that is being killed as running for 0.2 s and more
+_HELD_MS: Final = 100  # that keys are held
 _UNDEFINE_ALL: Final = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -196,6 +197,10 @@ class LibvirtHypervisor:
 
     def reset(self, uuid: str) -> None:
         self._press(uuid, lambda domain: domain.reset())
+
+    def press_keys(self, uuid: str, keys: Sequence[int]) -> None:
+        codes = list(keys)
+        self._press(uuid, lambda domain: domain.sendKey(libvirt.VIR_KEYCODE_SET_LINUX, _HELD_MS, codes, len(codes), 0))
 
     def pause(self, uuid: str) -> None:
         self._press(uuid, lambda domain: domain.suspend(), done=Seen.PAUSED)

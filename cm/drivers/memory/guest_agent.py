@@ -9,6 +9,7 @@ from cm.drivers.memory.inside import Inside
 from cm.drivers.memory.link import Link
 from cm.interfaces.guest_agent import GuestFacts, NewPassword
 from cm.rpc.errors import AgentRefused, AgentSilent
+from cm.rpc.vocabulary import SeenReason
 
 
 class MemoryGuestAgents:
@@ -41,6 +42,18 @@ class MemoryGuestAgents:
     def set_time(self, uuid: str, unix_s: float) -> None:
         with self._inside("set_time", uuid) as inside:
             inside.unix_s = unix_s
+
+    def power_off(self, uuid: str) -> None:
+        """It has shut down at once."""
+        with self._inside("power_off", uuid) as inside:
+            inside.left.append("power_off")
+        world, name = self._link.world, self._link.running(uuid).spec.name
+        world.tell(uuid, name, "shutdown", "guest")
+        world.stop(uuid, SeenReason.SHUTDOWN)
+
+    def reboot(self, uuid: str) -> None:
+        with self._inside("reboot", uuid) as inside:
+            inside.left.append("reboot")
 
     @contextmanager
     def _inside(self, method: str, uuid: str) -> Iterator[Inside]:

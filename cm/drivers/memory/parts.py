@@ -96,6 +96,13 @@ class MemoryHypervisor:
         with self._link.call("reset"):
             self._link.running(uuid)
 
+    def press_keys(self, uuid: str, keys: Sequence[int]) -> None:
+        with self._link.call("press_keys") as world:
+            self._link.running(uuid)
+            if world.keyless:
+                raise NotSupported("press keys")
+            world.pressed.append((uuid, tuple(keys)))
+
     def pause(self, uuid: str) -> None:
         with self._link.call("pause") as world:
             domain = self._link.running(uuid)

@@ -60,6 +60,8 @@ class World:
         self.subscribers: list[Callable[[DomainEvent], None]] = []
         self.lost_callbacks: list[Callable[[str], None]] = []
         self.ignores_power_button: set[str] = set()
+        self.keyless = False  # whether guests have no keyboard
+        self.pressed: list[tuple[str, tuple[int, ...]]] = []  # keys, with the uuid of whose they are
         self.holds_disks: set[str] = set()
         self.holds_nics: set[str] = set()
         self.keeps_size: set[str] = set()  # uuids of guests that give back neither CPUs nor memory

@@ -25,6 +25,7 @@ from cm.rpc.errors.families import (
     refuse,
 )
 from cm.rpc.errors.machines import (
+    AgentNeeded,
     AgentRefused,
     AgentSilent,
     AlreadyRestored,
@@ -132,6 +133,7 @@ from cm.rpc.errors.wire import (
 )
 
 __all__ = [
+    "AgentNeeded",
     "AgentRefused",
     "AgentSilent",
     "AccountBlocked",

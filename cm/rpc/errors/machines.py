@@ -339,6 +339,16 @@ class AgentRefused(Conflict):
 
 
 @dataclass(eq=False)
+class AgentNeeded(Conflict):
+    """Wawel's own agent alone does this, and the guest has none, or one of a version that does not."""
+
+    code = "agent_needed"
+    message = "Wawel's own agent in the guest does this ({action}), and {reason}."
+    action: str
+    reason: str
+
+
+@dataclass(eq=False)
 class GuestNotFrozen(Conflict):
     """The guest's agent did not freeze its file systems; nothing was done."""
 

@@ -260,6 +260,12 @@ async def remove_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: 
     return await service.remove_keys(caller, vm_id, user, keys)
 
 
+@user_view(changing=True, on={"vm_id": Action.RESET})
+async def reboot(caller: AsyncClusterCall, vm_id: Id) -> Activity:
+    """Ask a running instance's guest to reboot, as ``user.vm.reboot``."""
+    return await service.reboot(caller, vm_id)
+
+
 @user_view(on={"vm_id": Action.CONSOLE})
 async def screenshot(caller: AsyncClusterCall, vm_id: Id) -> Screenshot:
     """What a running instance's screen shows now, as a picture."""

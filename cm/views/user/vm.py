@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from cm.results.guest import GuestChange, GuestInfo, GuestKeys, GuestPassword
+from cm.results.guest import GuestChange, GuestHostname, GuestInfo, GuestKeys, GuestOwnKey, GuestPassword, GuestRoot
 from cm.results.offer import VMOffers
 from cm.results.public_address import Entrance, PublicPort
 from cm.results.series import MeasuredVM, VMLoad
@@ -128,6 +128,19 @@ Username = Annotated[
         min_length=1,
         max_length=32,
         pattern=matching(r"[a-z_][a-z0-9_-]*", "it must be lower-case letters, digits, _ and -, no digit or - first"),
+    ),
+]
+
+Hostname = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=matching(
+            r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
+            "it must be labels of letters, digits and -, with points between them",
+        ),
+        examples=["web"],
     ),
 ]
 
@@ -708,6 +721,45 @@ async def remove_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: 
 async def set_time(caller: AsyncClusterCall, vm_id: Id) -> GuestChange:
     """Set the clock of a running VM's guest to that of the cluster manager. Its operators may."""
     return await guest_agent.set_time(caller, vm_id)
+
+
+@user_view(changing=True, on={"vm_id": Action.RESET})
+async def reboot(caller: AsyncClusterCall, vm_id: Id) -> GuestChange:
+    """
+    Ask a running VM's guest to reboot: by the agent that it has, else by Ctrl+Alt+Del, which it may ignore; ``reset``
+    asks nobody. Its operators may.
+    """
+    return await guest_agent.reboot(caller, vm_id)
+
+
+@user_view(changing=True, on={"vm_id": Action.EDIT})
+async def set_hostname(caller: AsyncClusterCall, vm_id: Id, hostname: Hostname) -> GuestHostname:
+    """
+    Give a running VM's guest another host name, now and after its next boot. The VM's name is not changed by it, nor
+    what its network's names call it. Its operators may; it takes Wawel's own agent.
+    """
+    return await guest_agent.set_hostname(caller, vm_id, hostname)
+
+
+@user_view(changing=True, on={"vm_id": Action.KEYS})
+async def generate_key(caller: AsyncClusterCall, vm_id: Id, user: Username | None = None) -> GuestOwnKey:
+    """
+    Make an SSH key (Ed25519) for an account of a running VM's guest, within it, if it has none: its private part stays
+    there. Its owners may; it takes Wawel's own agent.
+
+    :param user: as of ``password_reset``.
+    :return: its public part, which others' ``install_keys`` lets in.
+    """
+    return await guest_agent.generate_key(caller, vm_id, user)
+
+
+@user_view(changing=True, on={"vm_id": Action.EDIT})
+async def grow_root(caller: AsyncClusterCall, vm_id: Id) -> GuestRoot:
+    """
+    Have a running VM's guest make its root file system as large as its disk, as after ``user.disk.grow``: the partition
+    first, where it is the last one. Its operators may; it takes Wawel's own agent.
+    """
+    return await guest_agent.grow_root(caller, vm_id)
 
 
 @user_view(changing=True, on={"vm_id": Action.DRIVE, "iso_image_id": Action.USE})

@@ -1,8 +1,16 @@
-"""Our agent for guests against an endpoint that has much to do: what it did is told all the same."""
+"""
+Our agent for guests against an endpoint that has much to do: what it did is told all the same, also where it goes down
+by that. And the one file that is made of it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +20,9 @@ from typing import Any
 
 import pytest
 
-from contextualization.guest import agent as program
+from contextualization.guest.agent import asking as program
+from contextualization.guest.install import install_script
+from contextualization.guest.install import program as installed
 
 DROPPED = 0
 
@@ -70,3 +80,31 @@ def test_given_up(tmp_path: Path) -> None:
     with endpoint([429, 429, 429, 503]) as (url, heard), pytest.raises(program.Refused, match="503"):
         program.Agent(url, tmp_path).turn(0)
     assert len(heard) == 4
+
+
+def test_told_before_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has the guest go down ends the agent, too: as soon as it has told that it is done, and not before."""
+    monkeypatch.setitem(program.ACTIONS, "facts", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with endpoint([200]) as (url, heard):
+        agent = program.Agent(url, tmp_path)
+        before = signal.signal(signal.SIGTERM, agent.end)
+        try:
+            with pytest.raises(SystemExit):
+                agent.turn(0)
+            assert [each["ok"] for each in heard] == [True]
+            with pytest.raises(SystemExit):
+                os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def test_one_file(tmp_path: Path) -> None:
+    """A guest's Python runs it with nothing else, and the script that installs it brings the same file."""
+    file = tmp_path / "wawel-guest"
+    told = re.search(r"base64 -d > .*<< '(.*)'\n((?:.*\n)*?)\1\n", install_script())
+    assert told is not None
+    file.write_bytes(subprocess.run(["base64", "-d"], input=told[2].encode(), capture_output=True, check=True).stdout)
+    assert file.read_bytes() == installed()
+    said = subprocess.run([sys.executable, "-IS", str(file), "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == program.VERSION
+    assert subprocess.run(["sh", "-n"], input=install_script().encode()).returncode == 0

@@ -137,3 +137,17 @@ def test_broken(agents: LibvirtGuestAgents, domain: Domain) -> None:
     domain.told = {"setUserPassword": failing(libvirt.VIR_ERR_SYSTEM_ERROR, "client socket is closed")}
     with pytest.raises(libvirt.libvirtError):
         agents.set_password(UUID, NewPassword("root", "secret-1"))
+
+
+def test_leaves(agents: LibvirtGuestAgents, domain: Domain) -> None:
+    """A guest goes down and anew by its agent alone: libvirt's other ways remember that the next end is a reboot."""
+    agents.power_off(UUID)
+    agents.reboot(UUID)
+    assert domain.calls[-1] == ("reboot", (libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT,))
+    assert ("shutdownFlags", (libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,)) in domain.calls
+    domain.told["getTime"] = failing(libvirt.VIR_ERR_AGENT_UNRESPONSIVE, "QEMU guest agent is not connected")
+    domain.calls.clear()
+    for leave in (agents.power_off, agents.reboot):
+        with pytest.raises(AgentSilent):
+            leave(UUID)
+    assert not {"reboot", "shutdownFlags"} & {name for name, _ in domain.calls}

@@ -101,12 +101,15 @@ export type GroupPerson = { login: string; name: string; user_id: number };
 export type GrownFarm = { cc1_state: number; cpu: number; created: string; description: string; disk_mib: number; farm_id: number; head_template_name: string | null; image_name: string | null; joined: boolean; made: number[]; memory_mib: number; name: string; operation_id: number | null; public_key: string; shared_key: boolean; started: string | null; state: FarmState; template_name: string; uptime_s: number; user_id: number; uuid: string; version: number; vms: FarmVM[]; vnc_password?: string; warning: string; workers: number };
 export type GuestChange = { vm_id: number; way: GuestWay };
 export type GuestFilesystem = { device: string; kind: string; mountpoint: string; total_bytes: number; used_bytes: number };
+export type GuestHostname = { hostname: string; vm_id: number; way: GuestWay };
 export type GuestInfo = { filesystems: GuestFilesystem[]; hostname: string; interfaces: GuestInterface[]; kernel: string; load: number[]; os: string; silent: string[]; users: GuestUser[]; vm_id: number; way: GuestWay };
 export type GuestInterface = { addresses: string[]; mac: string; name: string };
 export type GuestKeys = { keys: string[]; user: string; vm_id: number; way: GuestWay };
+export type GuestOwnKey = { made: boolean; path: string; public_key: string; user: string; vm_id: number; way: GuestWay };
 export type GuestPassword = { password: string | null; user: string; vm_id: number; way: GuestWay };
+export type GuestRoot = { before_bytes: number; kind: string; total_bytes: number; vm_id: number; way: GuestWay };
 export type GuestUser = { name: string; since: number };
-export type GuestWay = "agent" | "wawel";
+export type GuestWay = "agent" | "button" | "keys" | "wawel";
 export type HostInfo = { cores: number; cpus: number; memory: number; mhz: number; model: string; nodes: number; sockets: number; threads: number };
 export type IdentityCertificate = { certificate: string | null };
 export type Image = { access: ImageAccess; account_number: string; agent: boolean; architecture: Architecture; claimed_bytes: number; created: string; default_user: string; description: string; disk_controller: DiskBus; error: string; family: string; family_version: string; firmware: Firmware; format: DiskFormat; group_ids: number[]; image_id: number; imds_enabled: boolean; imds_hop_limit: number; imds_tokens: MetadataTokens; kind: ImageKind; least_disk_bytes: number; least_memory_mib: number; level: Level; machine: MachineType; metadata: MetadataSource; mine: boolean; name: string; network_device: NicModel; operation_id: number | null; platform: string; progress: number; sha256: string; size_bytes: number; state: ImageState; storage_id: number; storage_name: string; system: string; user_id: number; user_login: string; uuid: string; version: number; video_device: VideoModel; vm_ids: number[]; volume_sha256: string; waiting_for: string };
@@ -125,7 +128,7 @@ export type InstanceAddress = { ipv4: string | null; ipv6: string | null; mac: s
 export type InstanceDetail = { access_method: AccessMethod; addresses: InstanceAddress[]; arch: string; block_device_mapping: BlockDevice[]; boot_menu: boolean; connect_command: string | null; connect_host: string | null; connect_port: number | null; connect_uri: string | null; created: string; description: string; destroyed_at: string | null; disks: InstanceDisk[]; has_agent: boolean; interfaces: InstanceInterface[]; ipv4: string | null; ipv6: string | null; is_active: boolean; is_base: boolean; is_in_status_change: boolean; launched_at: string | null; lease: number | null; lease_name: string; level: Level; mac: string | null; max_ram_size: number; modified: string; name: string; node: string | null; num_cores: number; owner: number; owner_login: string; priority: number | null; pw: string | null; ram_size: number; raw_data: string; req_traits: string[]; status: InstanceStatus; status_changed: string; status_display: string; status_icon: string; system: string; tags: Record<string, string>; template: number | null; terminated_at: string | null; time_of_delete: string | null; time_of_suspend: string | null; uuid: string; vm_id: number; vm_name: string; vnc_port: number | null };
 export type InstanceDisk = { base: number | null; bus: string; datastore: number; destroyed: string | null; dev_num: string; disk_id: number; filename: string; is_ready: boolean; name: string; size: number; type: "iso" | "qcow2-norm" | "qcow2-snap" | "raw-ro" | "raw-rw"; uuid: string };
 export type InstanceInterface = { ipv4: string | null; ipv6: string | null; mac: string; model: string; network_id: number; nic: number; uuid: string };
-export type InstanceOperation = "add_interface" | "add_port" | "create_disk" | "deploy" | "destroy" | "install_keys" | "migrate" | "password_reset" | "remove_disk" | "remove_interface" | "remove_keys" | "remove_port" | "rename" | "renew" | "reset" | "resize_disk" | "resources_change" | "save_as_template" | "screenshot" | "shut_off" | "shutdown" | "sleep" | "wake_up";
+export type InstanceOperation = "add_interface" | "add_port" | "create_disk" | "deploy" | "destroy" | "install_keys" | "migrate" | "password_reset" | "reboot" | "remove_disk" | "remove_interface" | "remove_keys" | "remove_port" | "rename" | "renew" | "reset" | "resize_disk" | "resources_change" | "save_as_template" | "screenshot" | "shut_off" | "shutdown" | "sleep" | "wake_up";
 export type InstanceOutcome = { activity?: Activity; error?: string; fields?: Record<string, unknown>; message?: string; status: string; vm_id: number };
 export type InstanceReason = { error: string; fields: Record<string, unknown>; message: string; slug: string };
 export type InstanceStatus = "DESTROYED" | "ERROR" | "MIGRATING" | "NOSTATE" | "PAUSED" | "PENDING" | "RUNNING" | "STOPPED" | "SUSPENDED";
@@ -2356,6 +2359,12 @@ export interface Methods {
     result: Activity;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Ask a running instance's guest to reboot, as ``user.vm.reboot``. */
+  "user.instance.reboot": {
+    params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Activity;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Detach a disk from an instance, as ``user.disk.detach``. It stays, unlike CIRCLE's: ``user.disk.delete`` puts it into the trash then. */
   "user.instance.remove_disk": {
     params: { vm_id: number | string; disk_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -3334,6 +3343,12 @@ export interface Methods {
     result: DriveWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Make an SSH key (Ed25519) for an account of a running VM's guest, within it, if it has none: its private part stays there. Its owners may; it takes Wawel's own agent. */
+  "user.vm.generate_key": {
+    params: { vm_id: number | string; user?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestOwnKey;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "agent_needed" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Everything about one of the caller's VMs, also a destroyed one, or about one that is shared with them. */
   "user.vm.get_by_id": {
     params: { vm_id: number | string; cluster?: number | string | null };
@@ -3369,6 +3384,12 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null };
     result: Screenshot;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have a running VM's guest make its root file system as large as its disk, as after ``user.disk.grow``: the partition first, where it is the last one. Its operators may; it takes Wawel's own agent. */
+  "user.vm.grow_root": {
+    params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestRoot;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "agent_needed" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** What a running VM's guest tells of itself: its host name, system, addresses, file systems, and who is logged in. ``way`` says how it was asked; a guest that has no agent is refused with that reason. */
   "user.vm.guest_info": {
@@ -3417,6 +3438,12 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Ask a running VM's guest to reboot: by the agent that it has, else by Ctrl+Alt+Del, which it may ignore; ``reset`` asks nobody. Its operators may. */
+  "user.vm.reboot": {
+    params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestChange;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Let SSH keys log in to a running VM's guest no more; those that are not there are no error. Its owners may. */
   "user.vm.remove_keys": {
@@ -3477,6 +3504,12 @@ export interface Methods {
     params: { vm_id: number | string; devices: string[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VM;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give a running VM's guest another host name, now and after its next boot. The VM's name is not changed by it, nor what its network's names call it. Its operators may; it takes Wawel's own agent. */
+  "user.vm.set_hostname": {
+    params: { vm_id: number | string; hostname: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestHostname;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "agent_needed" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Change how a VM's guest is told EC2's metadata, from its next request on; what is left out stays. Its operators may. ``user.vm.get_by_id`` tells all of it (``imds``). */
   "user.vm.set_imds": {

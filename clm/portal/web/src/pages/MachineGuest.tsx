@@ -4,7 +4,7 @@ import { useMemo, useState, type ReactNode } from "react";
 import type { Machine } from "../api/cloud.ts";
 import { ask } from "../api/request.ts";
 import { call, problemOf, type WawelError } from "../api/rpc.ts";
-import type { GuestInfo, GuestKeys, GuestPassword } from "../api/wawel.ts";
+import type { GuestInfo, GuestKeys, GuestOwnKey, GuestPassword } from "../api/wawel.ts";
 import { given, textOf, type Field, type Option } from "../model/form.ts";
 import "../texts/templated.ts";
 import { AtMachine } from "../ui/AtMachine.tsx";
@@ -37,9 +37,23 @@ function makings({ vm_id, cluster }: Machine): readonly Making[] {
       key: "remove-keys", title: "guestOf.remove", help: "guestOf.removeHelp", fields: [USER, KEY],
       request: (values) => ask("user.vm.remove_keys", { vm_id, cluster, ...given(values, "user"), keys: textOf(values, "keys") }),
     },
+    {
+      key: "generate-key", title: "guestOf.generate", help: "guestOf.generateHelp", fields: [USER],
+      request: (values) => ask("user.vm.generate_key", { vm_id, cluster, ...given(values, "user") }),
+    },
     { key: "set-time", title: "guestOf.time", help: "guestOf.timeHelp", fields: [], request: () => ask("user.vm.set_time", { vm_id, cluster }) },
+    {
+      key: "set-hostname", title: "guestOf.rename", help: "guestOf.renameHelp",
+      fields: [{ name: "hostname", label: "guestOf.hostname", isRequired: true, maxLength: 253 }],
+      request: (values) => ask("user.vm.set_hostname", { vm_id, cluster, hostname: textOf(values, "hostname") }),
+    },
+    { key: "grow-root", title: "guestOf.grow", help: "guestOf.growHelp", fields: [], request: () => ask("user.vm.grow_root", { vm_id, cluster }) },
+    { key: "reboot", title: "guestOf.reboot", help: "guestOf.rebootHelp", fields: [], request: () => ask("user.vm.reboot", { vm_id, cluster }) },
   ];
 }
+
+/** What an operator may have done; all else is its owner's. */
+const OPERATORS: readonly string[] = ["set-time", "set-hostname", "grow-root", "reboot"];
 
 function Told({ info }: { info: GuestInfo }): ReactNode {
   const { bytes, time } = useTexts();
@@ -65,17 +79,28 @@ function Guest({ machine }: { machine: Machine }): ReactNode {
   const [busy, setBusy] = useState(false);
   const all = useMemo(() => makings(machine), [machine]);
   const [keys, setKeys] = useState<GuestKeys>();
+  const [own, setOwn] = useState<GuestOwnKey>();
   const look = (): void => {
     setBusy(true);
     setError(undefined);
     call("user.vm.guest_info", { vm_id, cluster }).then(setInfo, (problem: unknown) => setError(problemOf(problem))).finally(() => setBusy(false));
   };
   const isOwner = machine.access !== "user" && machine.access !== "operator";
-  const mine = isOwner ? all : all.filter((each) => each.key === "set-time" && machine.access === "operator");
+  const mine = isOwner ? all : all.filter((each) => OPERATORS.includes(each.key) && machine.access === "operator");
+  const done = (key: string, answer: unknown): void => {
+    if (key === "install-keys" || key === "remove-keys") setKeys(answer as GuestKeys);
+    if (key === "generate-key") setOwn(answer as GuestOwnKey);
+  };
   return (
     <Section title="guestOf.title" beside={<Button variant="secondary" isDisabled={busy} onClick={look}>{t("guestOf.ask")}</Button>}>
       <p>{t("guestOf.help")}</p>
-      <div className="w-actions">{mine.map((making) => <Make key={making.key} making={making} done={(answer) => making.fields.includes(KEY) && setKeys(answer as GuestKeys)} />)}</div>
+      <div className="w-actions">{mine.map((making) => <Make key={making.key} making={making} done={(answer) => done(making.key, answer)} />)}</div>
+      {own && (
+        <div role="status">
+          <p>{t("guestOf.ownKey", { user: own.user })}</p>
+          <p className="w-break"><code>{own.public_key}</code></p>
+        </div>
+      )}
       {keys && (
         <div role="status">
           <p>{t("guestOf.keys", { user: keys.user })}</p>
