@@ -106,6 +106,7 @@ CALLS: Final = (
     Call("user.vm.set_time", _A.EDIT, states=_ON),
     Call("user.vm.reboot", _A.RESET, states=_ON),
     Call("user.vm.set_hostname", _A.EDIT, states=_ON),
+    Call("user.vm.set_hosts", _A.EDIT, states=_ON),
     Call("user.vm.generate_key", _A.KEYS, states=_ON),
     Call("user.vm.grow_root", _A.EDIT, states=_ON),
     Call("user.acl.set", _A.GRANT),

@@ -20,6 +20,7 @@ from cm.rules.cause import Cause
 from cm.rules.expiry import BUSY_S, ORDER, End, Step, Verdict, Waits, plan, was_ahead
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.services.context import Services
+from cm.services.guest_command import notify_guest
 from cm.services.message import tell
 from cm.services.suspension import claim_memory
 from cm.services.vm import interrupt
@@ -46,7 +47,8 @@ async def collect(services: Services) -> bool:
     due = await database.read(store.due_expiries, LOOKS_OF_A_ROUND)
     for row in sorted(due, key=_order):
         try:
-            await database.transact(look, row.vm_id)
+            if await database.transact(look, row.vm_id) is Step.NOTIFY:
+                await database.transact(tell_guest, row.vm_id, services.policy.secret)
         except CloudError as error:
             log.warn("the expiry of VM {vm_id} waits: {error}", vm_id=row.vm_id, error=error.for_administrator())
             await database.transact(refused, row.vm_id, error)
@@ -137,6 +139,20 @@ def _tell(session: Session, row: store.ExpiryRow, end: End) -> None:
     }
     tell(session, store.owners_of(session, row), "warn", "vm_expires", params)
     note_event(session, row.vm_id, VMEventCode.NOTICE, None, {"then": DONE[end], "lease": row.expiry})
+
+
+def tell_guest(session: Session, vm_id: int, secret: bytes) -> None:
+    """Within the guest, too, where an agent of ours can; a manager that dies before it leaves the message alone."""
+    row = store.find_vm_expiry(session, vm_id)
+    if row is None:
+        return
+    ends = {End.SUSPEND: row.terms.suspend, End.DELETE: row.terms.delete}
+    due = [(term.due_at(row.now), end) for end, term in ends.items() if term is not None and term.told_at is not None]
+    if due:
+        at, end = min(due)
+        when = f"{at:%Y-%m-%d %H:%M} UTC"
+        what = f"This machine, {row.name}, will be {DONE[end]} at {when}: its lease {row.expiry} ends."
+        notify_guest(session, secret, vm_id, f"{what} Renew it if you need it.")
 
 
 def _begin(session: Session, vm: VMRow, row: store.ExpiryRow, kind: OperationKind) -> None:

@@ -29,10 +29,11 @@ from cm.rules.expiry import Outlook, VMTerms, Waits, outlook, terms_from
 from cm.runtime.taken import refused_by
 from cm.services.access import Who, authorized_vm, level_on, person_of, require
 from cm.services.context import ClusterCall
+from cm.services.guest_command import notify_guest
 from cm.store import expiry as store
 from cm.store.account import get_account
 from cm.store.change import record_change
-from cm.store.expiry import ExpiryPolicy
+from cm.store.expiry import ExpiryPolicy, ExpiryRow
 from cm.store.instance import note_event
 from cm.store.vm import VMRow, get_vm, render_vm
 
@@ -144,6 +145,9 @@ def give(caller: ClusterCall, who: Who, vm_id: int, expiry_id: int | None) -> VM
     """
     session = caller.session
     _vm(caller, who, vm_id)
+    before = store.find_vm_expiry(session, vm_id)
+    if before is not None:
+        _withdraw(caller, before)
     if expiry_id is None:
         store.take_expiry(session, vm_id)
     else:
@@ -188,10 +192,17 @@ def renew(caller: ClusterCall, who: Who, vm_id: int) -> VMExpiry:
     except ObjectNotFound:
         raise ExpiryNotYours(vm_id, row.expiry_id, row.expiry) from None
     store.give_expiry(session, vm_id, row.expiry_id)
+    _withdraw(caller, row)
     note_event(session, vm_id, VMEventCode.RENEW, caller.account_id, {"lease": row.expiry})
     caller.note("renew expiry lease", vm_id=vm_id, expiry_id=row.expiry_id)
     render_vm(session, vm_id)
     return shown(session, who, vm_id)
+
+
+def _withdraw(caller: ClusterCall, row: ExpiryRow) -> None:
+    """A guest that was told of an end is told that there is none so soon."""
+    if any(term is not None and term.told_at is not None for term in (row.terms.suspend, row.terms.delete)):
+        notify_guest(caller.session, caller.policy.secret, row.vm_id, "")
 
 
 def apply(caller: ClusterCall, expiry_id: int, account_id: int | None, replace: bool) -> GivenExpiry:

@@ -5,6 +5,8 @@ own agent where it speaks and can do it, else the QEMU guest agent; what a guest
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -32,6 +34,9 @@ ASKED: Final = frozenset({VMState.RUNNING})
 ALPHABET: Final = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # no l, I, O, 0, 1: people type it
 LENGTH: Final = 16  # 92 bits
 KEYS_MAX: Final = 64  # in a call
+HOSTS_MAX: Final = 1024  # likewise
+LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOSTNAME: Final = rf"{LABEL}(\.{LABEL})*"
 
 
 async def reset_password(
@@ -97,6 +102,36 @@ async def set_hostname(caller: AsyncClusterCall, vm_id: int, hostname: str) -> G
     now = await own.agent.set_hostname(hostname)
     await _note_event(caller, vm_id, VMEventCode.HOSTNAME, {"hostname": now})
     return {"vm_id": vm_id, "way": GuestWay.WAWEL, "hostname": now}
+
+
+async def set_hosts(caller: AsyncClusterCall, vm_id: int, hosts: str) -> GuestChange:
+    """
+    :param hosts: lines of an /etc/hosts.
+    :raises InvalidParameter: a line is none.
+    """
+    entries = hosts_of(hosts)
+    own = await _own(caller, vm_id, "set_hosts")
+    await own.agent.set_hosts(entries)
+    return {"vm_id": vm_id, "way": GuestWay.WAWEL}
+
+
+def hosts_of(text: str) -> list[list[str]]:
+    """:raises InvalidParameter: a line has no address, or no name; comments and empty lines are left out."""
+    entries = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            ipaddress.ip_address(words[0])
+        except ValueError:
+            raise InvalidParameter("hosts", f"line {number} begins with no address") from None
+        if len(words) < 2 or not all(re.fullmatch(HOSTNAME, word) for word in words[1:]):
+            raise InvalidParameter("hosts", f"line {number} has no name, or one that is none")
+        entries.append(words)
+    if len(entries) > HOSTS_MAX:
+        raise InvalidParameter("hosts", f"at most {HOSTS_MAX} hosts")
+    return entries
 
 
 async def generate_key(caller: AsyncClusterCall, vm_id: int, user: str | None) -> GuestOwnKey:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from cm.store.guest_command import (
     ENDED,
     OPEN,
     Outcome,
+    agent_of,
     begin_command,
     collect,
     count_open,
@@ -39,6 +40,8 @@ from cm.store.guest_command import (
 
 COMMAND_S: Final = 10.0  # in which a command has to have ended
 GROW_S: Final = 60.0  # likewise where a file system grows
+NOTICE_S: Final = 300.0  # and where nobody waits
+NOTICE: Final = "notice"
 AGAIN_S: Final = 0.2  # between looks once it should have
 OPEN_MAX: Final = 8  # that one agent has to do at once
 _FACTS: Final = ("hostname", "os", "interfaces", "filesystems", "users")
@@ -164,6 +167,10 @@ class OwnAgent:
         """What it is called then."""
         return line_of(await self._ask("set_hostname", hostname=hostname))
 
+    async def set_hosts(self, hosts: Sequence[Sequence[str]]) -> None:
+        """:param hosts: of each the address, then its names; they are in place of those of the call before."""
+        await self._ask("set_hosts", hosts=[list(each) for each in hosts])
+
     async def generate_key(self, user: str) -> GuestKey:
         told = _map_of(await self._ask("generate_key", user=user))
         return GuestKey(line_of(told.get("public_key"), KEY_MAX), told.get("made") is True, line_of(told.get("path")))
@@ -206,6 +213,20 @@ class OwnAgent:
                 return outcome
             await told
             wait_s = AGAIN_S
+
+
+def notify_guest(session: Session, secret: bytes, vm_id: int, told: str) -> None:
+    """
+    Have whoever is logged in to a VM's guest, and who logs in later, told something by our own agent, if there is one
+    that speaks. Nobody waits for it: one that does not begin within ``NOTICE_S`` never tells it.
+
+    :param secret: the cluster's.
+    :param told: in place of what was told before; "": nothing any more.
+    """
+    own = agent_of(session, vm_id)
+    if own is not None and NOTICE in own[1]:
+        sealed = _seal(command_key(secret), _about(vm_id, NOTICE), {"text": told})
+        insert_command(session, vm_id, own[0], NOTICE, sealed, NOTICE_S)
 
 
 def _enqueue(

@@ -26,6 +26,7 @@ from cm.rules.access import AccessNeeded
 from cm.rules.expiry import LOOKS_APART_S, Step
 from cm.services import expiring
 from cm.services.expiry import NoExpiry
+from cm.services.guest_command import _unseal, command_key
 from cm.store.prune import prune
 from support.cloud import MemoryCloud, run
 from support.guest import Guest, rows
@@ -277,6 +278,37 @@ def test_order_of_a_round(cloud: MemoryCloud) -> None:
     places = [order.index(each) for each in (("vm", doomed.vm_id), ("vm", tired.vm_id), ("message", message_id))]
     assert places == sorted(places)
     assert [each["vm_id"] for each in told(cloud, "vm_expires")] == [warned.vm_id]
+
+
+def notices(cloud: MemoryCloud, vm_id: int) -> list[str]:
+    """What a guest's agent was asked to tell its people, in turn."""
+    key = command_key(cloud.manager.policy.secret)
+    asked = "SELECT arguments FROM guest_command WHERE vm_id = :v AND action = 'notice' ORDER BY id"
+    found = rows(cloud, asked, v=vm_id)
+    return [_unseal(key, f"notice of {vm_id}", row.arguments)["text"] for row in found]
+
+
+def test_within_the_guest(cloud: MemoryCloud) -> None:
+    """Who is logged in is told, too, where an agent of ours can; and nothing any more once it is renewed."""
+    guest, expiry_id = Guest(cloud, name="warned"), lease(cloud)
+    cloud.sql(
+        "INSERT INTO guest_agent (vm_id, launch, key_hash, version, actions, seen_at)"
+        " SELECT id, launches, 'x', '2', '[\"notice\"]', now() FROM vm WHERE id = :v RETURNING 1", v=guest.vm_id,
+    )  # fmt: skip
+    give(cloud, guest.vm_id, expiry_id)
+    cloud.call("user.expiry.renew", {"vm_id": guest.vm_id})
+    assert notices(cloud, guest.vm_id) == []
+    pass_time(cloud, guest.vm_id, 0.95 * DAY)
+    for _ in range(2):
+        collect(cloud)
+    (said,) = notices(cloud, guest.vm_id)
+    assert said.startswith("This machine, warned, will be suspended at ") and "lease-86400" in said
+    cloud.call("user.expiry.renew", {"vm_id": guest.vm_id})
+    assert notices(cloud, guest.vm_id) == [said, ""]
+    pass_time(cloud, guest.vm_id, 0.95 * DAY)
+    cloud.sql("UPDATE guest_agent SET seen_at = now() - interval '1 hour' RETURNING 1")
+    collect(cloud)
+    assert len(told(cloud, "vm_expires")) == 2 and len(notices(cloud, guest.vm_id)) == 2
 
 
 def test_once_for_two(cloud: MemoryCloud) -> None:

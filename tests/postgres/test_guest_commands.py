@@ -367,6 +367,11 @@ def test_of_the_whole(cloud: MemoryCloud, guest: Guest, inside: Inside) -> None:
     assert told["way"] == "wawel" and (["hostnamectl", "set-hostname", "web"], "") in inside.typed
     with pytest.raises(InvalidParameter):
         cloud.call("user.vm.set_hostname", {**ask, "hostname": "a b"})
+    assert cloud.call("user.vm.set_hosts", {**ask, "hosts": "10.0.0.5 db\n\n# nobody\n"})["way"] == "wawel"
+    assert "10.0.0.5 db\n" in machine.HOSTS.read_text()
+    for wrong in ("db 10.0.0.5", "10.0.0.5", "10.0.0.5 a_b", "10.0.0.5 db\n" * 2000):
+        with pytest.raises(InvalidParameter):
+            cloud.call("user.vm.set_hosts", {**ask, "hosts": wrong})
     told = cloud.call("user.vm.generate_key", ask)
     assert (told["user"], told["made"]) == ("ala", True) and told["public_key"].startswith("ssh-ed25519 ")
     assert (inside.home / ".ssh" / "id_ed25519.pub").read_text().strip() == told["public_key"]

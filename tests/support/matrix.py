@@ -50,6 +50,7 @@ SAMPLES: dict[str, Any] = {
     "parameters": [{}],
     "known": "debian-12",
     "hostname": "web",
+    "hosts": "10.0.0.5 db",
     **dict.fromkeys(
         (f"user.{noun}.{verb}_keys.keys" for noun in ("vm", "instance") for verb in ("install", "remove")), KEY
     ),

@@ -131,15 +131,13 @@ Username = Annotated[
     ),
 ]
 
+Hosts = Annotated[str, Meta(max_length=65_536, examples=["10.128.0.5 db db.example"])]
 Hostname = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=253,
-        pattern=matching(
-            r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
-            "it must be labels of letters, digits and -, with points between them",
-        ),
+        pattern=matching(guest_agent.HOSTNAME, "it must be labels of letters, digits and -, with points between them"),
         examples=["web"],
     ),
 ]
@@ -739,6 +737,17 @@ async def set_hostname(caller: AsyncClusterCall, vm_id: Id, hostname: Hostname) 
     what its network's names call it. Its operators may; it takes Wawel's own agent.
     """
     return await guest_agent.set_hostname(caller, vm_id, hostname)
+
+
+@user_view(changing=True, on={"vm_id": Action.EDIT})
+async def set_hosts(caller: AsyncClusterCall, vm_id: Id, hosts: Hosts) -> GuestChange:
+    """
+    Say which other hosts a running VM's guest knows by name, in its /etc/hosts, in place of what this said before;
+    lines of others' making stay. Its operators may; it takes Wawel's own agent.
+
+    :param hosts: lines of an /etc/hosts; "": none any more.
+    """
+    return await guest_agent.set_hosts(caller, vm_id, hosts)
 
 
 @user_view(changing=True, on={"vm_id": Action.KEYS})

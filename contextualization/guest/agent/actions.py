@@ -20,6 +20,8 @@ ACTIONS: dict[str, Callable[..., Any]] = {
         machine.power_off,
         machine.reboot,
         machine.set_hostname,
+        machine.set_hosts,
+        machine.notice,
         machine.grow_root,
     )
 }

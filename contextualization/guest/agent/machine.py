@@ -1,7 +1,8 @@
-"""What is done to a guest as a whole: its power, clock, name and root file system."""
+"""What is done to a guest as a whole: its power, clock, names and root file system, and a notice to all its people."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import socket
@@ -14,9 +15,13 @@ from .system import Failed
 
 HOSTS = Path("/etc/hosts")
 HOSTNAME = Path("/etc/hostname")
+NOTICE = Path("/run/motd.d/wawel")  # what pam_motd shows whoever logs in, until the next boot
 MOUNTS = Path("/proc/self/mounts")
 BLOCKS = Path("/sys/class/block")
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE)
+BEGINS, ENDS = "# wawel begins", "# wawel ends"  # around what is ours of /etc/hosts
+HOSTS_MAX = 1024
+NOTICE_MAX = 1000  # characters
 SELF = "127.0.1.1"  # what Debian's /etc/hosts has the machine's own name by
 GROW_S = 40.0  # for a program that makes a file system larger
 
@@ -55,6 +60,54 @@ def set_hostname(hostname: str) -> str:
     if len(kept) != len(lines) or before != hostname:
         system.write(HOSTS, "".join(f"{line}\n" for line in [*kept, f"{SELF} {names}"]))
     return socket.gethostname()
+
+
+def set_hosts(hosts: list[list[str]]) -> None:
+    """
+    What ``/etc/hosts`` has of others, in place of what it had by this before; the lines of others' making stay.
+
+    :param hosts: of each the address, then its names.
+    """
+    if not isinstance(hosts, list) or len(hosts) > HOSTS_MAX:
+        raise Failed(f"at most {HOSTS_MAX} hosts")
+    ours = [_host(each) for each in hosts]
+    kept, inside = [], False
+    for line in system.read(HOSTS).splitlines() if HOSTS.exists() else []:
+        if line == BEGINS:
+            inside = True
+        elif line == ENDS and inside:
+            inside = False
+        elif not inside:
+            kept.append(line)
+    lines = [*kept, BEGINS, *ours, ENDS] if ours else kept
+    system.write(HOSTS, "".join(f"{line}\n" for line in lines))
+
+
+def _host(told: list[str]) -> str:
+    try:
+        address, *names = told
+        ipaddress.ip_address(address)
+    except (TypeError, ValueError):
+        raise Failed(f"{str(told)[:80]} has no address") from None
+    if not names or not all(isinstance(name, str) and len(name) <= 253 and NAME.fullmatch(name) for name in names):
+        raise Failed(f"{address} has names that are none")
+    return " ".join([address, *names])
+
+
+def notice(text: str) -> None:
+    """
+    Tell whoever is logged in now, and whoever logs in until the next boot.
+
+    :param text: in place of the one before; "": nothing any more.
+    """
+    said = "".join(each for each in str(text) if each.isprintable() or each == "\n")[:NOTICE_MAX].strip()
+    if not said:
+        NOTICE.unlink(missing_ok=True)
+        return
+    NOTICE.parent.mkdir(exist_ok=True)
+    system.write(NOTICE, f"{said}\n")
+    if system.has("wall"):
+        system.run(["wall"], f"{said}\n")
 
 
 def grow_root() -> dict[str, Any]:

@@ -65,6 +65,36 @@ def test_hostname(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert called == ["db"]
 
 
+def test_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is ours is in place of what was; others' lines, a farm's among them, stay. What is none changes nothing."""
+    names = tmp_path / "hosts"
+    others = "127.0.0.1 localhost\n# farm begins\n10.0.0.5 sums\n# farm ends\n"
+    names.write_text(others)
+    monkeypatch.setattr(machine, "HOSTS", names)
+    for _ in range(2):
+        machine.set_hosts([["10.0.0.9", "db", "db.example"], ["fd00::9", "db"]])
+    ours = "# wawel begins\n10.0.0.9 db db.example\nfd00::9 db\n# wawel ends\n"
+    assert names.read_text() == others + ours
+    for wrong in ([["x", "db"]], [["10.0.0.9"]], [["10.0.0.9", "a\nb"]], [[]], 5, [["10.0.0.9", "a"]] * 2000):
+        with pytest.raises(system.Failed):
+            machine.set_hosts(wrong)  # type: ignore[arg-type]
+    assert names.read_text() == others + ours
+    machine.set_hosts([])
+    assert names.read_text() == others
+
+
+def test_notice(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is logged in is told, and whoever comes, without what terminals take for orders; then nobody any more."""
+    place = tmp_path / "motd.d" / "wawel"
+    monkeypatch.setattr(machine, "NOTICE", place)
+    typed.there.add("wall")
+    machine.notice("It ends\nsoon.\x1b[2J\x07")
+    assert place.read_text() == "It ends\nsoon.[2J\n" and typed.calls == [["wall"]]
+    machine.notice("")
+    machine.notice("")
+    assert not place.exists() and len(typed.calls) == 1
+
+
 class Disk:
     """The kernel's files of a disk whose partition 2 is the root's, and what else is there."""
 

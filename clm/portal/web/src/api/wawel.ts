@@ -3511,6 +3511,12 @@ export interface Methods {
     result: GuestHostname;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "agent_needed" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Say which other hosts a running VM's guest knows by name, in its /etc/hosts, in place of what this said before; lines of others' making stay. Its operators may; it takes Wawel's own agent. */
+  "user.vm.set_hosts": {
+    params: { vm_id: number | string; hosts: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestChange;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "agent_needed" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Change how a VM's guest is told EC2's metadata, from its next request on; what is left out stays. Its operators may. ``user.vm.get_by_id`` tells all of it (``imds``). */
   "user.vm.set_imds": {
     params: { vm_id: number | string; tokens?: MetadataTokens | null; hop_limit?: number | null; enabled?: boolean | null; ipv6?: boolean | null; tags?: boolean | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
