@@ -2,7 +2,8 @@
 Addresses and names for the guests of one network: a dnsmasq on its bridge, which outlives the agent.
 
 It takes what guests are called and have from two files, which it reads again at SIGHUP. It begins anew, without what it
-knew of leases, only where an address has gone to another NIC: it would keep it for the first until the lease ends.
+knew of leases, only where one of them is over: it would keep the address for who had it, and answer for the name, until
+the lease ends.
 """
 
 import os
@@ -114,15 +115,24 @@ def reverse_zones(network: IPv4Network | IPv6Network) -> list[str]:
     )
 
 
-def moved(before: str, after: str) -> bool:
-    """Whether an address of the one is another NIC's in the other, each as ``leases`` has it."""
-    had = _holders(before)
-    return any(had.get(address, mac) != mac for address, mac in _holders(after).items())
+def outdated(before: str, after: str) -> bool:
+    """
+    Whether an address of the one is not the same NIC's, by the same name, in the other, each as ``leases`` has it. A
+    dnsmasq that goes on keeps the lease of who had it: it gives the address to nobody else, and answers for the name
+    for an hour.
+    """
+    return not _holders(before).items() <= _holders(after).items()
 
 
-def _holders(text: str) -> dict[str, str]:
-    return {each: found["mac"] for found in _LEASED.finditer(text) for each in found["rest"].split(",")
-            if ":" in each or each.count(".") == 3}  # fmt: skip
+def _holders(text: str) -> dict[str, tuple[str, str]]:
+    """By address whose it is, and what that is called."""
+    holders: dict[str, tuple[str, str]] = {}
+    for found in _LEASED.finditer(text):
+        told = found["rest"].split(",")
+        addresses = [each for each in told if ":" in each or each.count(".") == 3]
+        name = told[-1] if told[-1] not in addresses else ""
+        holders |= dict.fromkeys(addresses, (found["mac"], name))
+    return holders
 
 
 class Server:
@@ -155,7 +165,7 @@ class Server:
         wanted = configuration(link, slot, index, self.directory, self._user)
         told = self._read("hosts") if hosts is None else leases(hosts)
         called = self._read("names") if hosts is None else names(hosts, link.domain)
-        again = self._read("dnsmasq.conf") != wanted or moved(self._read("hosts"), told) or not self.is_running()
+        again = self._read("dnsmasq.conf") != wanted or outdated(self._read("hosts"), told) or not self.is_running()
         changed = [self._write("hosts", told), self._write("names", called)]
         if again:
             self.end()  # first, so that one that runs has what stands there

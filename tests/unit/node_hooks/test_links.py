@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from node_hooks.command import CommandFailed, CommandMissing
 from node_hooks.devices import Device, Found, look, plan
-from node_hooks.dhcp import configuration, leases, moved, names, reverse_zones
+from node_hooks.dhcp import configuration, leases, names, outdated, reverse_zones
 from node_hooks.difference import PUT_RIGHT_S
 from node_hooks.document import HOSTS, LINKS, parse_document
 from node_hooks.guard import Guarded, guard
@@ -137,12 +137,16 @@ def test_hosts_files() -> None:
     assert names(told, "lab") == "10.130.0.5 web.lab web\nfd12:3456::5 web.lab web\n"
 
 
-def test_moved() -> None:
-    """An address that went to another NIC is told from hosts that come, go or are renamed."""
+def test_outdated() -> None:
+    """What dnsmasq would go on to say: of a NIC that is gone, called otherwise or another; not of one more."""
     before = leases(hosts(HOST))
-    assert not moved("", before) and not moved(before, "") and not moved(before, before.replace("web", "db"))
-    assert moved(before, leases(hosts(HOST | {"mac": "02:58:00:00:00:99"})))
-    assert moved(before, leases(hosts({"mac": "02:58:00:00:00:99", "addresses": ["fd12:3456::5"]})))
+    other = {"mac": "02:58:00:00:00:06", "addresses": ["10.130.0.6"], "name": ""}
+    assert not outdated("", before) and not outdated(before, before)
+    assert not outdated(before, leases(hosts(HOST, other)))
+    assert outdated(before, "") and outdated(leases(hosts(HOST, other)), before)
+    assert outdated(before, before.replace("web", "db")) and outdated(before, before.replace(",web", ""))
+    assert outdated(before, leases(hosts(HOST | {"mac": "02:58:00:00:00:99"})))
+    assert outdated(before, leases(hosts({"mac": "02:58:00:00:00:99", "addresses": ["fd12:3456::5"]})))
 
 
 @given(st.ip_addresses(v=4), st.integers(16, 30))
