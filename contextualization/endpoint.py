@@ -48,10 +48,12 @@ from cm.store.node_document import DOCUMENT
 from contextualization.authenticate import Authenticator, Sender
 from contextualization.document import KEPT_S, Documents
 from contextualization.events import EventTaker, parse_batch
+from contextualization.guest.offers import Offers
 from contextualization.guest.polls import GuestPolls
 from contextualization.guest.requests import POLLED, PREFIX, Guests
 from contextualization.known import KEPT_S as GUEST_KEPT_S
 from contextualization.known import KnownGuests
+from contextualization.metadata.identity import Signers
 from contextualization.report import AGAIN_S, ReportTaker, parse_report
 from contextualization.screens import PATH as SCREEN
 from contextualization.screens import PER_NODE as SCREENS_PER_NODE
@@ -114,8 +116,10 @@ class Endpoint(Resource):
         self._reports = ReportTaker(database, self.documents, HOOK_VERSION)
         self._screens = Screens(database, clock)
         known = KnownGuests(database, settings, clock, GUEST_KEPT_S if listener is not None else 0.0)
-        polls = GuestPolls(database, clock, settings.command_key, listener is not None)
-        self._guests = Guests(database, settings, known, wall, polls)
+        signers = Signers(database, settings.region)
+        offers = Offers(signers)
+        polls = GuestPolls(database, clock, settings.command_key, listener is not None, offers)
+        self._guests = Guests(database, settings, known, wall, polls, signers, offers)
         self._under_way: Counter[tuple[str, int]] = Counter()
         self._seen: dict[int, tuple[float, str, str, int]] = {}
         if listener is not None:

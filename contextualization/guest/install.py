@@ -18,7 +18,10 @@ _SCRIPT: Final = """\
 # Wawel's agent for guests: the program, and a unit that runs it from now on.
 set -e
 command -v python3 > /dev/null || {{ echo "wawel-guest needs python3" >&2; exit 1; }}
-mkdir -p /usr/local/sbin
+mkdir -p /usr/local/sbin /var/lib/wawel-guest
+chmod 700 /var/lib/wawel-guest
+# Newer versions of it are run if they are signed by this key.
+echo '{trusted}' > /var/lib/wawel-guest/trusted
 # A zip of Python's modules: python3 -m zipfile -e /usr/local/sbin/wawel-guest DIRECTORY
 base64 -d > /usr/local/sbin/wawel-guest.new << 'END OF WAWEL-GUEST'
 {program}END OF WAWEL-GUEST
@@ -63,6 +66,6 @@ def _modules() -> list[Path]:
     return sorted(Path(__file__).with_name("agent").glob("*.py"))
 
 
-@cache
-def install_script() -> str:
-    return _SCRIPT.format(program=base64.encodebytes(program()).decode())
+def install_script(trusted: str) -> str:
+    """:param trusted: the cluster's key, as ``updating.trusted`` reads it."""
+    return _SCRIPT.format(program=base64.encodebytes(program()).decode(), trusted=trusted)

@@ -23,6 +23,7 @@ from cm.rules.guest import Guest
 from cm.rules.guest_word import AgentWord, line_of, words_of
 from cm.runtime.database import Database
 from cm.services.guest_command import begin, poll, take_result
+from contextualization.guest.offers import Offers
 from contextualization.wire import Answer, Exchange, Refusal, json_answer, not_found
 
 log = Logger()
@@ -30,6 +31,7 @@ log = Logger()
 POLL: Final = "/agent/poll"
 BEGIN: Final = "/agent/begin"
 RESULT: Final = "/agent/result"
+PROGRAM: Final = "/agent/program"
 INSTALL: Final = "/agent/install"
 PROTOCOL: Final = 1
 WAIT_HEADER: Final = "x-wawel-wait"  # said by the node: for how many seconds it lets a guest wait
@@ -49,7 +51,8 @@ class GuestPolls:
     :param hears: whether notifications of commands come; without them the queue is looked at every second.
     """
 
-    def __init__(self, database: Database, clock: IReactorTime, key: bytes, hears: bool) -> None:
+    def __init__(self, database: Database, clock: IReactorTime, key: bytes, hears: bool, offers: Offers) -> None:
+        self._offers = offers
         self._database = database
         self._clock = clock
         self._key = key
@@ -57,7 +60,7 @@ class GuestPolls:
         self._waiting: dict[int, Deferred[bool]] = {}  # by VM; fires True: look, False: another poll took its place
         self._calls: OrderedDict[int, tuple[float, int]] = OrderedDict()  # by VM: since when, and how many
         self._handlers: dict[str, Callable[[Guest, AgentWord, dict[str, Any], Exchange], Any]] = {
-            POLL: self._poll, BEGIN: self._begin, RESULT: self._result,
+            POLL: self._poll, BEGIN: self._begin, RESULT: self._result, PROGRAM: self._program,
         }  # fmt: skip
 
     def command_came(self, payload: str) -> None:
@@ -108,8 +111,11 @@ class GuestPolls:
                 if not ours:
                     raise _not_ours()
                 left_s = min(deadline - self._clock.seconds(), self._look_s)
-                if command_id is not None or left_s <= 0:
+                if command_id is not None:
                     return json_answer({"command": command_id})
+                if left_s <= 0:
+                    offer = await self._offers.update(word.version)
+                    return json_answer({"command": None} | ({} if offer is None else {"update": offer}))
                 timer = self._clock.callLater(left_s, self._wake, guest.vm_id, True)
                 if not await woken:
                     return json_answer({"command": None})
@@ -132,6 +138,14 @@ class GuestPolls:
         if not await self._database.transact(take_result, guest, word, _id(said), self._key, result, error):
             raise Refusal(410, "gone", "Nobody waits for this.")
         return json_answer({})
+
+
+    async def _program(self, guest: Guest, word: AgentWord, said: dict[str, Any], _: Exchange) -> Answer:
+        """No secret: whoever asks to install it is told the same."""
+        offset = said.get("offset")
+        if isinstance(offset, bool) or not isinstance(offset, int) or not 0 <= offset < 2**31:
+            raise Refusal(400, "bad_request", "offset is no number of a byte.")
+        return json_answer(self._offers.chunk(offset))
 
 
 def _said(body: bytes) -> dict[str, Any]:

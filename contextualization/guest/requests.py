@@ -16,12 +16,11 @@ from cm.rules.guest_farm import AGENT, HOSTS_PATH, KEY_PATH, NO_FARM, farm_hosts
 from cm.runtime.database import Database
 from cm.services.farm_key import private_key_for
 from cm.services.guest import hello
-from cm.services.identity import ensure_identity
 from contextualization.authenticate import Sender
-from contextualization.guest.install import install_script
+from contextualization.guest.offers import Offers
 from contextualization.guest.polls import INSTALL, POLL, GuestPolls
 from contextualization.known import KnownGuests, Told
-from contextualization.metadata.identity import Signer
+from contextualization.metadata.identity import Signers
 from contextualization.metadata.imds import answer_imds
 from contextualization.metadata.nocloud import answer_nocloud
 from contextualization.settings import EndpointSettings
@@ -51,13 +50,16 @@ class Guests:
         known: KnownGuests,
         wall: Callable[[], float],
         polls: GuestPolls,
+        signers: Signers,
+        offers: Offers,
     ) -> None:
         self._database = database
         self._polls = polls
         self._known = known
         self._settings = settings
         self._wall = wall
-        self._signer: Signer | None = None
+        self._signers = signers
+        self._offers = offers
 
     async def answer(self, sender: Sender, exchange: Exchange) -> Answer:
         """:raises Refusal: in EC2's numbers."""
@@ -113,14 +115,14 @@ class Guests:
         if path == INSTALL:
             if exchange.method != "GET":
                 raise Refusal(405, "method_not_allowed", "This takes GET.", allow="GET")
-            return text_answer(install_script())
+            return text_answer(await self._offers.script())
         if path.startswith(AGENTS):
             return await self._polls.answer(guest, exchange, path)
         if path == HOSTS_PATH:
             return _hosts(guest, exchange, guest.imds.needs_token(settings.imds_v1))
         if path == KEY_PATH:
             return _farm_key(guest, exchange, settings.farm_secret)
-        signer = await self._get_signer() if _DYNAMIC in path else None
+        signer = await self._signers.get() if _DYNAMIC in path else None
         return answer_imds(
             guest,
             lambda: told.tree if signer is None else told.signed(signer),
@@ -130,12 +132,6 @@ class Guests:
             now=self._wall(),
             v1=settings.imds_v1,
         )
-
-    async def _get_signer(self) -> Signer:
-        """The cluster's key is made when a guest asks for the first time: no cluster that has no such guest has one."""
-        if self._signer is None:
-            self._signer = Signer(await self._database.transact(ensure_identity, self._settings.region))
-        return self._signer
 
 
 def _hosts(guest: Guest, exchange: Exchange, strict: bool) -> Answer:

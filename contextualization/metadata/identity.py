@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs7
 
-from cm.services.identity import Identity
+from cm.runtime.database import Database
+from cm.services.identity import Identity, ensure_identity
 
 _OPTIONS = [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoCapabilities]
 
@@ -28,6 +29,15 @@ class Signer:
         self._key = key
         self._certificate = x509.load_pem_x509_certificate(identity.certificate.encode())
 
+    def sign(self, data: bytes) -> bytes:
+        """RSA's signature over bytes (PKCS #1 v1.5, SHA-256)."""
+        return self._key.sign(data, padding.PKCS1v15(), SHA256())
+
+    def public_numbers(self) -> tuple[int, int]:
+        """Modulus and exponent of the key that verifies them."""
+        numbers = self._key.public_key().public_numbers()
+        return numbers.n, numbers.e
+
     def leaves(self, document: str) -> dict[str, str]:
         """
         What stands beside the document: ``signature`` is over its bytes alone; ``pkcs7`` and ``rsa2048``, which AWS
@@ -39,8 +49,22 @@ class Signer:
         return {
             "pkcs7": message,
             "rsa2048": message,
-            "signature": _lines(self._key.sign(data, padding.PKCS1v15(), SHA256())),
+            "signature": _lines(self.sign(data)),
         }
+
+
+class Signers:
+    """The cluster's signer. Its key is made when a guest asks for the first time: a cluster without such has none."""
+
+    def __init__(self, database: Database, region: str) -> None:
+        self._database = database
+        self._region = region
+        self._signer: Signer | None = None
+
+    async def get(self) -> Signer:
+        if self._signer is None:
+            self._signer = Signer(await self._database.transact(ensure_identity, self._region))
+        return self._signer
 
 
 def _lines(data: bytes) -> str:

@@ -21,6 +21,21 @@ from lab.processes import wait_until
 USER_DATA = INSTALL + "systemctl disable --now qemu-guest-agent.service\n"
 PASSWORD = "Correct-horse-7"
 RENAMED = "called-so"
+PROGRAM, TRUSTED = "/usr/local/sbin/wawel-guest", "/var/lib/wawel-guest/trusted"
+# The program, made one that says that it is version 1.
+AGE = """
+import zipfile
+with zipfile.ZipFile("{program}") as file:
+    parts = {{name: file.read(name) for name in file.namelist()}}
+name = "wawel_guest/asking.py"
+ours = next(line for line in parts[name].splitlines() if line.startswith(b"VERSION = "))
+parts[name] = parts[name].replace(ours, b'VERSION = "1"')
+with open("{program}", "wb") as file:
+    file.write(b"#!/usr/bin/env python3\\n")
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+"""
 GROWN_MIB = 300
 SLACK_S = 60.0  # of clocks; the machine may be busy
 # Whether the account has the password that is read.
@@ -130,6 +145,28 @@ def test_grow_root(guest: Guest) -> None:
 
 def root_mib(guest: Guest) -> int:
     return int(guest.run("df -B1 --output=size / | tail -n 1")) >> 20
+
+
+def test_update(guest: Guest) -> None:
+    """One of a version before replaces itself by the cluster's, and goes on; what nobody signed it does not run."""
+    version = guest.run(f"{PROGRAM} --version")
+    digest = guest.run(f"sha256sum <{PROGRAM}")
+    guest.run(f"sudo -n python3 -c {shlex.quote(AGE.format(program=PROGRAM))}")
+    assert guest.run(f"{PROGRAM} --version") == "1" != version
+    trusted = guest.run(f"sudo -n sh -c 'cat {TRUSTED}; echo {{}} >{TRUSTED}'")
+    guest.run("sudo -n systemctl restart wawel-guest.service")
+    wait_until(lambda: told_version(guest) == "1", "the older agent to call", 120, pause=1)
+    assert guest.run(f"{PROGRAM} --version") == "1"  # without a key it stays
+    guest.run(f"echo {shlex.quote(trusted)} | sudo -n tee {TRUSTED}")
+    guest.run("sudo -n systemctl restart wawel-guest.service")
+    wait_until(lambda: told_version(guest) == version, "the agent to call as its newer self", 300, pause=1)
+    assert guest.run(f"sha256sum <{PROGRAM}") == digest
+    assert guest.ask("guest_info")["way"] == "wawel"
+
+
+def told_version(guest: Guest) -> str:
+    ((version,),) = guest.cloud.sql(f"SELECT version FROM guest_agent WHERE vm_id = {guest.vm_id}")
+    return version
 
 
 def test_late(guest: Guest, tmp_path: Path) -> None:

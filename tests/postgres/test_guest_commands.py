@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ from cm.services.guest_command import _enqueue, _seal, command_key, facts_of
 from cm.store.guest_command import agent_of, collect
 from contextualization.endpoint import Endpoint, site_of
 from contextualization.guest.agent import asking as program
-from contextualization.guest.agent import machine, system
+from contextualization.guest.agent import machine, system, updating
+from contextualization.guest.install import program as installed
 from contextualization.guest.polls import CALLS_PER_S, SHORT_S, WAIT_S
 from contextualization.settings import EndpointSettings
 from contextualization.wire import Answer
@@ -55,7 +57,8 @@ class Queue:
             self.peer.ids[name] = made
 
     def body(self, **said: Any) -> bytes:
-        return json.dumps({"protocol": 1, "key": KEY, "version": "1", "actions": ["facts", "keys"], **said}).encode()
+        word = {"protocol": 1, "key": KEY, "version": program.VERSION, "actions": ["facts", "keys"]}
+        return json.dumps({**word, **said}).encode()
 
     def say(self, what: str, node: str = "a", **said: Any) -> Answer:
         return self.peer.ask(node, A if node == "a" else B, f"/agent/{what}", "POST", self.body(**said))
@@ -207,6 +210,31 @@ def test_bounded(queue: Queue) -> None:
 
 
 def test_facts() -> None:
+def test_offered(queue: Queue, tmp_path: Path) -> None:
+    """An agent of a version before is offered the newest, which the key that came with its installation verifies."""
+    script = queue.peer.ask("a", A, "/agent/install").body.decode()
+    told = re.search(r"^echo '(.*)' > /var/lib/wawel-guest/trusted$", script, re.MULTILINE)
+    assert told is not None
+    (tmp_path / updating.TRUSTED).write_text(told[1])
+    key = updating.trusted(tmp_path)
+    assert key is not None
+    polled = json.loads(queue.say("poll", wait_s=0, version="1").body)
+    assert polled["command"] is None
+    file = tmp_path / "wawel-guest"
+
+    def fetch(offset: int) -> Any:
+        return json.loads(queue.say("program", offset=offset).body)
+
+    assert updating.update(polled["update"], key, "1", fetch, file)
+    assert file.read_bytes() == installed()
+    for version in (program.VERSION, "99", "", "one"):
+        assert json.loads(queue.say("poll", wait_s=0, version=version).body) == {"command": None}
+    for offset in (-1, "0", None, 2**40):
+        assert queue.say("program", offset=offset).status == 400
+    queue.put()
+    assert "update" not in json.loads(queue.say("poll", wait_s=0, version="1").body)
+
+
     """Whatever a guest tells of itself, what is shown has its form, and its size."""
     for nonsense in (None, 5, "x", [], {"interfaces": 5, "users": {"a": 1}, "load": "x"}):
         told = facts_of(nonsense)

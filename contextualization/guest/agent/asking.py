@@ -11,10 +11,13 @@ import secrets
 import signal
 import sys
 import time
+import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import updating
 from .actions import ACTIONS
 from .system import Failed
 
@@ -26,6 +29,7 @@ WAIT_S = 25.0
 TIMEOUT_S = 40.0
 REST_S = (1.0, 30.0)  # after a failure, doubled until it works again
 TELLING_S = (0.3, 0.6, 1.2, 2.4)  # between tries to tell what came of a command, whose callers wait 10 s
+UPDATE_S = 3600.0  # after an update that failed, until another is tried
 BUSY = (429, 502, 503, 504)  # answers that say nothing of what was asked: too many calls, or nobody there
 ANSWER_MAX = 1 << 20  # bytes
 
@@ -41,13 +45,18 @@ class Refused(Exception):
 
 
 class Agent:
-    """:param state: where its key lies, by which the endpoint knows it from other programs of the guest."""
+    """
+    :param state: where its key lies, by which the endpoint knows it from other programs of the guest.
+    :param program: the file that is replaced by newer ones; None: it stays as it is.
+    """
 
-    def __init__(self, endpoint: str = ENDPOINT, state: Path = STATE) -> None:
+    def __init__(self, endpoint: str = ENDPOINT, state: Path = STATE, program: Path | None = None) -> None:
         parts = urlsplit(endpoint)
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._key = _own_key(state)
         self._busy = self._ends = False
+        self._program, self._trusted = program, updating.trusted(state)
+        self._updates_at = 0.0  # by the clock that only goes on
 
     def end(self, *_: Any) -> None:
         """As a signal says: at once, but for something that it is at, which is told first. It may have caused this."""
@@ -69,8 +78,11 @@ class Agent:
 
     def turn(self, wait_s: float = WAIT_S) -> bool:
         """Wait for something to do, and do it. :return: whether there was something."""
-        command = self._post("poll", wait_s=wait_s)["command"]
+        told = self._post("poll", wait_s=wait_s)
+        command = told["command"]
         if command is None:
+            if told.get("update"):
+                self._update(told["update"])
             return False
         try:
             # It is told what to do once it says that it begins: what came too late is not told any more.
@@ -88,6 +100,21 @@ class Agent:
         if self._ends:
             sys.exit(0)
         return True
+
+    def _update(self, offer: Any) -> None:
+        """Go on as a newer version, if that which is offered is one that can be trusted."""
+        if self._program is None or self._trusted is None or time.monotonic() < self._updates_at:
+            return
+        self._updates_at = time.monotonic() + UPDATE_S
+        try:
+            fetch = partial(self._post, "program")
+            done = updating.update(offer, self._trusted, VERSION, lambda at: fetch(offset=at), self._program)
+        except (Failed, OSError) as error:
+            log.warning("it stays at version %s: %s", VERSION, error)
+            return
+        if done:
+            log.info("goes on as version %s", offer["version"])
+            os.execv(sys.executable, [sys.executable, str(self._program), *sys.argv[1:]])
 
     def _tell(self, action: str, command: Any, said: dict[str, Any]) -> None:
         """What was done is told until it is heard, or nobody waits for it: another answer than that it ends."""
@@ -162,9 +189,12 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="wawel-guest", description="Wawel's agent for guests.")
     parser.add_argument("--endpoint", default=ENDPOINT, help="where to ask (%(default)s)")
     parser.add_argument("--state", type=Path, default=STATE, help="directory of its key (%(default)s)")
+    parser.add_argument("--no-update", action="store_true", help="stay at this version, whatever the cluster has")
     parser.add_argument("--version", action="version", version=VERSION)
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    agent = Agent(options.endpoint, options.state)
+    file = Path(sys.argv[0]).resolve()
+    program = file if zipfile.is_zipfile(file) and not options.no_update else None
+    agent = Agent(options.endpoint, options.state, program)
     signal.signal(signal.SIGTERM, agent.end)
     agent.run()

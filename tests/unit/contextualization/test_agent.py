@@ -101,10 +101,10 @@ def test_told_before_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_one_file(tmp_path: Path) -> None:
     """A guest's Python runs it with nothing else, and the script that installs it brings the same file."""
     file = tmp_path / "wawel-guest"
-    told = re.search(r"base64 -d > .*<< '(.*)'\n((?:.*\n)*?)\1\n", install_script())
+    told = re.search(r"base64 -d > .*<< '(.*)'\n((?:.*\n)*?)\1\n", install_script("{}"))
     assert told is not None
     file.write_bytes(subprocess.run(["base64", "-d"], input=told[2].encode(), capture_output=True, check=True).stdout)
     assert file.read_bytes() == installed()
     said = subprocess.run([sys.executable, "-IS", str(file), "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == program.VERSION
-    assert subprocess.run(["sh", "-n"], input=install_script().encode()).returncode == 0
+    assert subprocess.run(["sh", "-n"], input=install_script("{}").encode()).returncode == 0
