@@ -489,6 +489,8 @@ class VMEventCode(StrEnum):
     HOSTNAME = "set_hostname"
     GENERATE_KEY = "generate_key"
     GROW_ROOT = "grow_root"
+    MOUNT_SHARE = "mount_share"
+    UNMOUNT_SHARE = "unmount_share"
     ADD_PORT = "add_port"
     REMOVE_PORT = "remove_port"
 
@@ -692,6 +694,14 @@ class GuestWay(StrEnum):
     WAWEL = "wawel"  # our own agent in it, which calls the contextualization endpoint
     BUTTON = "button"  # the power button, which the guest may ignore
     KEYS = "keys"  # Ctrl+Alt+Del, which it may ignore, too
+
+
+class ShareKind(StrEnum):
+    """What a guest mounts that others share."""
+
+    NFS = "nfs"
+    CIFS = "cifs"  # SMB
+    SSHFS = "sshfs"
 
 
 class GuestCommandState(StrEnum):

@@ -260,6 +260,12 @@ ACTIVITIES: Final[Mapping[OperationKind | VMEventCode, ActivitySpec]] = {
     VMEventCode.GROW_ROOT: ActivitySpec(
         VMEventCode.GROW_ROOT, "grow root", "Its guest's root file system has {total_bytes} bytes."
     ),
+    VMEventCode.MOUNT_SHARE: ActivitySpec(
+        VMEventCode.MOUNT_SHARE, "mount share", "Its guest has {source} at {mountpoint}."
+    ),
+    VMEventCode.UNMOUNT_SHARE: ActivitySpec(
+        VMEventCode.UNMOUNT_SHARE, "unmount share", "Its guest has nothing at {mountpoint} any more."
+    ),
     VMEventCode.ADD_PORT: ActivitySpec(
         VMEventCode.ADD_PORT, "add port", "{protocol}/{port} of it is reached from outside."
     ),

@@ -107,6 +107,8 @@ CALLS: Final = (
     Call("user.vm.reboot", _A.RESET, states=_ON),
     Call("user.vm.set_hostname", _A.EDIT, states=_ON),
     Call("user.vm.set_hosts", _A.EDIT, states=_ON),
+    Call("user.vm.mount_share", _A.PASSWORD, states=_ON),
+    Call("user.vm.unmount_share", _A.PASSWORD, states=_ON),
     Call("user.vm.generate_key", _A.KEYS, states=_ON),
     Call("user.vm.grow_root", _A.EDIT, states=_ON),
     Call("user.acl.set", _A.GRANT),

@@ -19,12 +19,12 @@ from cm.interfaces.guest_agent import NewPassword
 from cm.results.guest import GuestChange, GuestHostname, GuestInfo, GuestKeys, GuestOwnKey, GuestPassword, GuestRoot
 from cm.rpc.errors import AgentNeeded, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.types import Secret
-from cm.rpc.vocabulary import GuestWay, VMEventCode, VMState
+from cm.rpc.vocabulary import GuestWay, ShareKind, VMEventCode, VMState
 from cm.rules.access import Action
 from cm.runtime.wall import unix_seconds
 from cm.services.access import Who, authorized_vm, person_of
 from cm.services.context import AsyncClusterCall
-from cm.services.guest_command import OwnAgent
+from cm.services.guest_command import OwnAgent, Share
 from cm.services.guest_power import reboot as reboot_guest
 from cm.store.guest_command import agent_of
 from cm.store.instance import note_event
@@ -132,6 +132,33 @@ def hosts_of(text: str) -> list[list[str]]:
     if len(entries) > HOSTS_MAX:
         raise InvalidParameter("hosts", f"at most {HOSTS_MAX} hosts")
     return entries
+
+
+async def mount_share(caller: AsyncClusterCall, vm_id: int, share: Share) -> GuestChange:
+    """
+    :raises InvalidParameter: a key and a password, or one of them where that kind takes none.
+    """
+    if share.password and share.key:
+        raise InvalidParameter("key", "give a key or a password")
+    if share.key and share.kind != ShareKind.SSHFS:
+        raise InvalidParameter("key", "a key is for sshfs")
+    if share.kind == ShareKind.SSHFS and not (share.password or share.key):
+        raise InvalidParameter("password", "sshfs needs a password or a key")
+    if share.kind == ShareKind.NFS and (share.user or share.password):
+        raise InvalidParameter("user", "NFS knows whoever asks by the guest's address alone")
+    own = await _own(caller, vm_id, "mount_share")
+    await own.agent.mount_share(share)
+    told = {"source": share.source, "mountpoint": share.mountpoint}
+    await _note_event(caller, vm_id, VMEventCode.MOUNT_SHARE, told)
+    return {"vm_id": vm_id, "way": GuestWay.WAWEL}
+
+
+async def unmount_share(caller: AsyncClusterCall, vm_id: int, mountpoint: str) -> GuestChange:
+    """Raises as ``set_hostname``."""
+    own = await _own(caller, vm_id, "unmount_share")
+    await own.agent.unmount_share(mountpoint)
+    await _note_event(caller, vm_id, VMEventCode.UNMOUNT_SHARE, {"mountpoint": mountpoint})
+    return {"vm_id": vm_id, "way": GuestWay.WAWEL}
 
 
 async def generate_key(caller: AsyncClusterCall, vm_id: int, user: str | None) -> GuestOwnKey:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -40,6 +40,7 @@ from cm.store.guest_command import (
 
 COMMAND_S: Final = 10.0  # in which a command has to have ended
 GROW_S: Final = 60.0  # likewise where a file system grows
+MOUNT_S: Final = 45.0  # where another host has to answer
 NOTICE_S: Final = 300.0  # and where nobody waits
 NOTICE: Final = "notice"
 AGAIN_S: Final = 0.2  # between looks once it should have
@@ -119,6 +120,18 @@ class GuestKey:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a guest is to mount, and where. :ivar key: an SSH key's private part."""
+
+    kind: str
+    source: str
+    mountpoint: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class GuestRoot:
     """A guest's root file system, before and after it grew."""
 
@@ -170,6 +183,12 @@ class OwnAgent:
     async def set_hosts(self, hosts: Sequence[Sequence[str]]) -> None:
         """:param hosts: of each the address, then its names; they are in place of those of the call before."""
         await self._ask("set_hosts", hosts=[list(each) for each in hosts])
+
+    async def mount_share(self, share: Share) -> None:
+        await self._ask("mount_share", MOUNT_S, **asdict(share))
+
+    async def unmount_share(self, mountpoint: str) -> None:
+        await self._ask("unmount_share", MOUNT_S, mountpoint=mountpoint)
 
     async def generate_key(self, user: str) -> GuestKey:
         told = _map_of(await self._ask("generate_key", user=user))

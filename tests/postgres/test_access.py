@@ -208,7 +208,8 @@ def test_grave_views_are_owners() -> None:
     points = {"user.disk.create_snapshot", "user.vm.create_snapshot", "user.snapshot.delete", "user.snapshot.revert"}
     disks = {f"user.disk.{verb}" for verb in ("attach", "detach", "delete", "restore", "purge", "create_download")}
     disks |= {f"user.storage_image.{verb}" for verb in ("attach", "detach")}
-    inside = {f"user.vm.{verb}" for verb in ("password_reset", "install_keys", "remove_keys", "generate_key")}
+    secret = ("password_reset", "install_keys", "remove_keys", "generate_key", "mount_share", "unmount_share")
+    inside = {f"user.vm.{verb}" for verb in secret}
     cards = {"user.nic.attach", "user.nic.detach", "user.nic.edit", "user.network.release"}
     templates = {"user.vm_template.edit", "user.vm_template.delete"}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}

@@ -24,7 +24,7 @@ from cm.services.guest_command import _enqueue, _seal, command_key, facts_of
 from cm.store.guest_command import agent_of, collect
 from contextualization.endpoint import Endpoint, site_of
 from contextualization.guest.agent import asking as program
-from contextualization.guest.agent import machine, system, updating
+from contextualization.guest.agent import machine, shares, system, updating
 from contextualization.guest.install import program as installed
 from contextualization.guest.polls import CALLS_PER_S, SHORT_S, WAIT_S
 from contextualization.settings import EndpointSettings
@@ -209,7 +209,6 @@ def test_bounded(queue: Queue) -> None:
     assert queue.say("begin", command=99).status == 410
 
 
-def test_facts() -> None:
 def test_offered(queue: Queue, tmp_path: Path) -> None:
     """An agent of a version before is offered the newest, which the key that came with its installation verifies."""
     script = queue.peer.ask("a", A, "/agent/install").body.decode()
@@ -235,6 +234,7 @@ def test_offered(queue: Queue, tmp_path: Path) -> None:
     assert "update" not in json.loads(queue.say("poll", wait_s=0, version="1").body)
 
 
+def test_facts() -> None:
     """Whatever a guest tells of itself, what is shown has its form, and its size."""
     for nonsense in (None, 5, "x", [], {"interfaces": 5, "users": {"a": 1}, "load": "x"}):
         told = facts_of(nonsense)
@@ -278,6 +278,7 @@ class Inside:
         monkeypatch.setattr(system, "has", lambda name: True)
         monkeypatch.setattr(system, "has_systemd", lambda: True)
         monkeypatch.setattr(machine, "HOSTS", directory / "hosts")
+        monkeypatch.setattr(shares, "KEEP", directory / "keep")
         database, secret = cloud.manager.database, cloud.manager.policy.secret
         node_id = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=guest.vm_id)
         token = database.transact_now(issue_enrolment_token, node_id)
@@ -413,6 +414,29 @@ def test_of_the_whole(cloud: MemoryCloud, guest: Guest, inside: Inside) -> None:
         assert "root file system" in str(refused) or "partition" in str(refused)
     codes = rows(cloud, "SELECT code FROM vm_event ORDER BY id")
     assert [code for (code,) in codes][:2] == ["set_hostname", "generate_key"]
+
+
+def test_shares(cloud: MemoryCloud, guest: Guest, inside: Inside, tmp_path: Path) -> None:
+    """What another host shares is mounted; the password has been nowhere but in the guest."""
+    called(cloud, inside)
+    point = tmp_path.resolve() / "data"
+    ask = {"vm_id": guest.vm_id, "mountpoint": str(point)}
+    smb = {**ask, "kind": "cifs", "source": "//nas/data", "user": "ala", "password": PASSWORD}
+    assert cloud.call("user.vm.mount_share", smb)["way"] == "wawel"
+    (argv, _) = inside.typed[-1]
+    assert argv[:3] == ["mount", "-t", "cifs"] and argv[-2:] == ["//nas/data", str(point)] and PASSWORD not in str(argv)
+    for wrong in (
+        {"kind": "nfs", "source": "nas:/a", "password": PASSWORD}, {"kind": "sshfs", "source": "nas:a"},
+        {"kind": "cifs", "source": "//nas/a", "key": "k"}, {"kind": "nfs", "source": "-o x"},
+        {"kind": "nfs", "source": "nas:/a", "mountpoint": "data"},
+    ):
+        with pytest.raises(InvalidParameter):
+            cloud.call("user.vm.mount_share", {**ask, **wrong})
+    with pytest.raises(AgentRefused, match="no share"):
+        cloud.call("user.vm.unmount_share", ask)
+    tables = ("audit", "guest_command", "request", "vm_event")
+    kept = [str(row) for table in tables for row in rows(cloud, f"SELECT * FROM {table}")]
+    assert kept and not [row for row in kept if PASSWORD in row]
 
 
 def test_needed(cloud: MemoryCloud, guest: Guest, inside: Inside) -> None:

@@ -198,7 +198,8 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
     **dict.fromkeys(
         (*(f"user.vm.{verb}" for verb in ("password_reset", "install_keys", "remove_keys", "set_time", "reboot",
-                                          "set_hostname", "set_hosts", "generate_key", "grow_root")),), _AGENT
+                                          "set_hostname", "set_hosts", "generate_key", "grow_root",
+                                          "mount_share", "unmount_share")),), _AGENT
     ),
     "admin.cluster.set_cpu_baseline": _CPU,
     "admin.farm.destroy": _FARMS,

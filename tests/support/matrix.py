@@ -51,6 +51,9 @@ SAMPLES: dict[str, Any] = {
     "known": "debian-12",
     "hostname": "web",
     "hosts": "10.0.0.5 db",
+    "user.vm.mount_share.kind": "nfs",
+    "source": "nas:/srv",
+    "mountpoint": "/srv/data",
     **dict.fromkeys(
         (f"user.{noun}.{verb}_keys.keys" for noun in ("vm", "instance") for verb in ("install", "remove")), KEY
     ),

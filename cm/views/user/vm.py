@@ -50,6 +50,7 @@ from cm.rpc.vocabulary import (
     MetadataTokens,
     PortProtocol,
     PowerOffPolicy,
+    ShareKind,
     TagKind,
     UserDataEncoding,
     VMMetric,
@@ -81,6 +82,7 @@ from cm.services import (
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
+from cm.services.guest_command import Share
 from cm.services.series import vm_loads, vm_statistics
 from cm.services.suspension import claim_memory
 from cm.services.tag import put_on_new
@@ -131,6 +133,31 @@ Username = Annotated[
     ),
 ]
 
+Source = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=1024,
+        pattern=matching(r"[^\s,-][^\s,]*", "it must be a share's name, without spaces and commas, no - first"),
+        examples=["10.128.0.9:/srv/data"],
+    ),
+]
+Mountpoint = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=1024,
+        pattern=matching("/[ -~]+", "it must be an absolute path of printable ASCII"),
+        examples=["/srv/data"],
+    ),
+]
+ShareUser = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        pattern=matching(r"[A-Za-z0-9_.\\@-]*", "it must be letters, digits and _ . \\ @ -"),
+    ),
+]
 Hosts = Annotated[str, Meta(max_length=65_536, examples=["10.128.0.5 db db.example"])]
 Hostname = Annotated[
     str,
@@ -748,6 +775,36 @@ async def set_hosts(caller: AsyncClusterCall, vm_id: Id, hosts: Hosts) -> GuestC
     :param hosts: lines of an /etc/hosts; "": none any more.
     """
     return await guest_agent.set_hosts(caller, vm_id, hosts)
+
+
+@user_view(changing=True, on={"vm_id": Action.PASSWORD})
+async def mount_share(
+    caller: AsyncClusterCall,
+    vm_id: Id,
+    kind: ShareKind,
+    source: Source,
+    mountpoint: Mountpoint,
+    user: ShareUser = "",
+    password: Secret | None = None,
+    key: Secret | None = None,
+) -> GuestChange:
+    """
+    Have a running VM's guest mount what another host shares, until its next boot. The guest needs the programs for it
+    (nfs-common, cifs-utils, sshfs). Its owners may; it takes Wawel's own agent.
+
+    :param source: ``host:/path``, of cifs ``//host/share``.
+    :param mountpoint: made where it is not there; else an empty directory.
+    :param user: as whom at the other end, and ``password``; of cifs and sshfs. Neither is kept here.
+    :param key: the private part of an SSH key without a passphrase, in place of the password; of sshfs.
+    """
+    given = (password.reveal() if password else "", key.reveal() if key else "")
+    return await guest_agent.mount_share(caller, vm_id, Share(kind, source, mountpoint, user, *given))
+
+
+@user_view(changing=True, on={"vm_id": Action.PASSWORD})
+async def unmount_share(caller: AsyncClusterCall, vm_id: Id, mountpoint: Mountpoint) -> GuestChange:
+    """Have a running VM's guest unmount what ``mount_share`` mounted. Its owners may; it takes Wawel's own agent."""
+    return await guest_agent.unmount_share(caller, vm_id, mountpoint)
 
 
 @user_view(changing=True, on={"vm_id": Action.KEYS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import accounts, facts, machine
+from . import accounts, facts, machine, shares
 
 ACTIONS: dict[str, Callable[..., Any]] = {
     each.__name__: each
@@ -23,5 +23,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
         machine.set_hosts,
         machine.notice,
         machine.grow_root,
+        shares.mount_share,
+        shares.unmount_share,
     )
 }

@@ -253,6 +253,7 @@ export type SeenReason = "" | "absent" | "api_error" | "booted" | "by us" | "cra
 export type SeriesUnit = "bytes" | "bytes_per_s" | "count" | "packets_per_s" | "percent" | "requests_per_s";
 export type Session = { client: string; created: string; current: boolean; expires: string; remote: string; session_id: number; used: string };
 export type SettledDrift = { drift_id: number; operation_id?: number };
+export type ShareKind = "cifs" | "nfs" | "sshfs";
 export type Shared = "expiry" | "image" | "network" | "vm" | "vm_template";
 export type SimulatedExpiry = { ends: ExpiryEnd[]; expiry_id: number | null; state: VMState; user_id: number; vm: string; vm_id: number };
 export type Snapshot = { allocated_bytes: number | null; claimed_bytes: number; consistency: Consistency | null; created: string; description: string; disk_id: number; disk_name: string; going: boolean; group_id: number | null; name: string; operation_id: number | null; size_bytes: number; snapshot_id: number; storage_id: number; taken: string | null; user_id: number; uuid: string; vm_id: number | null; waiting_for: string };
@@ -3415,6 +3416,12 @@ export interface Methods {
     result: WholeVM[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Have a running VM's guest mount what another host shares, until its next boot. The guest needs the programs for it (nfs-common, cifs-utils, sshfs). Its owners may; it takes Wawel's own agent. */
+  "user.vm.mount_share": {
+    params: { vm_id: number | string; kind: ShareKind; source: string; mountpoint: string; user?: string; password?: string | null; key?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestChange;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "agent_needed" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Let the caller speak to a running VM's serial console, or look at its screen, which ``attach_vnc`` has opened: by a WebSocket, whose bytes are the console's, or VNC's without a password. */
   "user.vm.open_console": {
     params: { vm_id: number | string; kind?: ConsoleKind; force?: boolean; origin?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -3564,6 +3571,12 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have a running VM's guest unmount what ``mount_share`` mounted. Its owners may; it takes Wawel's own agent. */
+  "user.vm.unmount_share": {
+    params: { vm_id: number | string; mountpoint: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: GuestChange;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "agent_needed" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have a suspended VM go on, on any node that reaches its disks and has a CPU like that of its node. Where that fails it stays suspended. */
   "user.vm.wake_up": {
