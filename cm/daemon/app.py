@@ -46,13 +46,14 @@ from cm.rpc.objects import Objects
 from cm.rpc.server import make_root
 from cm.rpc.uploads import Uploads
 from cm.rpc.view import Registry
+from cm.rpc.xo_session import XOSessions
 from cm.rules.series import STEPS
 from cm.runtime.database import Database, data_directory
 from cm.runtime.execute import Executor
 from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.logins import LoginTrail
-from cm.runtime.metrics import Metrics
+from cm.runtime.metrics import VERSION, Metrics
 from cm.runtime.migrate import parts_on
 from cm.runtime.parts import Parts
 from cm.runtime.settings import SettingsError, make_state_dir
@@ -209,11 +210,14 @@ class ClusterManager:
         execute, limits = self.executor.execute, settings.limits
         self.dispatcher = Dispatcher(reactor, self.registry, execute, authenticator, limits, self.metrics)
         self.feed = FeedReader(self.database, reactor, read_changes)
-        graph = partial(GraphStream, read=GraphReader(self.registry, execute))
+        graph_reader = GraphReader(self.registry, execute)
+        graph = partial(GraphStream, read=graph_reader)
         self.events = Events(reactor, self.feed, authenticator, limits=limits, turns=self.dispatcher.turns, graph=graph)
         authenticator.subscribe(self.events.account_changed)
         self.meetings = Meetings(reactor, settings.cluster.state_dir)
         door = ConsoleDoor(self.services, self.meetings)
+        self.xo_sessions = XOSessions(reactor, self.dispatcher, self.feed, authenticator, graph_reader, VERSION)
+        authenticator.subscribe(self.xo_sessions.account_changed)
         self.consoles = Consoles(reactor, door, authenticator, self.dispatcher.turns)
         self.consoles.subscribe(VMWatch(self.feed, self.consoles.vms_changed).want)
         authenticator.subscribe(self.consoles.account_changed)
@@ -261,6 +265,7 @@ class ClusterManager:
                 parts.add("mirror", self.mirror.start, self.mirror.stop)
         parts.add("events", stop=self.events.stop)
         parts.add("meetings", self._meet, self.meetings.stop)
+        parts.add("sessions", stop=self.xo_sessions.stop)
         parts.add("consoles", stop=self.consoles.stop)
         parts.add("downloads", stop=self.downloads.stop)
         parts.add("uploads", stop=self.uploads.stop)
@@ -318,6 +323,7 @@ class ClusterManager:
         subscribe("node", self.reconciler.forget)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
         subscribe("account", self.events.account_changed, at_once=True)
+        subscribe("account", self.xo_sessions.account_changed, at_once=True)
         subscribe("account", self.consoles.account_changed, at_once=True)
         subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
 
@@ -362,6 +368,7 @@ class ClusterManager:
             token = read_token(listen.metrics_token)
             root = make_root(self.dispatcher, self._exposition, self._wrong, token)
             root.putChild(b"events", self.events)
+            root.putChild(b"api", self.xo_sessions)
             root.putChild(b"console", self.consoles)
             root.putChild(b"downloads", self.downloads)
             streamed: dict[bytes, Streamed] = {b"/uploads": self.uploads, b"/objects": self.objects}

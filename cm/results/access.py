@@ -11,7 +11,7 @@ from cm.rules.access import Level
 
 ObjectKind = Literal[
     "vm", "image", "disk", "template", "node", "storage", "network", "user", "public_address", "vm_template",
-    "farm",
+    "farm", "attachment", "storage_attachment",
 ]
 
 
@@ -37,4 +37,10 @@ class FoundObject(TypedDict):
 
     uuid: Annotated[Uuid, Meta(description="As it was sent.")]
     kind: ObjectKind
-    id: Number
+    id: Annotated[Number, Meta(description="Of an attachment its disk's, of a storage_attachment its storage's.")]
+    disk_id: NotRequired[Annotated[Number, Meta(description="Of an attachment: a disk's place in a VM, a VBD.")]]
+    vm_id: NotRequired[Annotated[Number, Meta(description="Likewise.")]]
+    storage_id: NotRequired[
+        Annotated[Number, Meta(description="Of a storage_attachment: a storage's to a node, a PBD.")]
+    ]
+    node_id: NotRequired[Annotated[Number, Meta(description="Likewise.")]]

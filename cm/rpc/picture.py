@@ -6,13 +6,22 @@ has not changed, whatever came to be in between.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from cm.rpc import sse
-
 PIECE_BYTES: Final = 256 * 1024  # of one event, but for an object that is larger
+
+
+class Told(NamedTuple):
+    """
+    An event.
+
+    :ivar name: "enter" or "exit". :ivar data: its JSON, in one line.
+    """
+
+    name: str
+    data: bytes
 
 
 class _Named(msgspec.Struct):
@@ -32,7 +41,7 @@ class Picture:
     def __init__(self) -> None:
         self._told: dict[str, int] = {}  # by UUID a hash of the object's text
 
-    def turn(self, objects: Mapping[str, bytes]) -> Iterator[bytes]:
+    def turn(self, objects: Mapping[str, bytes]) -> Iterator[Told]:
         """
         Events that make of what was told what there is: first all that entered or changed, then what exited. They may
         be taken later; what is told is settled at once.
@@ -45,7 +54,7 @@ class Picture:
         return _events((("enter", entered), ("exit", exited)))
 
 
-def _events(told: Iterable[tuple[str, list[tuple[str, bytes]]]]) -> Iterator[bytes]:
+def _events(told: Iterable[tuple[str, list[tuple[str, bytes]]]]) -> Iterator[Told]:
     for name, items in told:
         piece: list[bytes] = []
         size = 0
@@ -60,5 +69,5 @@ def _events(told: Iterable[tuple[str, list[tuple[str, bytes]]]]) -> Iterator[byt
             yield _event(name, piece)
 
 
-def _event(name: str, items: Iterable[bytes]) -> bytes:
-    return sse.encode(name=name, data=b'{"type":"%b","items":{%b}}' % (name.encode(), b",".join(items)))
+def _event(name: str, items: Iterable[bytes]) -> Told:
+    return Told(name, b'{"type":"%b","items":{%b}}' % (name.encode(), b",".join(items)))

@@ -36,6 +36,7 @@ from cm.store.change import record_change
 from cm.store.expiry import ExpiryPolicy
 from cm.store.image import ImageRow, write_access
 from cm.store.network import NetworkRow
+from cm.store.object import FoundLink, find_links
 from cm.store.vm import VMRow
 from cm.store.vm_template import VMTemplateRow
 
@@ -264,9 +265,21 @@ def find_objects(caller: ClusterCall, uuids: Sequence[str], *, administrator: bo
         except ValueError:
             raise InvalidParameter("uuids", "one of them is no uuid") from None
     found = store.find_objects(caller.session, None if administrator else person_of(caller.identity), list(keys))
+    others = [key for key in keys if key not in found]
+    links = find_links(caller.session, None if administrator else person_of(caller.identity), others) if others else {}
     shown: list[FoundObject] = []
     for key in keys:
         if key in found:
             kind, object_id = found[key]
             shown.append({"uuid": keys[key], "kind": cast(ObjectKind, kind), "id": object_id})
+        elif key in links:
+            shown.append(_link(keys[key], links[key]))
     return shown
+
+
+def _link(given: str, link: FoundLink) -> FoundObject:
+    if link.vm_id is not None:
+        told = {"uuid": given, "kind": "attachment", "id": link.object_id}
+        return cast(FoundObject, {**told, "disk_id": link.object_id, "vm_id": link.vm_id})
+    told = {"uuid": given, "kind": "storage_attachment", "id": link.object_id}
+    return cast(FoundObject, {**told, "storage_id": link.object_id, "node_id": link.node_id})

@@ -22,6 +22,7 @@ from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities, choose
 from cm.rules.vm import vms
+from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 from cm.services.cached_image import StorageOfNode, forget_copies
 from cm.services.context import ClusterCall, ClusterPolicy
@@ -134,6 +135,18 @@ def set_locked(caller: ClusterCall, storage_id: int, locked: bool) -> Storage:
     record_change(session, "storage", storage_id, None)
     caller.note("lock storage" if locked else "unlock storage", storage_id=storage_id)
     return get_storage(session, storage_id)
+
+
+def scan(caller: ClusterCall, storage_id: int) -> Storage:
+    """
+    Have it be looked at soon, beside the passes that do so now and then.
+
+    :raises ObjectNotFound: there is no such storage.
+    """
+    found = get_storage(caller.session, storage_id)
+    notify(caller.session, "storages", storage_id)
+    caller.note("look at storage", storage_id=storage_id)
+    return found
 
 
 def set_draining(caller: ClusterCall, storage_id: int, draining: bool) -> Storage:

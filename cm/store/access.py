@@ -393,6 +393,11 @@ SELECT uuid::text, 'vm_template', id FROM vm_template t
        SELECT 1 FROM acl g WHERE g.kind = 'vm_template' AND g.object_id = t.id AND {FOR_CALLER}))
 UNION ALL
 SELECT uuid::text, 'farm', id FROM farm WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND account_id = :account_id
+UNION ALL
+SELECT uuid::text, 'storage', id FROM storage s
+ WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND (s.offered OR EXISTS (
+       SELECT 1 FROM disk k JOIN volume u ON u.id = k.volume_id
+        WHERE u.storage_id = s.id AND k.account_id = :account_id AND k.trashed_at IS NULL))
 """
 )
 

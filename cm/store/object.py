@@ -6,7 +6,9 @@ offered.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -92,7 +94,31 @@ SELECT k.id, k.uuid::text AS uuid,
     )
 
 
+_FIND_LINKS: Final = """
+SELECT l.uuid::text AS uuid, l.disk_id AS object_id, l.vm_id, CAST(NULL AS bigint) AS node_id
+  FROM (SELECT CAST(md5(v.uuid || '/' || t.number) AS uuid) AS uuid, t.disk_id, t.vm_id
+          FROM attachment t JOIN vm v ON v.id = t.vm_id JOIN disk k ON k.id = t.disk_id
+          LEFT JOIN image i ON i.id = k.image_id
+         WHERE v.closed_at IS NULL AND k.trashed_at IS NULL AND {seen}) AS l
+ WHERE l.uuid = ANY(CAST(CAST(:uuids AS text[]) AS uuid[]))
+"""
+_FIND_ALL_LINKS = Prepared(
+    "object_links_found",
+    _FIND_LINKS.format(seen="true")
+    + """
+UNION ALL
+SELECT l.uuid::text, l.storage_id, NULL, l.node_id
+  FROM (SELECT CAST(md5(s.uuid || '/' || n.uuid) AS uuid) AS uuid, a.storage_id, a.node_id
+          FROM storage_attachment a JOIN storage s ON s.id = a.storage_id JOIN node n ON n.id = a.node_id
+         WHERE s.deleted_at IS NULL AND n.deleted_at IS NULL) AS l
+ WHERE l.uuid = ANY(CAST(CAST(:uuids AS text[]) AS uuid[]))
+""",
+)
+
 _MINE: Final = f"(v.account_id = :account_id OR {GRANTED_VM})"
+_FIND_SEEN_LINKS = Prepared(
+    "object_links_found_seen", _FIND_LINKS.format(seen=f"{_MINE} AND (k.account_id = :account_id OR {SEEN_DISK})")
+)
 _ALL_MACHINES = _machines("object_vms", "true")
 _SEEN_MACHINES = _machines("object_vms_seen", _MINE)
 _ALL_PLACES = _places("object_disks", "true", "true")
@@ -165,6 +191,32 @@ def read_loads(session: Session, machines: list[Machine], since: float) -> dict[
     """Of VMs that were measured since then."""
     found = latest(session, Kind.VM, [vm.id for vm in machines], since)
     return {vm_id: _load(values) for vm_id, values in found.items()}
+
+
+class FoundLink(NamedTuple):
+    """
+    What lies between two objects.
+
+    :ivar object_id: a disk's or a storage's. :ivar vm_id: whose place it has; ``node_id``: that it is attached to.
+    """
+
+    object_id: int
+    vm_id: int | None
+    node_id: int | None
+
+
+def find_links(session: Session, person: Person | None, uuids: Sequence[UUID]) -> dict[UUID, FoundLink]:
+    """
+    Of UUIDs those that are a disk's place in a VM, or a storage's attachment to a node, as the graph tells them.
+
+    :param person: who asks; None: administrators, who alone are told of nodes.
+    """
+    asked = [str(uuid) for uuid in uuids]
+    if person is None:
+        rows = _FIND_ALL_LINKS(session, uuids=asked)
+    else:
+        rows = _FIND_SEEN_LINKS(session, uuids=asked, **values_of(person))
+    return {UUID(row.uuid): FoundLink(row.object_id, row.vm_id, row.node_id) for row in rows}
 
 
 def _load(values: dict[str, float]) -> Load:

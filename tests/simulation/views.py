@@ -155,6 +155,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.cloud.put_users": "the cloud manager itself calls it, for each change of its people",
     "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",
     "admin.storage.delete": "the workload has need of its storages; tests/postgres",
+    "admin.storage.scan": "it has a pass come sooner that comes anyway; tests/postgres/test_xo_session.py",
     **dict.fromkeys(("admin.system_image.import_url", "admin.system_image.import_known"), _SERVER),
     "user.system_image.copy_to_cluster": "likewise, the other cluster's; tests/postgres/test_image_copies.py",
     **dict.fromkeys(

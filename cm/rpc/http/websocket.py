@@ -3,7 +3,8 @@ WebSockets (RFC 6455) of a request that was let in: bytes both ways, bounded, ov
 
 Twisted's own resource has to answer at once, takes messages of any length, and forgets whoever else waits for the
 connection's end (here those who count connections), so of it only the library below is used. Messages are a stream of
-bytes: where one ends does not count, and none is kept whole. Nothing is compressed.
+bytes: where one ends does not count, and none is kept whole; or each is a text, of a bounded length. Nothing is
+compressed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ PROTOCOL: Final = "binary"  # the one subprotocol, for who wants one: what viewe
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 INVALID: Final = 1002
+NO_TEXT: Final = 1003
+TOO_BIG: Final = 1009
 
 
 @implementer(IPushProducer)
@@ -37,6 +40,7 @@ class WebSocket:
     :param received: called with what comes, never with nothing.
     :param lost: called once, when nothing will come any more.
     :param resumed: called when more may be written after ``is_paused`` was true.
+    :param text_max: bytes of a message: ``received`` is then called with whole ones, which are texts. 0: as bytes come.
     """
 
     def __init__(
@@ -45,8 +49,11 @@ class WebSocket:
         received: Callable[[bytes], object],
         lost: Callable[[], object],
         resumed: Callable[[], object],
+        text_max: int = 0,
     ) -> None:
         self._reactor = reactor
+        self._text_max = text_max
+        self._message = b""  # what has come of it
         self._received = received
         self._lost = lost
         self._resumed = resumed
@@ -133,7 +140,9 @@ class WebSocket:
             for event in self._events():
                 if isinstance(event, (BytesMessage, TextMessage)):
                     part = event.data.encode() if isinstance(event, TextMessage) else bytes(event.data)
-                    if part:
+                    if self._text_max:
+                        self._gather(part, isinstance(event, TextMessage), event.message_finished)
+                    elif part:
                         self._received(part)
                 elif isinstance(event, Ping):
                     self._send(event.response())
@@ -145,6 +154,17 @@ class WebSocket:
                     self.close(INVALID)
         except (RemoteProtocolError, LocalProtocolError):
             self._end()
+
+    def _gather(self, part: bytes, is_text: bool, finished: bool) -> None:
+        if not is_text:
+            self.close(NO_TEXT, "messages are texts here")
+            return
+        self._message += part
+        if len(self._message) > self._text_max:
+            self.close(TOO_BIG, f"a message has {self._text_max} bytes at the most")
+        elif finished:
+            message, self._message = self._message, b""
+            self._received(message)
 
     def _events(self) -> Iterator[Any]:
         assert self._connection is not None

@@ -17,7 +17,7 @@ def find(caller: ClusterCall, uuids: Uuids) -> list[FoundObject]:
     """
     What these uuids are; those that nothing has are left out.
 
-    :return: ``uuid`` as it was sent, ``kind`` (vm, image, template, node, storage, network, user) and ``id``.
+    :return: ``uuid`` as it was sent, ``kind`` and ``id``.
     """
     return acl.find_objects(caller, uuids, administrator=True)
 

@@ -224,6 +224,12 @@ async def adopt_volume(
 
 
 @admin_view(changing=True)
+def scan(caller: ClusterCall, storage_id: Id) -> Storage:
+    """Have what lies on a storage be looked at now, as each pass over it does: what is missing, strange or full."""
+    return service.scan(caller, storage_id)
+
+
+@admin_view(changing=True)
 def lock(caller: ClusterCall, storage_id: Id) -> Storage:
     """Use nothing more of a storage; VMs that use it go on."""
     return service.set_locked(caller, storage_id, True)

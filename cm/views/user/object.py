@@ -27,9 +27,10 @@ Most = Annotated[int, Meta(ge=1, le=1_000_000)]
 @user_view
 def find(caller: ClusterCall, uuids: Uuids) -> list[FoundObject]:
     """
-    What these uuids are: VMs and images that the caller sees, and templates; all others are left out.
+    What these uuids are: VMs, images, disks and their places in VMs that the caller sees, and more; all others are left
+    out.
 
-    :return: ``uuid`` as it was sent, ``kind`` (vm, image, template) and ``id``.
+    :return: ``uuid`` as it was sent, ``kind`` and ``id``.
     """
     return acl.find_objects(caller, uuids)
 

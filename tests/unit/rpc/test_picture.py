@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc import picture
-from cm.rpc.picture import Picture, by_uuid
-from cm.rpc.sse import Reader
+from cm.rpc.picture import Picture, Told, by_uuid
 
 GRAPHS = st.lists(
     st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["x", "y", "two\nlines", "é"]), max_size=6), max_size=6
@@ -22,10 +21,10 @@ def text_of(graph: dict[str, str]) -> bytes:
     return json.dumps(objects, ensure_ascii=False).encode()
 
 
-def told(lines: list[bytes]) -> list[tuple[str, dict[str, Any]]]:
-    events = Reader().feed(b"".join(lines))
-    assert all(each.name == each.json()["type"] for each in events)
-    return [(each.name, each.json()["items"]) for each in events]
+def told(events: list[Told]) -> list[tuple[str, dict[str, Any]]]:
+    read = [(each.name, json.loads(each.data)) for each in events]
+    assert all(name == event["type"] for name, event in read) and not any(b"\n" in each.data for each in events)
+    return [(name, event["items"]) for name, event in read]
 
 
 @given(GRAPHS, st.booleans())

@@ -107,7 +107,8 @@ def test_cluster_manager(tmp_path: Path, workers: bool) -> None:
     loops = ["care", "jobs", "reconciler", "measuring", "mirror"] if workers else []
     assert made.parts.names == [
         "database", "threads", "schema", "directories", "listener", "keys", "feed", "fleet", "logins", "engine", *loops,
-        "events", "meetings", "consoles", "downloads", "uploads", "objects", "dispatcher", "contextualization", "ports",
+        "events", "meetings", "sessions", "consoles", "downloads", "uploads", "objects", "dispatcher",
+        "contextualization", "ports",
     ]  # fmt: skip
 
 

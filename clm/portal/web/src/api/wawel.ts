@@ -87,7 +87,7 @@ export type FarmState = "degraded" | "destroyed" | "destroying" | "error" | "run
 export type FarmVM = { addresses: string[]; contextualized: boolean; cpu: number; disk_mib: number; error: string; host: string; launched: string | null; memory_mib: number; name: string; number: number; operation_id: number | null; role: FarmRole; state: VMState; template_name: string; uuid: string; vm_id: number; waiting_for: string };
 export type Filesystem = "ext4" | "ntfs" | "vfat" | "xfs";
 export type Firmware = "bios" | "uefi";
-export type FoundObject = { id: number; kind: "disk" | "farm" | "image" | "network" | "node" | "public_address" | "storage" | "template" | "user" | "vm" | "vm_template"; uuid: string };
+export type FoundObject = { disk_id?: number; id: number; kind: "attachment" | "disk" | "farm" | "image" | "network" | "node" | "public_address" | "storage" | "storage_attachment" | "template" | "user" | "vm" | "vm_template"; node_id?: number; storage_id?: number; uuid: string; vm_id?: number };
 export type FreeMemory = { result: number };
 export type FreeVolume = { account_id: number | null; clean: boolean; deleting: boolean; format: DiskFormat; name: string; reserved_for: number | null; since: string; size_bytes: number; storage_id: number; volume_id: number; writer_id: number | null };
 export type FreedPolicy = "discard" | "none" | "wipe";
@@ -1249,6 +1249,12 @@ export interface Methods {
     params: { storage_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Storage;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Have what lies on a storage be looked at now, as each pass over it does: what is missing, strange or full. */
+  "admin.storage.scan": {
+    params: { storage_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Storage;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have new volumes go to a storage first, in place of the one of before; or to none before others. */
   "admin.storage.set_default": {
