@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01, unix seconds: when every simulation begins
 SWEEP_S: Final = 60.0
+WHOLE: Final = 10  # of so many sweeps one looks through all there is, the others through what came since the last
 current: Simulation | None = None
 
 
@@ -128,6 +129,7 @@ class Simulation(Asking):
         self.readers: dict[str, Reader] = {}
         self.over = False
         self._sweeping = False
+        self._sweeps = 0
 
     # ------------------------------------------------------------------ life
 
@@ -138,7 +140,7 @@ class Simulation(Asking):
         # happens, so it has its moments, whatever the interpreter did before.
         gc.collect()
         gc.disable()
-        gc.freeze()  # none of this has to be looked through again
+        gc.freeze()  # none of this has to be looked through again, nor before the next run of this process
         self._chance = drawn_from(self.seed)
         self._chance.__enter__()
         self._given = given()
@@ -190,12 +192,12 @@ class Simulation(Asking):
         self._server.drop_database(self._database)
         if self.cloud is not None:
             self._server.drop_database(f"{self._database}_clm")
-        gc.unfreeze()
         gc.enable()
 
     def _sweep(self) -> None:
+        self._sweeps += 1
         self._sweeping = True
-        gc.collect()
+        gc.collect(1 if self._sweeps % WHOLE else 2)
         self._sweeping = False
         self.later(SWEEP_S, self._sweep)
 
