@@ -119,3 +119,23 @@ def test_stop_on_a_dead_node(server: PrivatePostgres, state_dir: Path) -> None:
         assert scene.runs_on(vm_id) not in ([], [node.name])
         assert scene.uuid(vm_id) not in node.memory.world.domains
         scene.finish()
+
+
+def test_stands_where_its_move_broke(server: PrivatePostgres, state_dir: Path) -> None:
+    """
+    Ours. The source of a paused VM's move loses its libvirtd in the last moment, and the guest is nowhere else: it
+    stands there, as it is meant to, and is no guest that may be elsewhere.
+    """
+    with Scene(server, state_dir, 306) as scene:
+        vm_id = scene.vm(on=scene.nodes[0])
+        scene.act("pause", vm_id)
+        scene.quiet()
+        scene.nodes[0].memory.world.broken = "nowhere"
+        scene.call("admin.vm.migrate", {"vm_id": vm_id})
+        scene.quiet()
+        assert [state for kind, state, _ in scene.operations(vm_id) if kind == "vm_migrate"] == ["failed"]
+        assert (scene.state(vm_id), scene.runs_on(vm_id)) == ("paused", [scene.nodes[0].name])
+        scene.act("resume", vm_id)
+        scene.until_state(vm_id, "running")
+        scene.quiet()
+        assert scene.runs_on(vm_id) == [scene.nodes[0].name]

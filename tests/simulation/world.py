@@ -76,7 +76,14 @@ class Node:
         """But for one that stands still since its guest may be at another node, or was not told to go on yet."""
         domains = self.memory.world.domains.items()
         on = ((u, d) for u, d in domains if d.running is not None)
-        return sorted(u for u, d in on if not (d.paused and (d.reason is SeenReason.MIGRATION or u in self.drowsy)))
+        return sorted(u for u, d in on if not (d.paused and (self._leaves(u, d.reason) or u in self.drowsy)))
+
+    def _leaves(self, uuid: str, reason: SeenReason) -> bool:
+        """Whether a domain that stands still does so for its move. What came to nothing leaves it here, standing."""
+        if reason is not SeenReason.MIGRATION:
+            return False
+        others = [node.memory.world for node in self.simulation.nodes if node is not self]
+        return any(uuid in world.expected or uuid in world.domains for world in others)
 
     def logs(self) -> list[str]:
         """The names of what consoles are logged to."""
