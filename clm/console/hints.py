@@ -67,7 +67,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
 }  # fmt: skip
 _OF_VMS: Final = ("start", "stop", "create", "destroy", "delete", "rm", "shutdown", "pause", "resume", "suspend",
-                  "vnc", "console", "ls", "list", "show", "reset")  # fmt: skip
+                  "vnc", "console", "ls", "list", "show", "reset", "reboot")  # fmt: skip
 
 
 def for_word(group: str, word: str, known: list[str]) -> str:

@@ -26,7 +26,7 @@ from .wire import Wire
         (["vm", "strat", "web"], "wawel vm start"),
         (["vms"], "wawel vm"),
         (["start", "web"], "wawel vm start"),
-        (["reboot", "web"], "wawel vm reset"),
+        (["reboot", "web"], "wawel vm reboot"),
         (["user", "create", "x"], "wawel user add"),
         (["user", "quota", "anna"], "wawel quota show USER"),
         (["storages"], "wawel storage"),
