@@ -18,7 +18,7 @@ from guests.debian_guest import BOOT_S, DISK_MIB, INSTALL, Guest, make
 from lab.cloud import Cloud
 from lab.processes import wait_until
 
-USER_DATA = INSTALL + "systemctl disable --now qemu-guest-agent.service\n"
+USER_DATA = INSTALL + "systemctl mask --now qemu-guest-agent.service\n"  # which its device starts, enabled or not
 PASSWORD = "Correct-horse-7"
 RENAMED = "called-so"
 PROGRAM, TRUSTED = "/usr/local/sbin/wawel-guest", "/var/lib/wawel-guest/trusted"
