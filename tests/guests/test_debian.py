@@ -38,24 +38,23 @@ def check(guest: Guest) -> str:
 
 def by_agent(guest: Guest, key: Path, tmp_path: Path) -> None:
     """What its agent tells and does, seen from within."""
-    call, ask = guest.cloud.user.call, {"vm_id": guest.vm_id}
-    told = call("user.vm.guest_info", ask)
+    told = guest.ask("guest_info")
     assert told["hostname"] == guest.vm["name"] and told["os"].startswith("Debian") and told["silent"] == []
     assert guest.address in {a.partition("/")[0] for card in told["interfaces"] for a in card["addresses"]}
     assert "/" in {each["mountpoint"] for each in told["filesystems"]}
     before = guest.run("sudo -n getent shadow debian")
-    call("user.vm.password_reset", {**ask, "user": "debian", "password": "Correct-horse-7"})
+    guest.ask("password_reset", user="debian", password="Correct-horse-7")
     assert guest.run("sudo -n getent shadow debian") != before
     other = tmp_path / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True, timeout=60)
     line = other.with_suffix(".pub").read_text().strip()
-    assert line in call("user.vm.install_keys", {**ask, "user": "debian", "keys": line})["keys"]
+    assert line in guest.ask("install_keys", user="debian", keys=line)["keys"]
     guest.key = other
     assert guest.run("id -un") == "debian"
     guest.key = key
-    assert line not in call("user.vm.remove_keys", {**ask, "user": "debian", "keys": line})["keys"]
+    assert line not in guest.ask("remove_keys", user="debian", keys=line)["keys"]
     assert guest.run("id -un") == "debian"
-    assert call("user.vm.set_time", ask)["way"] == "agent"
+    assert guest.ask("set_time")["way"] == "agent"
 
 
 def leaves(guest: Guest) -> None:
