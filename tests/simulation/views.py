@@ -232,7 +232,7 @@ NOT_MADE: Final[Mapping[str, str]] = {
          "pool_act", "volume_create_xml"), _MANAGED,
     ),
     **dict.fromkeys(
-        ("set_password", "add_keys", "remove_keys", "set_time", "power_off", "reboot", "press_keys"), _AGENT
+        ("set_password", "add_keys", "remove_keys", "set_time", "reboot", "press_keys"), _AGENT
     ),
     **dict.fromkeys(("set_vcpus", "plug_memory", "unplug_memory"), _LIVE),
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
