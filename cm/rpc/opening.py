@@ -1,4 +1,4 @@
-"""What the resources of consoles share, a cluster's and the cloud's: a GET becomes a WebSocket, or is refused."""
+"""What the resources of consoles and of sessions share: a GET becomes a WebSocket, or is refused."""
 
 from __future__ import annotations
 

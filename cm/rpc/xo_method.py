@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 
 MIB: Final = 2**20
 
-Value = str | int | bool
 Values = Mapping[str, Any]
 NOW: Final = "now"  # among values, Unix seconds: for methods that need it
 Found = Mapping[str, Mapping[str, Any]]
@@ -64,9 +63,9 @@ class Method:
         return {name: {**each, "optional": True} if name in self.optional else each for name, each in told.items()}
 
 
-def _one(view: str, *names: str, **fixed: Any) -> Callable[[Found, Values], Sequence[Ask]]:
-    """Of an object alone: its number by each of these names."""
-    return lambda found, values: [Ask(view, {name: found["id"]["id"] for name in names} | fixed)]
+def _one(view: str, name: str) -> Callable[[Found, Values], Sequence[Ask]]:
+    """Of an object alone: its number by this name."""
+    return lambda found, values: [Ask(view, {name: found["id"]["id"]})]
 
 
 def _given(values: Values, **names: str) -> dict[str, Any]:

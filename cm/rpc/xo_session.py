@@ -277,13 +277,16 @@ class XOSession:
 
     # -------------------------------------------------------------- what they call
 
-    async def _ask(self, view: str, arguments: Mapping[str, Any]) -> Any:
-        """A call of ours, as who signed in. :raises CloudError: as it is answered."""
+    async def _told(self, view: str, arguments: Mapping[str, Any]) -> bytes:
+        """A call of ours, as who signed in: its answer as JSON. :raises CloudError: as it is answered."""
         peer = Peer(self._address)
         peer.recognise(self.identity)
         dispatcher = self._sessions.dispatcher
-        result = await dispatcher.call(view, dict(arguments), peer)
-        return msgspec.json.decode(dispatcher.written(result, view, peer))
+        return dispatcher.written(await dispatcher.call(view, dict(arguments), peer), view, peer)
+
+    async def _ask(self, view: str, arguments: Mapping[str, Any]) -> Any:
+        """The same, read."""
+        return msgspec.json.decode(await self._told(view, arguments))
 
     async def _objects(self, params: Mapping[str, Any]) -> bytes:
         """:raises InvalidParameter: the filter, or the limit, is none."""
@@ -294,11 +297,8 @@ class XOSession:
             except ValueError as error:
                 raise InvalidParameter("filter", str(error)) from None
         self.identity.require(Role.USER)
-        peer = Peer(self._address)
-        peer.recognise(self.identity)
-        dispatcher, view = self._sessions.dispatcher, f"{self._audience(self.is_administrator)}.object.get_all"
-        result = await dispatcher.call(view, {"filter": asked, "limit": limit}, peer)
-        found = by_uuid(dispatcher.written(result, view, peer))
+        view = f"{self._audience(self.is_administrator)}.object.get_all"
+        found = by_uuid(await self._told(view, {"filter": asked, "limit": limit}))
         return b"{%b}" % b",".join(b'"%b":%b' % (uuid.encode(), text) for uuid, text in found.items())
 
     @staticmethod
