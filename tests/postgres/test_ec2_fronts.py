@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from clm.console.main import main
+from clm.console.problems import UNREACHABLE
 from clm.daemon.settings import ListenSettings
 from cm.rpc.limits import Limits
 from cm.rpc.vocabulary import VMState
@@ -37,6 +38,10 @@ def site(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     limits = Limits(changes_burst=BURST, changes_per_s=0.001)
     with federated(postgres, tmp_path_factory.mktemp("fronts"), ("alpha",), listen=listen, limits=limits) as made:
         yield Site(made, port)
+
+
+class Busy(Exception):
+    """The machine is, and the console got no answer: it is asked again, as EC2 is."""
 
 
 class Fronts:
@@ -68,11 +73,12 @@ class Fronts:
         return None if shown["event"] == "exit" else (shown["object"]["version"], shown["object"]["state"])
 
     def console(self) -> str:
-        with CliRunner().isolation() as streams:
+        with CliRunner().isolation() as (out, errors, _):
             status = main(["vm", "show", str(self.vm_id), "-o", "json"])
-            out = streams[0].getvalue()
-        assert status == 0, out
-        return str(json.loads(out)["state"])
+        if status == UNREACHABLE:
+            raise Busy
+        assert status == 0, (out.getvalue(), errors.getvalue())
+        return str(json.loads(out.getvalue())["state"])
 
     def ec2(self) -> str:
         by_id = instances(self.ann, InstanceIds=[self.instance])[0]["State"]["Name"]
@@ -93,7 +99,9 @@ class Fronts:
                 if self.rpc()["version"] == before["version"]:
                     raise
                 continue
-            except ClientError as error:  # of a machine that is busy
+            except Busy:
+                continue
+            except ClientError as error:
                 if error.response["Error"]["Code"] != "Unavailable":
                     raise
                 continue
