@@ -41,7 +41,7 @@ EXPECTED: Final = (
     "vm_to_image", "images compared", "disk_flatten",
     "disk_create", "disk_attach", "disk_detach", "vm_cd", "nic_attach", "nic_detach",
     "card limited", "public address answered", "public address moved", "public port answered",
-    "vm resized", "vm put into a group",
+    "vm resized", "vm_resize more", "vm_resize less", "vm put into a group",
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 
@@ -280,6 +280,9 @@ class Effects:
         above = {row.below: row.above for row in self.simulation.sql(_UNTAKEN)}
         rows = self.simulation.sql(
             "SELECT v.id, v.uuid::text AS uuid, v.cpu, v.memory_mib, v.launches, p.port,"
+            # Of one that was to get another size, and did not, it counts as what it may have.
+            " coalesce((SELECT o.kind = 'vm_resize' AND o.state <> 'done' FROM operation o WHERE o.vm_id = v.id"
+            " AND o.kind IN ('vm_resize', 'vm_start', 'vm_create') ORDER BY o.id DESC LIMIT 1), false) AS at_most,"
             " (SELECT array_agg(n.mac::text ORDER BY n.number) FROM nic n WHERE n.vm_id = v.id) AS nics,"
             f" (SELECT array_agg(s.path || '/' || u.name ORDER BY a.number) FROM {_LIES} AND a.delete_with_vm) AS own,"
             f" (SELECT array_agg(s.path || '/' || u.name || ' ' || a.read_only ORDER BY a.number) FROM {_LIES}"
@@ -298,6 +301,8 @@ class Effects:
                     continue
                 spec = domain.running
                 has: list[Any] = [spec.vcpus, spec.memory_mib, [nic.mac for nic in spec.nics]]
+                if row.at_most:
+                    has[:2] = max(spec.vcpus, row.cpu), max(spec.memory_mib, row.memory_mib)
                 has.append(spec.vnc.port if spec.vnc else None)
                 paths = [(above.get(disk.path, disk.path), disk) for disk in spec.disks]
                 has.append([path for path, _ in paths if path in (row.own or [])])
@@ -394,6 +399,9 @@ class Effects:
                 modes = []
             elif kind == "storage_attach" and (row.arguments or {}).get("detach"):
                 kind, modes = "storage_detach", [""]
+            elif kind == "vm_resize":
+                less = any(row.arguments[name] < row.arguments[f"from_{name}"] for name in ("cpu", "memory_mib"))
+                modes = [" less" if less else " more"]
             elif kind == "image_cache":
                 modes = [" evict" if row.arguments["evict"] else " copy"]
             elif kind == "disk_move" and row.to_node_id is not None:

@@ -22,6 +22,7 @@ MUTATING: Final = (
     "resume", "set_vnc", "create_empty", "upload", "attach", "detach", "medium", "ensure", "copy", "finish", "abort",
     "grow", "resize", "wipe",
     "take", "hold", "pull", "commit", "migrate", "switch", "cancel", "save", "restore",
+    "set_vcpus", "plug_memory", "unplug_memory",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ class Faults(NetworkFaults):
             node.hangs_until, node.slow, node.copy_s, node.skew_s, node.late_s = 0.0, 1.0, 0.0, 0.0, 0.0
             node.memory.unreachable = False
             node.memory._faults.next.clear()
+            node.memory.keeps_size.clear()
             agent = node.agent
             agent.lose = agent.skip = agent.repeat = agent.deaf = agent.unstored = 0
             agent.stalled_until = 0.0
@@ -291,6 +293,12 @@ class Faults(NetworkFaults):
                 return  # its disk is in use, or gone
             self.simulation.excuses.give("tampered", uuid)
             self.simulation.excuses.give("started by hand", (uuid, node.launches.get(uuid, 0)))
+
+    def _size_kept(self, fault: Fault, node: Node) -> None:
+        """Guests of a node give back neither CPUs nor memory, for up to a minute and a half."""
+        keeping = node.running()
+        node.memory.keeps_size.update(keeping)
+        self.simulation.later(5.0 + 85.0 * fault.size, node.memory.keeps_size.difference_update, keeping)
 
     def _stranger(self, fault: Fault, node: Node) -> None:
         """A domain that somebody else made."""

@@ -94,20 +94,29 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
     found: list[tuple[float, int, Accepted]] = []
     logins = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
     disks = {row.id: row.image_id for row in simulation.sql("SELECT id, image_id FROM disk")}
+    resizing = {
+        (row.vm_id, row.at): row
+        for row in simulation.sql(
+            "SELECT vm_id, state, extract(epoch FROM created_at)::float8 AS at,"
+            " extract(epoch FROM finished_at)::float8 AS ended FROM operation WHERE kind = 'vm_resize'"
+        )
+    }
     for row in simulation.sql(query):
-        method, params = row.method, row.arguments
+        method, params, at = row.method, row.arguments, row.at
         kind = next((kind for end, kind in MAKES.items() if method.endswith(end)), "")
         if method == "admin.user.edit" and params.get("active") is not None:
             method = "user.user.block"
             params = {"login": logins[params["user_id"]], "block": not params["active"]}
         elif method.endswith(".disk.attach"):
             params = {**params, "image_id": disks.get(params["disk_id"])}
-        elif method == "admin.vm.resize":
-            method = "user.vm.resize"
+        elif method.endswith(".vm.resize"):
+            method, work = "user.vm.resize", resizing.get((params["vm_id"], at))
+            if work is not None and work.ended is not None:  # of one that runs it is what came of it
+                at, params = work.ended, {**params, "came_of_it": work.state}
         elif method.startswith("admin.vm.") or method.startswith("cloud."):
             continue  # of these none changes who may do what, but the end of a VM, which its row has
         made = born.get((kind, row.at), ())
-        found.append((row.at, row.id, Accepted(row.at, row.login, method, params, made)))
+        found.append((at, row.id, Accepted(at, row.login, method, params, made)))
     cloud = simulation.cloud
     if cloud is not None:
         people = {number: login for login, number in cloud.user_ids.items()}

@@ -149,7 +149,11 @@ class Model:
             else:
                 changed["vnc_enabled"] = verb == "attach_vnc"
         elif noun == "vm" and verb == "resize":
-            self.vms[params["vm_id"]].facts["template_id"] = params["template_id"]
+            facts = self.vms[params["vm_id"]].facts
+            if params.get("came_of_it", "done") == "done":
+                facts |= {"template_id": params["template_id"], "perhaps": ()}
+            else:  # it has what it had, or may have some of what it was to get, and then it counts as that
+                facts["perhaps"] = (*facts.get("perhaps", ()), params["template_id"])
         elif noun == "vm" and verb in ("save", "save_and_shutdown"):
             for image_id in call.made:
                 self.images[image_id] = Thing("image", image_id, self.vms[params["vm_id"]].owner, at)

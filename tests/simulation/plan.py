@@ -41,7 +41,9 @@ NETWORK_KINDS: Final = {
 }  # fmt: skip
 # Those that take a cloud manager, drawn apart, so that a cluster's plan is the same with and without one.
 CLOUD_KINDS: Final = {"cloud_crash": 4, "link_cut": 3, "link_answer_lost": 3, "link_slow": 2, "forward_twice": 4}
-ALL_KINDS: Final = KINDS | NETWORK_KINDS | STORAGE_KINDS | CLOUD_KINDS
+# What guests do, drawn apart likewise.
+GUEST_KINDS: Final = {"size_kept": 1}
+ALL_KINDS: Final = KINDS | NETWORK_KINDS | STORAGE_KINDS | CLOUD_KINDS | GUEST_KINDS
 
 
 def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None, *, cloud: bool = False) -> list[Fault]:
@@ -54,6 +56,7 @@ def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None, *, cloud
     made = _drawn(stream(seed, "fault plan"), seconds, KINDS, kinds)
     made += _drawn(stream(seed, "network fault plan"), seconds, NETWORK_KINDS, kinds)
     made += _drawn(stream(seed, "storage fault plan"), seconds, STORAGE_KINDS, kinds or ())[::4]
+    made += _drawn(stream(seed, "guest fault plan"), seconds, GUEST_KINDS, kinds)[::2]
     if cloud:
         made += _drawn(stream(seed, "cloud fault plan"), seconds, CLOUD_KINDS, kinds)
     return sorted(made, key=lambda fault: fault.at_s)

@@ -1,6 +1,6 @@
 """
-People who give stopped VMs other sizes, and put VMs into affinity groups of theirs; an administrator who says that a
-group is strict, or is not any more. Drawn apart from the rest of the workload.
+People who give VMs other sizes, stopped ones and those that run, and put VMs into affinity groups of theirs; an
+administrator who says that a group is strict, or is not any more. Drawn apart from the rest of the workload.
 """
 
 from __future__ import annotations
@@ -41,6 +41,56 @@ class Sizes(Draws):
         row = self._size("v.wanted = 'stopped'")
         if row is not None:
             self._workload.ask("admin", "admin.vm.resize", vm_id=row.id, template_id=row.template_id)
+
+
+class LiveSizes(Draws):
+    """Of VMs that were prepared for more, as they run. Now and then that is given up, or the VM is stopped meanwhile."""
+
+    STREAM = "sizes of running VMs"
+    PACE_S = 8.0
+    ASKED = {"create": 2, "prepare": 1, "add": 2, "resize": 8}
+    MORE_MIB = 1024
+
+    def _create(self) -> None:
+        simulation = self.simulation
+        self._workload.ask(
+            self._rng.choice(LOGINS), "user.vm.create", name=f"grows{len(self._workload.asks)}", description="",
+            image_id=simulation.image_id, template_id=simulation.template_id, max_cpu=4, max_memory_mib=1536,
+        )  # fmt: skip
+
+    def _prepare(self) -> None:
+        row = self._one(
+            "SELECT a.login, v.id, t.id AS template_id, t.memory_mib FROM vm v JOIN account a ON a.id = v.account_id"
+            " JOIN template t ON t.id = v.template_id WHERE v.closed_at IS NULL AND v.wanted = 'stopped' ORDER BY 2"
+        )
+        if row is not None:
+            most = {"max_cpu": 4, "max_memory_mib": row.memory_mib + self.MORE_MIB}
+            asked = {"vm_id": row.id, "template_id": row.template_id}
+            self._workload.ask(row.login, "user.vm.resize", **asked, **most)
+            self._workload._later(self._rng.uniform(1.0, 8.0), row.login, "user.vm.start", vm_id=row.id)
+
+    def _add(self) -> None:
+        self._workload.ask(
+            "admin", "admin.template.add", name=f"larger{len(self._workload.asks)}", cpu=self._rng.choice([1, 2, 3]),
+            memory_mib=512 + 128 * self._rng.randrange(6), disk_mib=96, points=4,
+        )  # fmt: skip
+
+    def _resize(self) -> None:
+        row = self._one(
+            "SELECT a.login, v.id, t.id AS template_id FROM vm v JOIN account a ON a.id = v.account_id CROSS JOIN"
+            " template t WHERE v.closed_at IS NULL AND v.seen = 'running' AND greatest(v.max_cpu, v.max_memory_mib) > 0"
+            " AND t.deleted_at IS NULL AND (t.cpu, t.memory_mib) <> (v.cpu, v.memory_mib)"
+            " AND t.cpu <= greatest(v.max_cpu, v.cpu) AND t.memory_mib <= greatest(v.max_memory_mib, v.memory_mib)"
+            " AND (t.memory_mib - v.memory_mib) % 128 = 0 ORDER BY 2, 3"
+        )
+        if row is None:
+            return
+        self._workload.ask(row.login, "user.vm.resize", vm_id=row.id, template_id=row.template_id)
+        after_s, what = self._rng.uniform(0.0, 2.0), self._rng.random()
+        if what < 0.15:
+            self.simulation.later(after_s, self._workload._abandon_of, row.login, row.id)
+        elif what < 0.25:
+            self._workload._later(after_s, row.login, "user.vm.stop", vm_id=row.id)
 
 
 class Groups(Draws):

@@ -105,6 +105,11 @@ def _is_sized_and_grouped(tour: Tour) -> None:
     tour.ask("user.vm.resize", vm_id=vm_id, template_id=size["template_id"])
     tour.ask("user.vm.set_affinity_group", vm_id=vm_id, affinity_group_id=group["affinity_group_id"])
     tour.ask("user.vm.start", vm_id=vm_id)
+    running = tour.new(max_cpu=2, max_memory_mib=1024)
+    size = tour.ask("admin.template.add", "admin", name="more", cpu=2, memory_mib=896, points=3)
+    for template_id in (size["template_id"], tour.scene.template_id):
+        tour.ask("user.vm.resize", vm_id=running, template_id=template_id)
+    tour.ask("user.vm.destroy", vm_ids=[running])
 
 
 def _begins_as_a_farm(scene: Scene, tour: Tour) -> None:

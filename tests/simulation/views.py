@@ -65,7 +65,6 @@ _ACTS: Final = (
     *(f"admin.node.{verb}_xml" for verb in ("define_domain", "storage_pool_define", "storage_pool_create")),
 )
 _S3: Final = "files come to buckets in its own tests, tests/simulation/test_buckets.py; tests/postgres/test_s3.py"
-_LIVE: Final = "no VM of a seed is prepared for another size; the crash walk's vm_resize; tests/postgres"
 _RAW: Final = "no node there reads definitions; tests/postgres/test_raw_data.py"
 _CPU: Final = "all nodes there have one CPU, and no VM asks for it; tests/postgres/test_machines.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
@@ -217,7 +216,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
 }
 # Kinds of work that no manager is killed at each point of.
 # Kinds of work of which no seed has any.
-NOT_SEEN: Final[Mapping[str, str]] = {"vm_resize": _LIVE}
+NOT_SEEN: Final[Mapping[str, str]] = {}
 NOT_WALKED: Final[Mapping[str, str]] = {
     "volume_delete": "what a move opens as it ends, when its walk is over; fixed seeds kill managers in it",
     "disk_flatten": "no call asks for it: a loop does; fixed seeds kill managers in it",
@@ -234,7 +233,6 @@ NOT_MADE: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("set_password", "add_keys", "remove_keys", "set_time", "reboot", "press_keys"), _AGENT
     ),
-    **dict.fromkeys(("set_vcpus", "plug_memory", "unplug_memory"), _LIVE),
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
 }
 # Calls that few seeds make: fixed ones may make none of them.

@@ -142,7 +142,7 @@ class Watch:
                 screens = [node.memory.vnc_of(row.uuid) for node in simulation.nodes if node.name in running]
                 if any(screen is not None and screen.enabled != row.vnc_enabled for screen in screens):
                     simulation.break_invariant(f"{what}, and its screen is {screens}; wanted is {row.vnc_enabled}")
-            elif row.kind in ("vm_create", "vm_start"):
+            elif row.kind in ("vm_create", "vm_start", "vm_resize"):
                 begun.append(row.vm_id)
         if begun:
             for problem in simulation.effects.definitions(begun):

@@ -25,7 +25,7 @@ from simulation.moves import Moves
 from simulation.points import Chains, Images, Points
 from simulation.senders import Senders
 from simulation.sites import Sites
-from simulation.sizes import Groups, Sizes
+from simulation.sizes import Groups, LiveSizes, Sizes
 from simulation.sleepers import Sleepers
 from simulation.spare import Spare
 from simulation.travels import Travels
@@ -103,6 +103,7 @@ class Workload(Haste):
         Sites(self, self._end_s)
         PoolEdits(self, self._end_s)
         Sizes(self, self._end_s)
+        LiveSizes(self, self._end_s)
         Groups(self, self._end_s)
         if len(simulation.local) > 1:
             Carries(self, self._end_s)
