@@ -63,7 +63,8 @@ MAY_BE_TOLD: Final = frozenset(
         "no_public_address", "cannot_migrate", "no_public_port", "token_refused", "invalid_parameter",
         "network_out_of_reach",  # a VM runs where the site has not its bridge
         "user_wrong_state", "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
-        "not_prepared", "disk_held", "disk_wrong_state", "too_many_snapshots", "farm_wrong_state", "vm_guarded",
+        "not_prepared", "job_under_way", "job_run_over",
+        "disk_held", "disk_wrong_state", "too_many_snapshots", "farm_wrong_state", "vm_guarded",
         # A storage that was taken from a node is back within 90 s; till then no VM that runs there is given a disk of
         # it, or has one moved there, and a disk on the node's own storage is copied and saved nowhere.
         "disk_out_of_reach", "storage_out_of_reach", "storages_apart", "storage_not_on_node",

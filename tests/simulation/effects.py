@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from simulation import judge
+from simulation import jobs, judge
 from simulation.beginning import ELSEWHERE
 from simulation.points import BOOTS, Held
 from simulation.simulation import EPOCH
@@ -42,6 +42,7 @@ EXPECTED: Final = (
     "disk_create", "disk_attach", "disk_detach", "vm_cd", "nic_attach", "nic_detach",
     "card limited", "public address answered", "public address moved", "public port answered",
     "vm resized", "vm_resize more", "vm_resize less", "vm put into a group",
+    "job asked for", "job by its schedule", "job canceled", "job's call done", "job's call refused",
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 
@@ -420,6 +421,7 @@ class Effects:
         ):
             made["attach_or_create used"] += any(row.uuid not in disk["volume"] for disk in row.result["disks"])
         made.update(self.counted)
+        made.update(jobs.counted(simulation))
         for row in simulation.sql("SELECT method, count(*) AS n FROM audit WHERE request_id IS NOT NULL GROUP BY 1"):
             if row.method.endswith("operation.retry"):
                 made["retried"] += row.n

@@ -171,6 +171,7 @@ class Look(Things):
             self._lists(login)
             self._ones(login)
             self._work(login)
+            self._own_jobs(login)
             self._feed(login)
             self._graph(login)
         self._administrator()

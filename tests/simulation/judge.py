@@ -33,7 +33,7 @@ MAKES: Final = {
     "user.vm.create": "vm", "vm.save_and_shutdown": "image", "vm.save": "image",
     ".import_file": "image", ".import_url": "image", "_image.upload": "image",
     "disk.create": "image", "disk.copy": "image", "disk.to_image": "image",
-    "snapshot.create_disk": "image", "snapshot.to_image": "image",
+    "snapshot.create_disk": "image", "snapshot.to_image": "image", ".job.create": "job",
 }  # fmt: skip
 
 
@@ -55,7 +55,8 @@ def model_of(simulation: Simulation) -> Model:
         " AND (o.objects->'image'->>0)::bigint = image.id)))::float8 AS gone FROM image ORDER BY id"
     )
     born: dict[tuple[str, float], list[int]] = {}
-    for kind, rows in (("vm", vms), ("image", images)):
+    jobs = simulation.sql("SELECT id, extract(epoch FROM created_at)::float8 AS born FROM job ORDER BY id")
+    for kind, rows in (("vm", vms), ("image", images), ("job", jobs)):
         for row in rows:
             born.setdefault((kind, row.born), []).append(row.id)
     for call in _heard(simulation, born):
@@ -180,16 +181,16 @@ def calls(simulation: Simulation, workload: Workload, model: Model, since: int =
             if outcome not in {"role_needed", "cloud_role_needed", "not_cluster_administrator", *SHUT_OUT, *ANYBODYS}:
                 wrong.append(f"{who} is for administrators, and was answered {outcome or 'accepted'}")
             continue
-        for thing, needs, told in _subjects(model, ask, work, names, begin, end):
+        for thing, needs, told in subjects(model, ask, work, names, begin, end):
             excuse = _excuse(model, ask, thing, needs, outcome or told, begin, end)
             if excuse:
                 simulation.excuses.use(excuse, ask.number)
             else:
-                wrong += _judged(model, ask, who, thing, needs, outcome or told, begin, end)
+                wrong += judged(model, ask, who, thing, needs, outcome or told, begin, end)
     return wrong
 
 
-def _subjects(
+def subjects(
     model: Model, ask: Ask, work: dict[int, Any], names: dict[int, str], begin: float, end: float
 ) -> list[tuple[Any, str, str]]:
     """What a call is about, the level that it needs, and how it was answered for each ("": done)."""
@@ -255,17 +256,19 @@ def _excuse(
     return ""
 
 
-def _judged(
-    model: Model, ask: Ask, who: str, thing: Thing | None, needs: str, outcome: str, begin: float, end: float
-) -> list[str]:
+def judged(
+    model: Model, ask: Ask, who: str, thing: Thing | None, needs: str, outcome: str, begin: float, end: float,
+    slack_s: float = SLACK_S,
+) -> list[str]:  # fmt: skip
+    """:param slack_s: for how long after it may not have been heard that somebody was blocked, or is so no more."""
     if outcome in SHUT_OUT:
         spans = model.blocked.get(ask.login, ())
-        if not any(since <= end and begin <= until + SLACK_S for since, until in spans):
+        if not any(since <= end and begin <= until + slack_s for since, until in spans):
             return [f"{who} was shut out ({outcome}), and never blocked"]
         return []
     if outcome == OWNERS:
         spans = () if thing is None else model.blocked.get(thing.owner, ())
-        if not any(since <= end and begin <= until + SLACK_S for since, until in spans):
+        if not any(since <= end and begin <= until + slack_s for since, until in spans):
             return [f"{who} was refused with {outcome}, and its owner never blocked"]
     if thing is None:
         return [] if outcome == UNSEEN else [f"{who} is about nothing, and was answered {outcome or 'accepted'}"]

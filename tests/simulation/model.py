@@ -33,6 +33,7 @@ IMAGE_VIEWS: Final = {
     "user.storage_image.get_by_id": "user", "user.storage_image.delete": "owner",
     "user.iso_image.get_by_id": "user", "user.iso_image.delete": "owner",
 }  # fmt: skip
+JOB_FACTS: Final = ("name", "method", "parameters", "cron", "enabled")
 # Retrying work, or giving it up, takes what asking for it does.
 WORK: Final = {
     "disk_grow": "operator", "disk_copy": "operator", "disk_move": "operator",
@@ -109,6 +110,14 @@ class Thing:
 
 
 @dataclass
+class Job:
+    """Of jobs that are there: whose it is, and what it is by its owner's word."""
+
+    owner: str
+    facts: dict[str, Any]
+
+
+@dataclass
 class Model:
     """
     :ivar groups: by group, its members from each moment on.
@@ -118,6 +127,7 @@ class Model:
     vms: dict[int, Thing] = field(default_factory=dict)
     images: dict[int, Thing] = field(default_factory=dict)
     groups: dict[int, list[tuple[float, frozenset[str]]]] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)
     blocked: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     ended: dict[str, list[float]] = field(default_factory=dict)
 
@@ -173,6 +183,8 @@ class Model:
             thing.grants.append((at, whom, params["level"]))
         elif noun == "system_image":
             self._image(call, verb)
+        elif noun == "job":
+            self._job(call, verb)
         elif noun in ("storage_image", "iso_image") and verb == "delete":
             self.images[params["image_id"]].gone = min(at, self.images[params["image_id"]].gone)
         elif noun in ("group", "user"):
@@ -200,6 +212,19 @@ class Model:
                 image.grants += [(at, whom, None) for whom in image.granted(at) if whom[0] == "group"]
             elif ("group", params["group_id"]) not in image.granted(at):
                 image.grants.append((at, ("group", params["group_id"]), "user"))
+
+    def _job(self, call: Accepted, verb: str) -> None:
+        params = call.params
+        facts = {name: params.get(name) for name in JOB_FACTS}
+        if verb == "create":
+            for job_id in call.made:
+                self.jobs[job_id] = Job(call.login, {"cron": "", "enabled": True})
+                self.jobs[job_id].facts |= {name: value for name, value in facts.items() if value is not None}
+        elif params.get("job_id") in self.jobs:  # of one that was deleted since nothing is known
+            if verb == "edit":
+                self.jobs[params["job_id"]].facts |= {name: value for name, value in facts.items() if value is not None}
+            elif verb == "disable":
+                self.jobs[params["job_id"]].facts["enabled"] = False
 
     def _people(self, call: Accepted, noun: str, verb: str) -> None:
         params, at = call.params, call.at

@@ -63,6 +63,12 @@ class Questions:
             for row in self.simulation.sql("SELECT id FROM security_group ORDER BY id DESC LIMIT 2"):
                 yield login, "user.security_group.get_by_id", {"security_group_id": row.id}
             yield from self._networks(login)
+            yield login, "user.job.get_list", {}
+            for job_id in self._jobs():
+                yield login, "user.job.get_by_id", {"job_id": job_id}
+                yield login, "user.job.get_runs", {"job_id": job_id}
+            for run_id in self._job_runs():
+                yield login, "user.job.get_run", {"job_run_id": run_id}
             yield login, "user.account.get", {}
             yield login, "user.account.get_statistics", {}
             yield login, "user.user.check_quota", {}
@@ -127,6 +133,9 @@ class Questions:
         for thing in self.some("vm")[:1]:
             views.append(("network.explain", {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}))
         views += [("operation.wait", {"operation_id": op.id, "timeout": 1}) for op in self.operations[:1]]
+        views += [("job.get_list", {}), ("job.get_list", account)]
+        views += [(f"job.{view}", {"job_id": job_id}) for job_id in self._jobs() for view in ("get_by_id", "get_runs")]
+        views += [("job.get_run", {"job_run_id": run_id}) for run_id in self._job_runs()]
         views += [("disk.get_list", {}), ("disk.get_list", {"trashed": True})]
         views += [
             ("node.statistics", {"node_ids": list(node.values())}),
@@ -209,6 +218,13 @@ class Questions:
         """The newest that is an entry's, and the newest that is a VM's own."""
         found = self.simulation.sql("SELECT max(id) AS id FROM disk GROUP BY image_id IS NULL ORDER BY 1")
         return [row.id for row in found]
+
+    def _jobs(self) -> list[int]:
+        """The newest."""
+        return [row.id for row in self.simulation.sql("SELECT id FROM job ORDER BY id DESC LIMIT 2")]
+
+    def _job_runs(self) -> list[int]:
+        return [row.id for row in self.simulation.sql("SELECT id FROM job_run ORDER BY id DESC LIMIT 2")]
 
     def _account(self, login: str) -> int:
         accounts = self.simulation.users if self.simulation.cloud is None else self.simulation.cloud.accounts

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from simulation import calm, exam, eyes, invariants
+from simulation import calm, exam, eyes, invariants, judge
 from simulation.asking import OPEN
 from simulation.chance import stream
 from simulation.database import IServer
@@ -126,6 +126,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     outcome.problems += invariants.at_rest(simulation, workload)
     outcome.problems += simulation.effects.at_rest(workload)
     outcome.problems += workload.senders.at_rest()
+    outcome.problems += workload.jobs.at_rest(judge.model_of(simulation))
     if not outcome.plan and outcome.calm:
         outcome.problems += calm.at_rest(simulation, workload)
         outcome.times = calm.times(simulation, workload)
@@ -146,7 +147,8 @@ def _rest(simulation: Simulation, workload: Workload) -> None:
         # Who was told to wait may have begun to send late, and have left; what they sent is there until it expires.
         busy = simulation.sql(
             f"SELECT 1 FROM operation WHERE state IN {OPEN}"
-            " UNION ALL SELECT 1 FROM image WHERE state = 'uploading' LIMIT 1"
+            " UNION ALL SELECT 1 FROM image WHERE state = 'uploading'"
+            " UNION ALL SELECT 1 FROM job_run WHERE state = 'open' LIMIT 1"
         )
         spooled = sum(len(node.agent.spool) for node in simulation.members())
         calm = calm + 1 if not busy and not spooled and not workload.under_way else 0

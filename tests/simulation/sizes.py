@@ -44,7 +44,7 @@ class Sizes(Draws):
 
 
 class LiveSizes(Draws):
-    """Of VMs that were prepared for more, as they run. Now and then that is given up, or the VM is stopped meanwhile."""
+    """Of VMs that were prepared for more. Now and then that is given up, or the VM is stopped meanwhile."""
 
     STREAM = "sizes of running VMs"
     PACE_S = 8.0

@@ -12,7 +12,7 @@ from cm.drivers.memory.block_job import MemoryBlockJobs
 from cm.interfaces.block_job import BlockJobSeen
 from cm.rpc.errors import HypervisorError
 from lab.postgres import PrivatePostgres
-from simulation import netwatch
+from simulation import judge, netwatch
 from simulation.effects import EXPECTED
 from simulation.intake import VALID_S
 from simulation.scenario import Scene
@@ -24,7 +24,7 @@ class Tour:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
 
-    def ask(self, method: str, login: str = "ann", **params: Any) -> Any:
+    def ask(self, method: str, login: str = "ann", /, **params: Any) -> Any:
         ask = self.scene.clients.ask(login, method, **params)
         self.scene.until(lambda: ask.ended, f"{method} is answered")
         assert ask.accepted, f"{method} {params}: {ask.error}"
@@ -90,6 +90,7 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         _is_abandoned(tour)
         _is_reached(scene, tour)
         _is_sized_and_grouped(tour)
+        _has_jobs(scene, tour)
         _begins_as_a_farm(scene, tour)
         assert scene.effects.at_rest(scene.clients) == []
         done = {name for name, times in scene.effects.table(scene.clients).items() if times}
@@ -110,6 +111,23 @@ def _is_sized_and_grouped(tour: Tour) -> None:
     for template_id in (size["template_id"], tour.scene.template_id):
         tour.ask("user.vm.resize", vm_id=running, template_id=template_id)
     tour.ask("user.vm.destroy", vm_ids=[running])
+
+
+def _has_jobs(scene: Scene, tour: Tour) -> None:
+    """One that is run by its schedule, by hand, and then no more."""
+    vm_id = tour.new()
+    calls = [{"vm_id": vm_id, "description": "by a job"}, {"vm_id": 10**6, "description": "of nothing"}]
+    asked = {"name": "job", "method": "user.vm.edit", "parameters": calls, "cron": scene.clients.jobs._schedule()}
+    job_id = tour.ask("user.job.create", **asked)["job_id"]
+    scene.until(lambda: bool(scene.sql("SELECT 1 FROM job_run WHERE state = 'failed'")), "it is run", 200.0)
+    tour.ask("user.job.edit", job_id=job_id, cron="")
+    tour.ask("user.job.run", job_id=job_id)
+    scene.until(lambda: len(scene.sql("SELECT 1 FROM job_run WHERE state = 'failed'")) == 2, "it is run again")
+    run = scene.clients.ask("ann", "user.job.run", job_id=job_id)
+    scene.until(lambda: run.ended, "it is to be run once more")
+    tour.ask("user.job.cancel", job_run_id=run.answer["job_run_id"])
+    tour.ask("user.vm.destroy", vm_ids=[vm_id])
+    assert scene.clients.jobs.at_rest(judge.model_of(scene)) == []
 
 
 def _begins_as_a_farm(scene: Scene, tour: Tour) -> None:

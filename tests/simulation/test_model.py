@@ -148,8 +148,8 @@ def test_snapshot_of_others_disks() -> None:
         ask.error, ask.absent = "access_needed", ""
         wrong[login, vm_id] = [
             problem
-            for thing, needs, _ in judge._subjects(model, ask, {}, {}, 4.0, 5.0)
-            for problem in judge._judged(model, ask, "call 1", thing, needs, ask.error, 4.0, 5.0)
+            for thing, needs, _ in judge.subjects(model, ask, {}, {}, 4.0, 5.0)
+            for problem in judge.judged(model, ask, "call 1", thing, needs, ask.error, 4.0, 5.0)
         ]
     assert {about for about, problems in wrong.items() if problems} == {("ann", 8), ("eve", 7)}
 

@@ -163,6 +163,34 @@ class Things(Questions):
         }
         self.eyes.expect(f"the grants shown {who}", sorted(told, key=str), sorted(wanted, key=str))
 
+    def _own_jobs(self, login: str) -> None:
+        """As their owner's last word has them; of others', and of their runs, there is nothing to be seen."""
+        eyes, jobs = self.eyes, self.model.jobs
+        listed = {job["job_id"]: job for job in eyes.listed(login, "user.job.get_list")}
+        eyes.expect(f"the jobs of {login}", list(listed), sorted(i for i, job in jobs.items() if job.owner == login))
+        for job_id in sorted(listed.keys() & jobs.keys()):
+            for name in ("name", "method", "cron", "enabled"):
+                eyes.expect(f"{name} of job {job_id}", listed[job_id][name], jobs[job_id].facts[name])
+        for job_id in self._jobs():
+            found = eyes.answer(login, "user.job.get_by_id", job_id=job_id)
+            ran = eyes.answer(login, "user.job.get_runs", job_id=job_id)
+            if job_id in listed:
+                eyes.expect(f"the calls of job {job_id}", found["params"], jobs[job_id].facts["parameters"])
+                rows = self.simulation.sql("SELECT id, state FROM job_run WHERE job_id = :i ORDER BY id DESC LIMIT 20",
+                                           i=job_id)  # fmt: skip
+                told = [(run["job_run_id"], run["state"]) for run in ran]
+                eyes.expect(f"the runs of job {job_id}", told, [(row.id, row.state) for row in rows])
+            else:
+                eyes.expect(f"to {login} job {job_id} and its runs", (found, ran), ("!object_not_found",) * 2)
+        for run_id in self._job_runs():
+            (row,) = self.simulation.sql("SELECT job_id, array(SELECT status FROM job_call WHERE run_id = r.id"
+                                         " ORDER BY number) AS log FROM job_run r WHERE id = :i", i=run_id)  # fmt: skip
+            found = eyes.answer(login, "user.job.get_run", job_run_id=run_id)
+            if row.job_id in listed:
+                eyes.expect(f"the log of run {run_id}", [call["status"] for call in found["log"]], list(row.log))
+            else:
+                eyes.expect(f"to {login} run {run_id}", found, "!object_not_found")
+
     def _work(self, login: str) -> None:
         for op in self.operations:
             about = self.model.vms.get(op.vm_id) if op.vm_id is not None else self.model.images.get(op.image_id)

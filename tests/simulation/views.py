@@ -43,7 +43,7 @@ _AGENT: Final = "no guest there has an agent, and nothing of ours is changed by 
 
 # What asks for changes.
 SOURCES: Final = (
-    "workload", "addressing", "cards", "carries", "chores", "farmers", "guarding", "haste", "keepers", "moves",
+    "workload", "addressing", "cards", "carries", "chores", "farmers", "guarding", "haste", "jobs", "keepers", "moves",
     "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
 )  # fmt: skip
 
@@ -70,7 +70,6 @@ _CPU: Final = "all nodes there have one CPU, and no VM asks for it; tests/postgr
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
 _CIRCLES: Final = "as of user.vm, which is called: it is CIRCLE's name of the same; tests/postgres/test_instances.py"
-_JOBS: Final = "there are none: what they call is called; tests/postgres/test_jobs.py"
 _EXPIRY: Final = "VMs have leases in tests/simulation/test_month.py, and in no seed; tests/postgres/test_expiry.py"
 
 # Reading views.
@@ -105,10 +104,6 @@ NOT_READ: Final[Mapping[str, str]] = {
            for view in ("get_list", "get_by_id", "get_activities", "get_operations")),
          "user.instance.screenshot"), _CIRCLES,
     ),
-    **dict.fromkeys(
-        (f"{role}.job.{view}" for role in ("user", "admin")
-         for view in ("get_list", "get_by_id", "get_runs", "get_run")), _JOBS,
-    ),
     "user.vm.guest_info": _AGENT,
     "admin.cluster.cpu_baseline": _CPU,
     "admin.vm.get_raw_data": _RAW,
@@ -123,10 +118,6 @@ _SERVER = "takes a server; tests/postgres has one; all but the fetching is impor
 _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
 # Changing views.
 NOT_CALLED: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        (*(f"user.job.{view}" for view in ("create", "edit", "delete", "run", "cancel")),
-         "admin.job.disable", "admin.job.delete"), _JOBS,
-    ),
     **dict.fromkeys(
         (*(f"user.instance.{view}" for view in (
             "deploy", "destroy", "reset", "shutdown", "shut_off", "sleep", "wake_up", "save_as_template", "renew",

@@ -19,6 +19,7 @@ from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.farmers import Farmers
 from simulation.guarding import Guarding
 from simulation.haste import Haste
+from simulation.jobs import Jobs
 from simulation.keepers import Keepers
 from simulation.link import ASYNC
 from simulation.moves import Moves
@@ -93,6 +94,7 @@ class Workload(Haste):
         Travels(self, self._end_s)
         Sleepers(self, self._end_s)
         Farmers(self, self._end_s)
+        self.jobs = Jobs(self, self._end_s)
         Images(self, self._end_s)
         Chains(self, self._end_s)
         Guarding(self, self._end_s)
