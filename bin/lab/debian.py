@@ -22,7 +22,7 @@ SUITE = "bookworm"
 PACKAGES = (
     "linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "cloud-init", "cloud-guest-utils", "openssh-server",
     "qemu-guest-agent", "iproute2", "isc-dhcp-client", "ifupdown", "net-tools", "netbase", "ca-certificates",
-    "initramfs-tools", "lz4", "acpid", "sudo", "fdisk", "e2fsprogs", "curl",
+    "initramfs-tools", "lz4", "acpid", "sudo", "fdisk", "e2fsprogs", "curl", "sshfs",
 )  # fmt: skip
 FAT_MIB = 64
 ROOT_MIB = 1200

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cm.rpc.errors import AgentSilent
+from cm.rpc.errors import AgentRefused, AgentSilent
 from guests.debian_guest import BOOT_S, DISK_MIB, INSTALL, Guest, make
 from lab.cloud import Cloud
 from lab.processes import wait_until
@@ -127,6 +127,38 @@ def test_own_key(guest: Guest) -> None:
     to_itself = "ssh -oBatchMode=yes -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oConnectTimeout=30"
     assert guest.run(f"sudo -n -u ala {to_itself} ala@127.0.0.1 id -un 2>/dev/null") == "ala"
     guest.ask("remove_keys", keys=told["public_key"])
+
+
+def test_share(guest: Guest, key: Path) -> None:
+    """What another host shares by SSH is there, read by everybody, until it is taken away; its key is on no disk."""
+    guest.run("sudo -n sh -c 'mkdir /srv/shared && echo shared >/srv/shared/file && chown -R ala /srv/shared'")
+    at = {"mountpoint": "/mnt/share"}
+    source = {"source": "127.0.0.1:/srv/shared", "user": "ala", "key": key.read_text()}
+    assert guest.ask("mount_share", kind="sshfs", **at, **source) == {"vm_id": guest.vm_id, "way": "wawel"}
+    assert guest.run("stat -f -c %T /mnt/share; cat /mnt/share/file").split() == ["fuseblk", "shared"]
+    guest.run("sudo -n -u ala sh -c 'echo more >/mnt/share/more'")
+    assert guest.run("cat /srv/shared/more") == "more"
+    assert guest.run("stat -f -c %T /run/wawel-guest") == "tmpfs"
+    with pytest.raises(AgentRefused, match="mounted already"):
+        guest.call("mount_share", kind="sshfs", **at, **source)
+    guest.ask("unmount_share", **at)
+    assert guest.run("ls /mnt/share") == ""
+    with pytest.raises(AgentRefused, match="no share"):
+        guest.call("unmount_share", **at)
+
+
+def test_notice(guest: Guest) -> None:
+    """Who logs in is told that the machine's lease ends, until it does so no more."""
+    admin = guest.cloud.admin
+    lease = admin.call("admin.expiry.add", {"name": "short", "suspend_s": 6000})
+    admin.call("admin.expiry.set", {"vm_id": guest.vm_id, "expiry_id": lease["expiry_id"]})
+    guest.cloud.sql(
+        "UPDATE vm_expiry SET suspend_at = clock_timestamp() + interval '590 seconds', look_at = clock_timestamp()"
+        f" WHERE vm_id = {guest.vm_id}"
+    )
+    guest.until(f"grep -q 'This machine, {guest.vm['name']}, will be suspended' /run/motd.d/wawel", "it is told", 120)
+    admin.call("admin.expiry.set", {"vm_id": guest.vm_id, "expiry_id": None})
+    guest.until("[ ! -e /run/motd.d/wawel ]", "it is told nothing any more", 120)
 
 
 def test_grow_root(guest: Guest) -> None:
