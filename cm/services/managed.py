@@ -52,7 +52,7 @@ _RIGHT: Final = {
     DomainVerb.SUSPEND: "user.vm.pause",
     DomainVerb.RESUME: "user.vm.resume",
     DomainVerb.SHUTDOWN: "user.vm.shutdown",
-    DomainVerb.REBOOT: "user.vm.reset",
+    DomainVerb.REBOOT: "user.vm.reboot",
 }
 _POOL_RIGHT: Final = {
     PoolVerb.CREATE: "admin.storage.attach",

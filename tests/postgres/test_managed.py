@@ -385,7 +385,7 @@ def test_ours(bench: Bench) -> None:
     right = {
         "create": "admin.vm.start", "destroy": "admin.vm.stop", "undefine": "admin.vm.destroy",
         "suspend": "user.vm.pause", "resume": "user.vm.resume", "shutdown": "user.vm.shutdown",
-        "reboot": "user.vm.reset",
+        "reboot": "user.vm.reboot",
     }  # fmt: skip
     for verb, call in right.items():
         with pytest.raises(IsOurs) as refusal:

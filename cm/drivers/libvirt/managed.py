@@ -234,5 +234,6 @@ _ACTS: Final = {
     DomainVerb.SUSPEND: lambda domain: domain.suspend(),
     DomainVerb.RESUME: lambda domain: domain.resume(),
     DomainVerb.SHUTDOWN: lambda domain: domain.shutdown(),
+    # Of foreign ones alone: by the power button libvirt takes the next end for the reboot (docs/guests.md).
     DomainVerb.REBOOT: lambda domain: domain.reboot(0),
 }

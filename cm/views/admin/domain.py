@@ -120,7 +120,11 @@ async def shutdown(caller: AsyncClusterCall, domain: DomainId) -> None:
 
 @admin_view(changing=True)
 async def reboot(caller: AsyncClusterCall, domain: DomainId) -> None:
-    """Have a domain's guest start again, if it obeys."""
+    """
+    Have a domain's guest start again, if it obeys: by QEMU's agent where libvirt has one that is connected, else by its
+    power button. By that, libvirt starts it again at its next end from within, whenever that comes, be it meant as one
+    (``on_poweroff``). A VM's is refused: ``user.vm.reboot`` does not do so.
+    """
     await service.act(caller, domain, DomainVerb.REBOOT)
 
 

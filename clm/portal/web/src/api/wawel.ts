@@ -416,7 +416,7 @@ export interface Methods {
     result: ManagedDomain[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Have a domain's guest start again, if it obeys. */
+  /** Have a domain's guest start again, if it obeys: by QEMU's agent where libvirt has one that is connected, else by its power button. By that, libvirt starts it again at its next end from within, whenever that comes, be it meant as one (``on_poweroff``). A VM's is refused: ``user.vm.reboot`` does not do so. */
   "admin.domain.reboot": {
     params: { domain: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
