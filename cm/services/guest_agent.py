@@ -5,6 +5,7 @@ own agent where it speaks and can do it, else the QEMU guest agent; what a guest
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import re
 import secrets
@@ -51,10 +52,26 @@ async def reset_password(
     if password is not None and not password.reveal().isprintable():
         raise InvalidParameter("password", "it has characters that nobody can type")
     guest = await _guest(caller, vm_id, user, "set_password")
-    told = password.reveal() if password is not None else "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    told = password.reveal() if password is not None else _drawn(caller, guest)
     await guest.agents.set_password(guest.uuid, NewPassword(guest.login, told))
     await _note(caller, vm_id, VMEventCode.PASSWORD_RESET, guest)
     return {"vm_id": vm_id, "way": guest.way, "user": guest.login, "password": told if password is None else None}
+
+
+def _drawn(caller: AsyncClusterCall, guest: _Guest) -> str:
+    """
+    A new password. A repeat of a call that comes while the first is under way draws the same: either may be the last
+    that the guest hears, and either's answer the one that is told.
+    """
+    if caller.request_id is None:
+        return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    about = f"guest password\0{caller.account_id}\0{caller.request_id}\0{guest.uuid}\0{guest.login}"
+    number = int.from_bytes(hmac.digest(caller.policy.secret, about.encode(), "sha512"))
+    letters = []
+    for _ in range(LENGTH):
+        number, letter = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[letter])
+    return "".join(letters)
 
 
 async def install_keys(caller: AsyncClusterCall, vm_id: int, user: str | None, keys: str) -> GuestKeys:
