@@ -66,8 +66,11 @@ def _unseal(key: bytes, about: str, sealed: str) -> Any:
 
 @dataclass(frozen=True)
 class Begun:
+    """:ivar left_s: in which it has to have ended; an agent that hears of it later does not do it."""
+
     action: str
     arguments: Any = field(repr=False)
+    left_s: float
 
 
 def poll(session: Session, guest: Guest, word: AgentWord) -> tuple[bool, int | None]:
@@ -84,8 +87,8 @@ def begin(session: Session, guest: Guest, word: AgentWord, command_id: int, key:
     found = begin_command(session, command_id, guest.vm_id, guest.launches, guest.node_id)
     if found is None:
         return None
-    action, sealed = found
-    return Begun(action, _unseal(key, _about(guest.vm_id, action), sealed))
+    arguments = _unseal(key, _about(guest.vm_id, found.action), found.arguments)
+    return Begun(found.action, arguments, found.left_s)
 
 
 def take_result(

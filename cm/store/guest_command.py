@@ -124,7 +124,7 @@ WITH due AS (
 )
 UPDATE guest_command c SET state = 'executing', began_at = clock_timestamp(), arguments = '' FROM due
  WHERE c.id = due.id
-RETURNING c.action, due.arguments
+RETURNING c.action, due.arguments, extract(epoch FROM c.expires_at - clock_timestamp())::float8 AS left_s
 """,
 )
 
@@ -135,13 +135,22 @@ def next_command(session: Session, vm_id: int, launch: int) -> int | None:
     return None if found is None else int(found.id)
 
 
-def begin_command(session: Session, command_id: int, vm_id: int, launch: int, node_id: int) -> tuple[str, str] | None:
+@dataclass(frozen=True)
+class Due:
+    """What an agent is to do. :ivar arguments: sealed. :ivar left_s: in which it has to have ended."""
+
+    action: str
+    arguments: str = field(repr=False)
+    left_s: float
+
+
+def begin_command(session: Session, command_id: int, vm_id: int, launch: int, node_id: int) -> Due | None:
     """
-    Its agent begins: what it is to do, and the arguments, sealed, which are forgotten here. None: it is not to any
-    more, or has begun before.
+    Its agent begins: what it is to do, and the arguments, which are forgotten here. None: it is not to any more, or
+    has begun before.
     """
     found = _BEGIN(session, id=command_id, vm_id=vm_id, launch=launch, node_id=node_id).first()
-    return None if found is None else (found.action, found.arguments)
+    return None if found is None else Due(found.action, found.arguments, found.left_s)
 
 
 _END = Prepared(

@@ -129,7 +129,7 @@ class GuestPolls:
         begun = await self._database.transact(begin, guest, word, _id(said), self._key)
         if begun is None:
             raise Refusal(410, "gone", "This is not to be done, or not any more.")
-        return json_answer({"action": begun.action, "arguments": begun.arguments})
+        return json_answer({"action": begun.action, "arguments": begun.arguments, "left_s": round(begun.left_s, 3)})
 
     async def _result(self, guest: Guest, word: AgentWord, said: dict[str, Any], _: Exchange) -> Answer:
         done = said.get("ok") is True
@@ -138,7 +138,6 @@ class GuestPolls:
         if not await self._database.transact(take_result, guest, word, _id(said), self._key, result, error):
             raise Refusal(410, "gone", "Nobody waits for this.")
         return json_answer({})
-
 
     async def _program(self, guest: Guest, word: AgentWord, said: dict[str, Any], _: Exchange) -> Answer:
         """No secret: whoever asks to install it is told the same."""

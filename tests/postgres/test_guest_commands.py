@@ -20,7 +20,7 @@ from cm.rpc.vocabulary import GuestCommandState
 from cm.runtime.database import Database
 from cm.services import guest_command
 from cm.services.agent import enrol, issue_enrolment_token
-from cm.services.guest_command import _enqueue, _seal, command_key, facts_of
+from cm.services.guest_command import COMMAND_S, _enqueue, _seal, command_key, facts_of
 from cm.store.guest_command import agent_of, collect
 from contextualization.endpoint import Endpoint, site_of
 from contextualization.guest.agent import asking as program
@@ -88,6 +88,7 @@ def test_in_turn(queue: Queue) -> None:
     second = queue.put(user="ola")
     assert [queue.poll(), queue.poll()] == [first, first]
     begun = json.loads(queue.say("begin", command=first).body)
+    assert COMMAND_S - 5 < begun.pop("left_s") < COMMAND_S
     assert begun == {"action": "keys", "arguments": {"user": "ala"}}
     assert queue.say("begin", command=first).status == 410
     assert value(queue.database, "SELECT arguments FROM guest_command WHERE id = :i", i=first) == ""

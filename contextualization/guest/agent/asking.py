@@ -21,7 +21,7 @@ from . import updating
 from .actions import ACTIONS
 from .system import Failed
 
-VERSION = "2"
+VERSION = "3"
 PROTOCOL = 1
 ENDPOINT = "http://169.254.169.254"
 STATE = Path("/var/lib/wawel-guest")
@@ -84,6 +84,7 @@ class Agent:
             if told.get("update"):
                 self._update(told["update"])
             return False
+        begun_at = time.monotonic()
         try:
             # It is told what to do once it says that it begins: what came too late is not told any more.
             asked = self._post("begin", command=command)
@@ -92,6 +93,10 @@ class Agent:
                 raise
             return False
         action = str(asked["action"])
+        # An endpoint from before says nothing of it.
+        if time.monotonic() - begun_at >= float(asked.get("left_s", TIMEOUT_S)):
+            self._tell(action, command, {"ok": False, "error": "it heard of it too late"})
+            return False
         self._busy = True
         try:
             self._tell(action, command, self._do(action, asked["arguments"]))

@@ -28,14 +28,14 @@ DROPPED = 0
 
 
 @contextmanager
-def endpoint(results: list[int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def endpoint(results: list[int], left_s: float = 10.0) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """One command to ask for the facts. :param results: the statuses that its results get; ``DROPPED``: no answer."""
     heard: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, told = 200, {"command": 7, "action": "facts", "arguments": {}}
+            status, told = 200, {"command": 7, "action": "facts", "arguments": {}, "left_s": left_s}
             if self.path == "/agent/result":
                 heard.append(said)
                 status = results.pop(0)
@@ -73,6 +73,14 @@ def test_told(tmp_path: Path, results: list[int]) -> None:
         assert program.Agent(url, tmp_path).turn(0)
     assert not left and len(heard) == len(results)
     assert all(each["command"] == 7 and each["ok"] and each["result"]["hostname"] for each in heard)
+
+
+def test_heard_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an answer that was long under way has it do is not done: whoever asked has been told that it may be."""
+    monkeypatch.setitem(program.ACTIONS, "facts", lambda: pytest.fail("it is done"))
+    with endpoint([410], left_s=0.0) as (url, heard):
+        assert not program.Agent(url, tmp_path).turn(0)
+    assert [(each["ok"], each["error"]) for each in heard] == [(False, "it heard of it too late")]
 
 
 def test_given_up(tmp_path: Path) -> None:
