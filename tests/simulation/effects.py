@@ -79,6 +79,7 @@ class Effects:
 
     def called(self, method: str, args: tuple[Any, ...], memory: MemoryNode) -> None:
         """A call took effect on a node."""
+        self.simulation.insides.happened(method, args)
         if method == "take":
             self.held.taken(memory.world.storages, args)
         if method == "resume":
@@ -193,6 +194,7 @@ class Effects:
             *self.definitions(),
             *self._screens(workload),
             *self._trail(workload),
+            *self.simulation.insides.at_rest(workload),
         ]
 
     def _saved(self) -> list[str]:

@@ -23,6 +23,7 @@ MUTATING: Final = (
     "grow", "resize", "wipe",
     "take", "hold", "pull", "commit", "migrate", "switch", "cancel", "save", "restore",
     "set_vcpus", "plug_memory", "unplug_memory",
+    "set_password", "add_keys", "reboot", "power_off",
 )  # fmt: skip
 
 

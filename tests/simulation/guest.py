@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cm.interfaces.hypervisor import NicSpec
 from cm.rules.network import address_of_mac
 from contextualization.wire import Answer
+from simulation.asking import OPEN
 
 if TYPE_CHECKING:
     from simulation.world import Node
@@ -61,14 +62,20 @@ class Guest:
             simulation.later(5.0, self._hello, attempt + 1)
             return
         simulation.effects.writes(self.node, self.uuid, self.launch)
-        configured = [self._configured(nic) for nic in nics]
-        bridge, address = next((each for each in configured if each[1]), ("", ""))
-        if not address:  # its node's agent was away as it booted
+        way = self.way()
+        if way is None:  # its node's agent was away as it booted
             simulation.later(5.0, self._hello, attempt + 1)
             return
+        bridge, address = way
         self.node.agent.ask(process, "GET", "/guest/latest/meta-data/instance-id", b"", bridge, address)
         said = self.node.agent.ask(process, "POST", "/guest/hello", b"", bridge, address)
         said.addCallback(self._heard, attempt)
+
+    def way(self) -> tuple[str, str] | None:
+        """The bridge and address by which it asks for what it is told; None: it has none."""
+        domain = self.node.memory.world.domains[self.uuid]
+        nics = domain.running.nics if domain.running else ()
+        return next((each for each in map(self._configured, nics) if each[1]), None)
 
     def _configured(self, nic: NicSpec) -> tuple[str, str]:
         """The bridge that a card is on, and the address that DHCP gives it there."""
@@ -79,6 +86,8 @@ class Guest:
     def _heard(self, answer: Answer, attempt: int) -> None:
         if answer.status != 200:
             self.node.simulation.later(5.0, self._hello, attempt + 1)
+        elif self.alive():
+            self.node.simulation.insides.boots(self)
 
     def _waits(self, then: Callable[[], None]) -> bool:
         """Its storage has no answer: it comes to no end before."""
@@ -95,6 +104,24 @@ class Guest:
             self.node.simulation.note("guest powers off", self.node.name, self.uuid)
             self.node.simulation.effects.ends_by_itself(self.uuid)
             self.node.memory.guest_power_off(self.uuid)
+
+    def is_told_to_end(self) -> None:
+        """By its agent. Where nobody asks it to any more, that is an end by itself."""
+        simulation = self.node.simulation
+        if not self.alive() or self._waits(self.is_told_to_end):
+            return
+        if not self.node.agent.running or self.node.memory.world.domains[self.uuid].paused:
+            simulation.later(1.0, self.is_told_to_end)
+            return
+        simulation.note("guest ends as it is told", self.node.name, self.uuid)
+        busy = simulation.sql(
+            "SELECT 1 FROM operation o JOIN vm v ON v.id = o.vm_id"
+            f" WHERE v.uuid = CAST(:u AS uuid) AND o.state IN {OPEN}",
+            u=self.uuid,
+        )
+        if not busy:
+            simulation.effects.ends_by_itself(self.uuid)
+        self.node.memory.guest_power_off(self.uuid)
 
     def _crash(self) -> None:
         if self.alive() and self._waits(self._crash):

@@ -17,6 +17,7 @@ from cm.store.leak import leaks
 from simulation import judge, netwatch, probes
 from simulation.asking import OPEN
 from simulation.guarding import told_of_groups
+from simulation.inside import DOES
 from simulation.keepers import BROUGHT
 from simulation.link import ASYNC
 
@@ -313,6 +314,8 @@ def _answers(simulation: Simulation, workload: Workload) -> list[str]:
 
 def _own_doing(ask: Ask) -> bool:
     """Of what asks a node first no answer is kept: a call whose answer was lost is refused for what came of it."""
+    if ask.method in DOES:
+        return (ask.unsure or ask.twice) and ask.error in ("agent_silent", "agent_refused", "agent_needed")
     return ask.method in ASYNC and ask.unsure and ask.error == "in_use"
 
 

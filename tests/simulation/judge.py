@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.beginning import ELSEWHERE, STANDING
-from simulation.model import ABOVE, EVER, IMAGE_VIEWS, RANK, VM_VIEWS, WORK, Accepted, Model, Thing, enough
+from simulation.model import ABOVE, EVER, GUEST_VIEWS, IMAGE_VIEWS, RANK, VM_VIEWS, WORK, Accepted, Model, Thing, enough
 from simulation.simulation import EPOCH
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ def subjects(
 ) -> list[tuple[Any, str, str]]:
     """What a call is about, the level that it needs, and how it was answered for each ("": done)."""
     params, method = ask.params, ask.method
+    if method in GUEST_VIEWS:
+        return [(model.vms.get(params["vm_id"]), GUEST_VIEWS[method], "")]
     if method in VM_VIEWS:
         ids = params.get("vm_ids") or [params["vm_id"]]
         told = {}

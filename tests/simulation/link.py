@@ -28,6 +28,7 @@ from cm.rpc.errors import CloudError, Unavailable
 from cm.rpc.http_caller import LinkFault
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.token import TokenSigner
+from simulation.inside import DOES
 from simulation.process import Process
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 
 REMOTE = "192.0.2.10"
 # These ask the outside anew where their answer was not yet recorded.
-ASYNC: Final = frozenset({"admin.node.check", "admin.storage.check", "admin.storage.adopt_volume", "admin.vm.adopt"})
+ASYNC: Final = frozenset(
+    {"admin.node.check", "admin.storage.check", "admin.storage.adopt_volume", "admin.vm.adopt", *DOES}
+)
 
 
 class Link:

@@ -27,6 +27,13 @@ VM_VIEWS: Final = {
     "user.vm.create_snapshot": "owner", "user.vm.save": "owner",
     "user.vm.destroy": "owner",
 }  # fmt: skip
+# What is done within a guest.
+GUEST_VIEWS: Final = {
+    "user.vm.guest_info": "user", "user.vm.reboot": "operator", "user.vm.set_time": "operator",
+    "user.vm.set_hostname": "operator", "user.vm.set_hosts": "operator", "user.vm.grow_root": "operator",
+    "user.vm.password_reset": "owner", "user.vm.install_keys": "owner", "user.vm.remove_keys": "owner",
+    "user.vm.generate_key": "owner", "user.vm.mount_share": "owner", "user.vm.unmount_share": "owner",
+}  # fmt: skip
 IMAGE_VIEWS: Final = {
     "user.system_image.get_by_id": "user", "user.system_image.edit": "operator", "user.system_image.delete": "owner",
     "user.system_image.set_private": "owner", "user.system_image.set_group": "owner",

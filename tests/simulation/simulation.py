@@ -33,6 +33,7 @@ from cm.rpc.password import Passwords
 from cm.runtime import wall
 from cm.runtime.database import Database
 from cm.services.farm_key import farm_secret_from
+from cm.services.guest_command import command_key
 from contextualization.endpoint import make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
 from simulation.asking import Asking
@@ -42,6 +43,7 @@ from simulation.database import Glances, IServer, keep_time, look_into, make_dat
 from simulation.excuses import Excuses
 from simulation.given import given
 from simulation.home import Home
+from simulation.inside import Insides
 from simulation.intake import VALID_S
 from simulation.netwatch import NetWatch
 from simulation.process import Process, SimListener
@@ -119,6 +121,7 @@ class Simulation(Asking):
         self.watcher = Watch(self)
         self.runs = Runs(self)
         self.silence = Silence(self)
+        self.insides = Insides(self)
         self.netwatch = NetWatch(self)
         self.power_cuts: list[float] = []  # when nodes lost theirs
         from simulation.effects import Effects
@@ -238,7 +241,8 @@ class Simulation(Asking):
     def _started(self, _: Any, process: Process) -> None:
         manager = process.manager
         secret = manager.policy.secret
-        settings = EndpointSettings(token_key_from(secret), farm_secret=farm_secret_from(secret))
+        keys = {"farm_secret": farm_secret_from(secret), "command_key": command_key(secret)}
+        settings = EndpointSettings(token_key_from(secret), **keys)
         site = make_endpoint(manager.database, settings, process.reactor, process.listener, self._wall)
         process.endpoint = site.resource
         self.note("up", process.name)

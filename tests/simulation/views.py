@@ -39,12 +39,12 @@ _ACCOUNT: Final = "it makes or ends people: those of a simulation stay; tests/po
 _ROLES: Final = "who is an administrator of what is settled as each simulation begins; tests/postgres"
 _SESSION: Final = "people go on showing their session until cloud.user.end_sessions ends it; tests/postgres"
 
-_AGENT: Final = "no guest there has an agent, and nothing of ours is changed by it; tests/postgres/test_guest_agents.py"
+_AGENT: Final = "asked of guests that run, under way, as their agents answer; tests/postgres/test_guest_agents.py"
 
 # What asks for changes.
 SOURCES: Final = (
-    "workload", "addressing", "cards", "carries", "chores", "farmers", "guarding", "haste", "jobs", "keepers", "moves",
-    "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
+    "workload", "addressing", "cards", "carries", "chores", "farmers", "guarding", "haste", "insiders", "jobs",
+    "keepers", "moves", "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
 )  # fmt: skip
 
 _FARMS: Final = "as user.farm.destroy, which is called; tests/postgres/test_farms.py"
@@ -187,11 +187,6 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.template.load": "as admin.template.add and edit, which are called; tests/postgres/test_templates.py",
     "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
-    **dict.fromkeys(
-        (*(f"user.vm.{verb}" for verb in ("password_reset", "install_keys", "remove_keys", "set_time", "reboot",
-                                          "set_hostname", "set_hosts", "generate_key", "grow_root",
-                                          "mount_share", "unmount_share")),), _AGENT
-    ),
     "admin.cluster.set_cpu_baseline": _CPU,
     "admin.farm.destroy": _FARMS,
     "admin.vm.set_raw_data": _RAW,
@@ -221,9 +216,6 @@ NOT_MADE: Final[Mapping[str, str]] = {
         ("domain_define_xml", "domain_act", "domain_save", "domain_restore", "pool_define_xml", "pool_create_xml",
          "pool_act", "volume_create_xml"), _MANAGED,
     ),
-    **dict.fromkeys(
-        ("set_password", "add_keys", "remove_keys", "set_time", "reboot", "press_keys"), _AGENT
-    ),
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
 }
 # Calls that few seeds make: fixed ones may make none of them.
@@ -234,7 +226,9 @@ SELDOM: Final[Mapping[str, str]] = {
 # Calls that change something, and that no fault has fail.
 NOT_FAILED: Final[Mapping[str, str]] = {
     **NOT_MADE,
-    "power_off": "no guest there has an agent to refuse it: the button follows; tests/postgres/test_guest_agents.py",
+    **dict.fromkeys(
+        ("remove_keys", "set_time", "press_keys"), "as add_keys and reboot do; tests/postgres/test_guest_agents.py"
+    ),
     "subscribe": "it goes with its connection, which each fault of a node breaks",
 }
 

@@ -19,6 +19,7 @@ from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.farmers import Farmers
 from simulation.guarding import Guarding
 from simulation.haste import Haste
+from simulation.insiders import Insiders
 from simulation.jobs import Jobs
 from simulation.keepers import Keepers
 from simulation.link import ASYNC
@@ -71,6 +72,7 @@ class Ask:
     reading: bool = False
     sent: bool = False  # somebody was there to be asked
     unsure: bool = False  # there was no answer, or that it is not known: it may have been done
+    twice: bool = False  # it was sent again while the first was under way
     put_off: set[str] = field(default_factory=set)  # why it was told to ask again later
 
 
@@ -95,6 +97,7 @@ class Workload(Haste):
         Sleepers(self, self._end_s)
         Farmers(self, self._end_s)
         self.jobs = Jobs(self, self._end_s)
+        Insiders(self, self._end_s)
         Images(self, self._end_s)
         Chains(self, self._end_s)
         Guarding(self, self._end_s)
@@ -150,6 +153,7 @@ class Workload(Haste):
         if ask.ended and not extra:
             return
         simulation = self.simulation
+        ask.twice |= extra
         if not extra:
             ask.tries += 1
             if ask.tries > REPEATS:

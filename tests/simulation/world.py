@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from cm.drivers.memory.migration import push
 from cm.drivers.memory.node import MemoryNode
 from cm.rpc.vocabulary import SeenReason
+from contextualization.guest.polls import WAIT_HEADER
 from contextualization.wire import Answer, Exchange
 from node_hooks.problem import Problem
 from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, sign
@@ -386,14 +387,17 @@ class Agent:
         self.wake()
 
     def ask(
-        self, process: Process, method: str, path: str, body: bytes = b"", bridge: str = "", address: str = ""
-    ) -> Deferred[Answer]:
-        """A signed request to one process's endpoint."""
+        self, process: Process, method: str, path: str, body: bytes = b"", bridge: str = "", address: str = "",
+        waits_s: int = 0,
+    ) -> Deferred[Answer]:  # fmt: skip
+        """A signed request to one process's endpoint. :param waits_s: for which an agent in a guest may wait."""
         at = int(self.node.simulation.unix_s() + self.node.skew_s)
         signature = sign(self.credential, method, path, at, body, bridge, address)
         headers = {"authorization": (Authorization(self.node.node_id, at, signature).header(),)}
         if bridge:
             headers |= {BRIDGE_HEADER.lower(): (bridge,), ADDRESS_HEADER.lower(): (address,)}
+        if waits_s:
+            headers |= {WAIT_HEADER: (str(waits_s),)}
         exchange = Exchange(method, path, headers, body)
         answered: Deferred[Answer] = process.run(
             lambda: Deferred.fromCoroutine(process.endpoint.answer(exchange))
