@@ -14,6 +14,7 @@ from cm.services.flattening import flatten_long
 from cm.services.free_volume import sweep
 from cm.services.image import close_failed
 from cm.services.leaving import settle_leaving
+from cm.services.trash import destroy_overdue
 from cm.services.usage import warn
 from cm.store.prune import BATCH, TABLES, Retention, prune_table
 
@@ -62,6 +63,7 @@ class Care:
         await storing.care(self._services)
         await database.transact(evict_spare, self._services.policy.cache_free)
         more = await database.transact(purge_overdue, self._services.policy.trash_s) > 0
+        more |= await database.transact(destroy_overdue, self._services.policy.vm_trash_s) > 0
         await settle_leaving(self._services)
         await database.transact(warn, self._services.policy)
         for table in TABLES:

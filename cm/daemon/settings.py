@@ -53,6 +53,7 @@ class ClusterSettings:
     vnc_ports: int = 1000
     snapshots_per_disk: int = 16
     snapshot_chain_max: int = 8
+    vm_trash_s: float = 7 * 86_400.0
     public_url: str = ""  # "": by listen.rpc
     objects_s: float = 3.0
     workers: bool = True  # whether this process works operations
@@ -210,6 +211,8 @@ def check_settings(settings: Settings) -> None:
     problems += origin_problems(settings.listen.origins)
     if not 0 <= settings.images.cache_free < 1:
         problems.append("images.cache_free is not a share from 0 to 1")
+    if settings.cluster.vm_trash_s < 0:
+        problems.append("cluster.vm_trash_s is below zero")
     if settings.images.trash_s < 0:
         problems.append("images.trash_s is below zero")
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:

@@ -410,6 +410,19 @@ class VMShutdown(Kind):
 
 
 @register
+class VMTrash(Kind):
+    kind = OperationKind.VM_TRASH
+    notes = (GRACED,)
+    steps = {"cut_power": cut_power, "await_end": await_end, "rest": rest}
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        rest_by_evidence(session, op)
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        rest_by_evidence(session, op)
+
+
+@register
 class VMDestroy(Kind):
     kind = OperationKind.VM_DESTROY
     notes = (GRACED,)

@@ -48,6 +48,7 @@ class VMState(StrEnum):
     SAVING = "saving"
     REBOOTING = "rebooting"
     ERROR = "error"
+    TRASHED = "trashed"
     DESTROYING = "destroying"
     DESTROYED = "destroyed"
 
@@ -60,6 +61,7 @@ class Wanted(StrEnum):
     STOPPED = "stopped"
     SUSPENDED = "suspended"
     SAVED = "saved"
+    TRASHED = "trashed"
     DESTROYED = "destroyed"
 
 
@@ -450,6 +452,7 @@ class InstanceOperation(StrEnum):
 
     DEPLOY = "deploy"
     DESTROY = "destroy"
+    RECOVER = "recover"
     MIGRATE = "migrate"
     RESET = "reset"
     REBOOT = "reboot"
@@ -481,6 +484,7 @@ class VMEventCode(StrEnum):
     RENAME = "rename"
     RESOURCES_CHANGE = "resources_change"
     RENEW = "renew"
+    RECOVER = "recover"
     NOTICE = "notification_about_expiration"
     PASSWORD_RESET = "password_reset"
     INSTALL_KEYS = "install_keys"

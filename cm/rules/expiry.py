@@ -24,7 +24,7 @@ STATE_S: Final = 300.0  # that is in no state for it
 GUARDED_S: Final = 3600.0
 LONGEST_S: Final = 6 * 3600.0  # between any two looks
 AGAIN_S: Final = (900.0, LONGEST_S)  # the first wait after a suspension or deletion was begun, and the longest
-OFF: Final = frozenset({VMState.STOPPED, VMState.SUSPENDED, VMState.DESTROYED})
+OFF: Final = frozenset({VMState.STOPPED, VMState.SUSPENDED, VMState.TRASHED, VMState.DESTROYED})
 
 
 class End(StrEnum):

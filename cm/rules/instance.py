@@ -42,9 +42,11 @@ STATUSES: Final[Mapping[VMState, InstanceStatus | None]] = {
     VMState.SAVING: None,
     VMState.REBOOTING: _S.RUNNING,
     VMState.ERROR: _S.ERROR,
+    VMState.TRASHED: _S.DESTROYED,
     VMState.DESTROYING: None,
     VMState.DESTROYED: _S.DESTROYED,
 }
+ENDED: Final = frozenset({VMState.TRASHED, VMState.DESTROYED})
 _MOVES: Final = frozenset({_K.VM_MIGRATE, _K.VM_MOVE})
 _ON: Final = {Seen.RUNNING: _S.RUNNING, Seen.PAUSED: _S.PAUSED}
 _BEFORE: Final = {_K.VM_CREATE: _S.PENDING, _K.VM_WAKE_UP: _S.SUSPENDED}  # of what is not on yet
@@ -57,7 +59,7 @@ def instance_status(facts: InstanceFacts) -> InstanceStatus:
     Work that is under way leaves it as it was, but for migrations; NOSTATE is a VM of which nobody knows whether its
     domain, which was asked to start, is there.
     """
-    if facts.state is VMState.DESTROYED:
+    if facts.state in ENDED:
         return _S.DESTROYED
     if facts.work in _MOVES:
         return _S.MIGRATING
@@ -115,7 +117,8 @@ class OperationSpec:
 
 OPERATIONS: Final[Mapping[InstanceOperation, OperationSpec]] = {
     _O.DEPLOY: OperationSpec("deploy", "user.vm.start", _S.RUNNING, _K.VM_START),
-    _O.DESTROY: OperationSpec("destroy", "user.vm.destroy", _S.DESTROYED, _K.VM_DESTROY),
+    _O.DESTROY: OperationSpec("destroy", "user.vm.trash", _S.DESTROYED, _K.VM_TRASH),
+    _O.RECOVER: OperationSpec("recover", "user.vm.recover", _S.STOPPED),
     _O.MIGRATE: OperationSpec("migrate", "admin.vm.migrate", _S.RUNNING),
     _O.RESET: OperationSpec("reset", "user.vm.reset", _S.RUNNING, _K.VM_RESET),
     _O.REBOOT: OperationSpec("reboot", "user.vm.reboot", _S.RUNNING),
@@ -207,6 +210,7 @@ ACTIVITIES: Final[Mapping[OperationKind | VMEventCode, ActivitySpec]] = {
     _K.VM_RESUME: ActivitySpec("resume", "resume", "It goes on."),
     _K.VM_SUSPEND: ActivitySpec("sleep", "sleep", "Its memory lies on a storage, and its node is free of it."),
     _K.VM_WAKE_UP: ActivitySpec("wake_up", "wake up", "It goes on where it was suspended."),
+    _K.VM_TRASH: ActivitySpec("destroy", "destroy", "It lies in the trash, and can be recovered."),
     _K.VM_DESTROY: ActivitySpec("destroy", "destroy", "It was destroyed, and the disks that go with it."),
     _K.VM_SAVE: ActivitySpec("save_and_shutdown", "save and shut down", "Its root disk is an image now."),
     _K.VM_TO_IMAGE: ActivitySpec("save_as_template", "save as template", "An image was made of its root disk."),
@@ -240,6 +244,7 @@ ACTIVITIES: Final[Mapping[OperationKind | VMEventCode, ActivitySpec]] = {
         "It has {num_cores} CPUs and {ram_size} MiB from its next start on.",
     ),
     VMEventCode.RENEW: ActivitySpec(VMEventCode.RENEW, "renew", "Its times began anew."),
+    VMEventCode.RECOVER: ActivitySpec(VMEventCode.RECOVER, "recover", "It was taken out of the trash."),
     VMEventCode.NOTICE: ActivitySpec(
         VMEventCode.NOTICE, "notify about expiration", "Its people were told: it will be {then}."
     ),
@@ -291,6 +296,7 @@ _RESULTANT: Final[Mapping[OperationKind, InstanceStatus]] = {
     _K.VM_RESUME: _S.RUNNING,
     _K.VM_SUSPEND: _S.SUSPENDED,
     _K.VM_WAKE_UP: _S.RUNNING,
+    _K.VM_TRASH: _S.DESTROYED,
     _K.VM_DESTROY: _S.DESTROYED,
     _K.VM_SAVE: _S.DESTROYED,
 }
@@ -380,8 +386,8 @@ FIELDS: Final[Mapping[str, Origin]] = {
     "vnc_port": Origin(_D, "TCP port of its screen on its node"),
     "is_base": Origin(_C, "whether a VM template is being saved of it"),
     "owner": Origin(_D, "its account"),
-    "destroyed_at": Origin(_D, "null: it is active", "user.instance.destroy"),
-    "is_active": Origin(_C, "whether it is not destroyed: CIRCLE's active, beside objects, which are all"),
+    "destroyed_at": Origin(_D, "since when; null: it is active", "user.instance.destroy"),
+    "is_active": Origin(_C, "neither gone nor in the trash: CIRCLE's active, beside objects, which are all"),
     "interfaces": Origin(_D, "its network cards", "user.instance.add_interface"),
     "addresses": Origin(_D, "of each card one of IPv4 and one of IPv6, and its MAC"),
     "status": Origin(_L, "as its domain was seen last, and by what is under way"),

@@ -27,6 +27,7 @@ class OperationKind(StrEnum):
     VM_RESUME = "vm_resume"
     VM_SUSPEND = "vm_suspend"
     VM_WAKE_UP = "vm_wake_up"
+    VM_TRASH = "vm_trash"
     VM_DESTROY = "vm_destroy"
     VM_SAVE = "vm_save_and_shutdown"
     VM_TO_IMAGE = "vm_to_image"
@@ -277,6 +278,21 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         shown=_V.STARTING,
         interruptible=True,
     ),
+    OperationKind.VM_TRASH: KindSpec(
+        holds=(_O.VM,),
+        action=Action.DESTROY,
+        seconds=3600,
+        failed="VM {name} could not be put into the trash",
+        abandoned=AS_SEEN,
+        patient=True,
+        call="vm.trash",
+        # Of one that is suspended it forgets the memory.
+        allowed=RESTS,
+        wanted=Wanted.TRASHED,
+        shown=_V.STOPPING,
+        interruptible=True,
+        ends_guest=True,
+    ),
     OperationKind.VM_DESTROY: KindSpec(
         holds=(_O.VM,),
         action=Action.DESTROY,
@@ -285,7 +301,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         abandoned="refused: its disk may be gone already",
         patient=True,
         call="vm.destroy",
-        allowed=RESTS,
+        allowed=RESTS | {_V.TRASHED},
         wanted=Wanted.DESTROYED,
         shown=_V.DESTROYING,
     ),

@@ -93,6 +93,9 @@ class Plan:
 
 NOTHING: Final = Plan()
 MAKE_ROOM: Final = "make room on its storage, or mend it: it is resumed when there is some"
+# What a VM that is off, and launched no more, may be wanted to be; and what no guest may run of.
+RESTING: Final = frozenset({Wanted.STOPPED, Wanted.SUSPENDED, Wanted.TRASHED})
+NO_GUEST: Final = frozenset({Wanted.STOPPED, Wanted.TRASHED, Wanted.DESTROYED})
 DESTROY: Final = "destroy it and its disks: its VM was to be destroyed, which failed"
 
 
@@ -147,7 +150,7 @@ def plan(
                 )
             )
             continue
-        if state in GONE and record.seen is Seen.UNKNOWN and record.wanted not in (Wanted.STOPPED, Wanted.SUSPENDED):
+        if state in GONE and record.seen is Seen.UNKNOWN and record.wanted not in RESTING:
             continue  # a launch that failed: its operation has said so, and nothing ended
         if state is Seen.PAUSED and record.wanted is Wanted.SUSPENDED and record.seen is not Seen.RUNNING:
             continue  # it was being woken up: its domain has not gone on yet
@@ -176,14 +179,14 @@ def plan(
                     MAKE_ROOM if reason is SeenReason.IO_ERROR else "resume it",
                 )
             )
-        elif state in (Seen.RUNNING, Seen.PAUSED) and record.wanted in (Wanted.STOPPED, Wanted.DESTROYED):
+        elif state in (Seen.RUNNING, Seen.PAUSED) and record.wanted in NO_GUEST:
             findings.append(
                 Finding(
                     DriftKind.WRONG_STATE,
                     record.uuid,
                     record.id,
                     (("wanted", record.wanted), ("found", state)),
-                    "stop it" if record.wanted is Wanted.STOPPED else DESTROY,
+                    DESTROY if record.wanted is Wanted.DESTROYED else "stop it",
                 )
             )
     discard: list[Discard] = []

@@ -344,6 +344,7 @@ VM: Final = Noun(
         Standing(_V.SAVING, work=shown_as(_V.SAVING)),
         Standing(_V.REBOOTING, work=shown_as(_V.REBOOTING)),
         Standing(_V.ERROR, rest=True),
+        Standing(_V.TRASHED, rest=True),
         Standing(_V.DESTROYING, work=shown_as(_V.DESTROYING)),
         Standing(_V.DESTROYED, rest=True, final=True),
     ),
@@ -354,14 +355,16 @@ VM: Final = Noun(
             for kind, spec in SPECS.items()
             if spec.call and spec.shown
         ),
-        ([*_RESTS, *_UNDER_WAY], "vm.erase", [_V.DESTROYED], "an administrator"),
+        ([_V.TRASHED], "vm.recover", [_V.STOPPED, _V.PENDING], ASKER),
+        ([_V.TRASHED], "in the trash for `cluster.vm_trash_s`", [_V.DESTROYING], "the cluster manager"),
+        ([*_RESTS, _V.TRASHED, *_UNDER_WAY], "vm.erase", [_V.DESTROYED], "an administrator"),
         # Pausing and resuming show no state of their own: the VM is what is seen of it.
         ([_V.RUNNING], "pause done", [_V.PAUSED], _BY_WORK),
         ([_V.PAUSED], "resume done", [_V.RUNNING], _BY_WORK),
         ([_V.STARTING], "done", [_V.RUNNING], _BY_WORK),
         # Its guest had ended before the launch could be recorded: its policy follows at once.
         ([_V.STARTING], "done", [_V.STOPPING, _V.SAVING, _V.DESTROYING], _BY_WORK),
-        ([_V.STOPPING], "done", [_V.STOPPED, _V.SUSPENDED, _V.PENDING], _BY_WORK),
+        ([_V.STOPPING], "done", [_V.STOPPED, _V.SUSPENDED, _V.TRASHED, _V.PENDING], _BY_WORK),
         # A reset leaves what is seen as it is, where the domain ended meanwhile.
         ([_V.REBOOTING], "done", [_V.RUNNING, _V.ERROR, _V.PENDING], _BY_WORK),
         ([_V.SAVING, _V.DESTROYING], "done", [_V.DESTROYED], _BY_WORK),
@@ -382,6 +385,7 @@ VM: Final = Noun(
         ([_V.STARTING], "operation.abandon", [_V.SUSPENDED, _V.DESTROYING], ASKER),
         ([_V.ERROR], "operation.abandon", [_V.STOPPED], ASKER),
         (_RESTS, "operation.retry", _UNDER_WAY, ASKER),
+        ([_V.TRASHED], "operation.retry", [_V.DESTROYING], ASKER),
         # A pause or resume that is tried again, which wants the VM otherwise and shows no state of its own.
         ([_V.STOPPED, _V.SUSPENDED], "operation.retry", [_V.ERROR], ASKER),
         ([_V.ERROR, _V.SUSPENDED], "operation.retry", [_V.PENDING], ASKER),
@@ -392,10 +396,17 @@ VM: Final = Noun(
             [_V.STARTING, _V.STOPPING, _V.SAVING, _V.DESTROYING],
             _BY_END,
         ),
+        # Nothing was ever seen of its domain, until it is seen gone.
+        ([_V.TRASHED], "its domain ended", [_V.STOPPING], _BY_END),
         # Under way is a pause or resume, which is woken by it and fails next.
         ([_V.PENDING, _V.RUNNING, _V.PAUSED], "its domain ended", [_V.ERROR], _BY_END),
-        ([_V.PENDING, _V.PAUSED, _V.STOPPED, _V.SUSPENDED, _V.ERROR], "seen running", [_V.RUNNING], _BY_EVIDENCE),
-        ([_V.PENDING, _V.RUNNING, _V.STOPPED, _V.ERROR], "seen paused", [_V.PAUSED], _BY_EVIDENCE),
+        (
+            [_V.PENDING, _V.PAUSED, _V.STOPPED, _V.SUSPENDED, _V.TRASHED, _V.ERROR],
+            "seen running",
+            [_V.RUNNING],
+            _BY_EVIDENCE,
+        ),
+        ([_V.PENDING, _V.RUNNING, _V.STOPPED, _V.TRASHED, _V.ERROR], "seen paused", [_V.PAUSED], _BY_EVIDENCE),
     ),
 )
 

@@ -45,6 +45,8 @@ def status(facts: VMFacts) -> VMState:
         return VMState.PAUSED
     if facts.wanted is Wanted.SUSPENDED:
         return VMState.SUSPENDED  # whatever failed since: its memory lies there still
+    if facts.wanted is Wanted.TRASHED:
+        return VMState.TRASHED
     if facts.failed or facts.wanted in (Wanted.DESTROYED, Wanted.SAVED):
         return VMState.ERROR
     if facts.seen is Seen.UNKNOWN:
@@ -68,6 +70,8 @@ def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: SeenReason) 
         return OperationKind.VM_DESTROY
     if wanted is Wanted.SAVED:
         return OperationKind.VM_SAVE
+    if wanted is Wanted.TRASHED:
+        return OperationKind.VM_TRASH
     if wanted is Wanted.STOPPED:
         return OperationKind.VM_STOP
     if reason is SeenReason.HOST_RESTARTED:
@@ -99,6 +103,7 @@ CC1_CODES: Final[dict[VMState, int]] = {
     VMState.REBOOTING: 8,
     VMState.SUSPENDED: 9,
     VMState.STOPPED: 10,
+    VMState.TRASHED: 3,
 }
 CC1_RUNNING_CTX: Final = 7
 
@@ -113,6 +118,7 @@ XO_POWER_STATE: Final[dict[VMState, str]] = {
     VMState.SAVING: "Halted",
     VMState.REBOOTING: "Running",
     VMState.ERROR: "Halted",
+    VMState.TRASHED: "Halted",
     VMState.DESTROYING: "Running",
     VMState.DESTROYED: "Halted",
 }
@@ -128,6 +134,7 @@ EC2_STATE: Final[dict[VMState, str]] = {
     VMState.SAVING: "stopping",
     VMState.REBOOTING: "running",
     VMState.ERROR: "stopped",
+    VMState.TRASHED: "terminated",
     VMState.DESTROYING: "shutting-down",
     VMState.DESTROYED: "terminated",
 }

@@ -26,6 +26,7 @@ from cm.services.vm import ENDING
 from cm.store.vm import VMRow, find_vm
 
 LIVE: Final = frozenset(VMState) - {VMState.DESTROYED}
+TRASHED: Final = frozenset({VMState.TRASHED})
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ CALLS: Final = (
     Call("user.vm.generate_key", _A.KEYS, states=_ON),
     Call("user.vm.grow_root", _A.EDIT, states=_ON),
     Call("user.acl.set", _A.GRANT),
+    Call("user.vm.trash", _A.DESTROY, _K.VM_TRASH),
+    Call("user.vm.recover", _A.DESTROY, states=TRASHED, undisturbed=True),
     Call("user.vm.destroy", _A.DESTROY, _K.VM_DESTROY),
 )
 

@@ -74,6 +74,7 @@ class ClusterPolicy:
     snapshot_chain_max: int = 8  # volumes of its own that a running VM's disk is read through; 0: any
     measured_s: int = 10  # between samples
     samples_kept: Kept = USUALLY
+    vm_trash_s: float = 7 * 86_400.0  # and VMs, until they are destroyed; 0: until somebody destroys them
     trash_s: float = 7 * 86_400.0  # disks are kept in the trash for so long; 0: until somebody purges them
     vendor_data: Mapping[str, Any] = field(default_factory=dict)  # what all guests are told, as cloud-config
     quota_cpu: int = 20

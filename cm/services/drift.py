@@ -32,6 +32,7 @@ _TOWARDS = {
     Wanted.PAUSED: OperationKind.VM_PAUSE,
     Wanted.RUNNING: OperationKind.VM_RESUME,
     Wanted.STOPPED: OperationKind.VM_STOP,
+    Wanted.TRASHED: OperationKind.VM_TRASH,
     Wanted.DESTROYED: OperationKind.VM_DESTROY,
 }
 

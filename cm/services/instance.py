@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -43,6 +43,7 @@ from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.instance import (
     ACTIVITIES,
     DISPLAYED,
+    ENDED,
     ICONS,
     INSTANCE_DESTROYED,
     OPERATIONS,
@@ -63,7 +64,7 @@ from cm.rules.names import domain_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.public_address import PORTS, Through, way
 from cm.rules.vm import VMFacts, status
-from cm.services import allowed, guest_agent, sealing
+from cm.services import allowed, guest_agent, sealing, trash
 from cm.services import operation as journal
 from cm.services import vm as service
 from cm.services.access import Who, authorized_vm, level_on, person_of, require
@@ -211,8 +212,8 @@ def _instance(row: store.InstanceRow, template: Mapping[str, Any], level: Level)
         "disks": [_disk(each) for each in row.disks if each.disk_id is not None],
         "vnc_port": vm.vnc_port,
         "is_base": vm.is_base,
-        "is_active": vm.closed_at is None,
-        "destroyed_at": vm.closed_at,
+        "is_active": told is not InstanceStatus.DESTROYED,
+        "destroyed_at": vm.shown_since if vm.closed_at is None and told is InstanceStatus.DESTROYED else vm.closed_at,
         "interfaces": cards,
         "addresses": [{"ipv4": card["ipv4"], "ipv6": card["ipv6"], "mac": card["mac"]} for card in cards],
         "ipv4": next((card["ipv4"] for card in cards if card["ipv4"]), None),
@@ -343,13 +344,31 @@ def operate(
     """What takes nothing but the instance, of each by itself: one that is refused does not stop the others."""
     kind = OPERATIONS[operation].kind
     assert kind is not None, operation
+    before = claim_memory if kind is OperationKind.VM_SUSPEND else None
+
+    def begin(vm_id: int) -> Activity:
+        work = service.change_state(caller, vm_id, kind, administrator=administrator, before=before)
+        return opened(caller, work["operation_id"])
+
+    return _each(caller, vm_ids, begin)
+
+
+def recover(caller: ClusterCall, vm_ids: Sequence[int], *, administrator: bool = False) -> list[InstanceOutcome]:
+    """Out of the trash, each by itself."""
+
+    def begin(vm_id: int) -> Activity:
+        trash.recover(caller, vm_id, administrator=administrator)
+        return newest_event(caller.session, vm_id)
+
+    return _each(caller, vm_ids, begin)
+
+
+def _each(caller: ClusterCall, vm_ids: Sequence[int], begin: Callable[[int], Activity]) -> list[InstanceOutcome]:
     answers: list[InstanceOutcome] = []
     for vm_id in vm_ids:
         try:
             with caller.session.begin_nested():
-                before = claim_memory if kind is OperationKind.VM_SUSPEND else None
-                work = service.change_state(caller, vm_id, kind, administrator=administrator, before=before)
-                answers.append({"status": "ok", "vm_id": vm_id, "activity": opened(caller, work["operation_id"])})
+                answers.append({"status": "ok", "vm_id": vm_id, "activity": begin(vm_id)})
         except CloudError as error:
             caller.note("refuse", vm_id=vm_id, status=error.code, message=str(error))
             answers.append(
@@ -365,7 +384,7 @@ def operate(
 
 
 def _is_destroyed(error: CloudError) -> bool:
-    return isinstance(error, WrongVMState) and error.state == VMState.DESTROYED
+    return isinstance(error, WrongVMState) and error.state in ENDED
 
 
 def opened(caller: ClusterCall, operation_id: int) -> Activity:
@@ -454,7 +473,7 @@ def _available(session: Session, row: VMRow, level: Level, administrator: bool) 
                     "message": str(refused),
                     "fields": refused.details(),
                     "error": INSTANCE_DESTROYED
-                    if row.closed_at is not None and isinstance(refused, WrongVMState)
+                    if row.state in ENDED and isinstance(refused, WrongVMState)
                     else error_of(refused.code, False),
                 },
             }

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from cm.results.operation import AdminOperation, Operation, OperationNumber
 from cm.rpc.errors import WrongOperationState
-from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
+from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState, VMState
 from cm.rules.operation import SPECS, ObjectKind
 from cm.runtime.database import notify
 from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations
@@ -148,8 +148,11 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> Op
         raise WrongOperationState(op.id, op.state, "failed")
     spec = SPECS[op.kind]
     if op.vm_id is not None:
-        if get_vm(session, op.vm_id).closed_at is not None:
+        vm = get_vm(session, op.vm_id)
+        if vm.closed_at is not None:
             raise WrongOperationState(op.id, "of a destroyed VM", "a VM that is not destroyed")
+        if vm.state is VMState.TRASHED and VMState.TRASHED not in spec.allowed:
+            raise WrongOperationState(op.id, "of a VM in the trash", "a VM that is recovered first")
         if spec.wanted is not None:
             want(session, op.vm_id, spec.wanted)
     else:

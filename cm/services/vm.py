@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy.orm import Session
 
@@ -78,7 +78,7 @@ from cm.store.vm_template import note_made_by
 from cm.store.waking import wake_parent
 
 # What a guarded VM is kept from.
-ENDING: Final = frozenset({OperationKind.VM_DESTROY, OperationKind.VM_SAVE})
+ENDING: Final = frozenset({OperationKind.VM_TRASH, OperationKind.VM_DESTROY, OperationKind.VM_SAVE})
 
 
 @dataclass(frozen=True)
@@ -517,7 +517,9 @@ def interrupt(session: Session, operation_id: int) -> None:
         wake_parent(session, given_up.parent_id)
 
 
-def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], VMWork]) -> list[VMOutcome]:
+def for_each(
+    caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], VMWork | VMOutcome]
+) -> list[VMOutcome]:
     """
     CC1's shape for lists of VMs: one entry per VM with ``status`` "ok" or the error's slug; one VM's refusal does not
     stop the others.
@@ -526,7 +528,7 @@ def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], VM
     for vm_id in vm_ids:
         try:
             with caller.session.begin_nested():
-                answers.append({"status": "ok", **act(vm_id)})
+                answers.append(cast(VMOutcome, {"status": "ok", **act(vm_id)}))
         except CloudError as error:
             caller.note("refuse", vm_id=vm_id, status=error.code, message=str(error))
             answers.append({"status": error.code, "vm_id": vm_id, "message": str(error), "fields": error.details()})

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import VMEventCode
+from cm.rpc.vocabulary import VMEventCode, VMState
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_open, keeps_busy
 from cm.store.operation import COLUMNS, KNOWN, OperationRow, operation_row
@@ -103,13 +103,13 @@ def list_ids(
     A page of VMs, newest first.
 
     :param account_id: whose; None: everybody's.
-    :param everything: also those that are destroyed.
+    :param everything: also those that are destroyed, or lie in the trash.
     """
     where = ["true"]
     where += [] if account_id is None else ["account_id = :account_id"]
     where += [] if node_id is None else ["node_id = :node_id"]
     where += [] if before is None else ["id < :before"]
-    where += [] if everything else ["closed_at IS NULL"]
+    where += [] if everything else ["closed_at IS NULL", f"shown <> '{VMState.TRASHED}'"]
     found = session.scalars(
         text(f"SELECT id FROM vm WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit"),
         {"account_id": account_id, "node_id": node_id, "before": before, "limit": limit},

@@ -333,6 +333,18 @@ def list_text(
     return array_of(_LISTS[closed, tuple(values)].column(session, limit=limit, **values))
 
 
+_TRASHED: Final = Prepared(
+    "vms_trashed",
+    "SELECT id FROM vm WHERE closed_at IS NULL AND shown = 'trashed' AND NOT guarded"
+    " AND shown_since < clock_timestamp() - make_interval(secs => :seconds) ORDER BY shown_since LIMIT 100",
+)
+
+
+def list_trashed(session: Session, seconds: float) -> Sequence[int]:
+    """VMs that have lain in the trash for so long and are not guarded, a page of them, the oldest first."""
+    return [row.id for row in _TRASHED(session, seconds=seconds)]
+
+
 IMDS: Final = """json_build_object('tokens', v.imds_tokens, 'hop_limit', v.imds_hop_limit, 'enabled', v.imds_enabled,
        'ipv6', v.imds_ipv6, 'tags', v.imds_tags)"""
 _LONG = Prepared(

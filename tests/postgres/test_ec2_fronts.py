@@ -68,7 +68,12 @@ class Fronts:
             told = self.feed.seen(kind="vm", object_id=self.vm_id, cluster="alpha")
             return told[-1] if told else {"event": "", "object": {"version": -1}}
 
-        until(lambda: last()["event"] == "exit" or last()["object"]["version"] >= version)
+        def told() -> bool:
+            seen = last()  # of one that is destroyed the exit is still to come
+            shown = seen["object"]
+            return seen["event"] == "exit" or (version <= shown["version"] and shown["state"] != "destroyed")
+
+        until(told)
         shown = last()
         return None if shown["event"] == "exit" else (shown["object"]["version"], shown["object"]["state"])
 
@@ -258,7 +263,9 @@ def test_one_vm_everywhere(site: Site, ann: Any, made_of: dict[str, Any]) -> Non
         ("given a disk", "user.instance.create_disk", {"vm_id": vm_id, "size": 16 * 2**20}, "running"),
         ("shut off", "user.instance.shut_off", {"vm_ids": [vm_id]}, "stopped"),
         ("deployed", "user.instance.deploy", {"vm_ids": [vm_id]}, "running"),
-        ("destroyed", "user.instance.destroy", {"vm_ids": [vm_id]}, "destroyed"),
+        ("destroyed", "user.instance.destroy", {"vm_ids": [vm_id]}, "trashed"),
+        ("recovered", "user.instance.recover", {"vm_ids": [vm_id]}, "stopped"),
+        ("destroyed for good", "user.vm.destroy", {"vm_ids": [vm_id]}, "destroyed"),
     ):
         everywhere.call(method, **params)
         everywhere.rests(state)

@@ -186,7 +186,7 @@ def test_busy_and_abort(cloud: MemoryCloud, vm: dict[str, Any]) -> None:
     assert (busy["error"], busy["fields"]["operation_id"]) == ("ActivityInProgressError", activity["activity_id"])
     (offers,) = cloud.call("user.instance.get_operations", {"vm_ids": [vm_id]})
     reasons = {each["operation"]: each["reason"] and each["reason"]["error"] for each in offers["operations"]}
-    assert reasons["sleep"] == "ActivityInProgressError" and reasons["destroy"] is reasons["rename"] is None
+    assert reasons["sleep"] == reasons["destroy"] == "ActivityInProgressError" and reasons["rename"] is None
     ended = cloud.call("user.instance.abort", {"operation_id": activity["operation_id"]})
     assert (ended["succeeded"], ended["activity_id"]) == (False, activity["activity_id"])
     with pytest.raises(WrongOperationState):
@@ -317,10 +317,32 @@ def test_password(cloud: MemoryCloud) -> None:
     assert "Correct-horse" not in str(history(cloud, vm_id, "admin"))
 
 
+def test_recovered(cloud: MemoryCloud, vm: dict[str, Any]) -> None:
+    """What CIRCLE calls destroyed lies in the trash: of no use, and back as it was once recovered."""
+    vm_id = vm["vm_id"]
+    before = told(cloud, vm_id)
+    cloud.ended(operate(cloud, "destroy", vm_id)["activity"]["operation_id"])
+    found = told(cloud, vm_id)
+    assert (found["status"], found["is_active"], found["node"]) == ("DESTROYED", False, None)
+    assert found["destroyed_at"] == found["status_changed"] and found["disks"] == before["disks"]
+    assert vm_id not in [each["vm_id"] for each in cloud.call("user.instance.get_list")]
+    assert vm_id in [each["vm_id"] for each in cloud.call("user.instance.get_list", {"everything": True})]
+    refused = operate(cloud, "deploy", vm_id)
+    assert (refused["status"], refused["error"]) == ("vm_wrong_state", "InstanceDestroyedError")
+    (offers,) = cloud.call("user.instance.get_operations", {"vm_ids": [vm_id]})
+    assert "recover" in {each["operation"] for each in offers["operations"] if each["allowed"]}
+    assert operate(cloud, "recover", vm_id)["activity"]["activity_code"] == "vm.Instance.recover"
+    assert operate(cloud, "recover", vm_id)["error"] == "WrongStateError"
+    found = told(cloud, vm_id)
+    assert (found["status"], found["is_active"], found["destroyed_at"]) == ("STOPPED", True, None)
+    assert found["interfaces"] == before["interfaces"] and found["disks"] == before["disks"]
+    assert cloud.leaks() == []
+
+
 def test_destroyed(cloud: MemoryCloud, vm: dict[str, Any]) -> None:
     """It leaves the active ones and stays among all; nothing may be asked of it any more."""
     vm_id = vm["vm_id"]
-    cloud.ended(operate(cloud, "destroy", vm_id)["activity"]["operation_id"])
+    cloud.call("user.vm.destroy", [[vm_id]])
     cloud.wait(vm_id, "destroyed")
     found = told(cloud, vm_id)
     assert (found["status"], found["is_active"], found["node"], found["disks"]) == ("DESTROYED", False, None, [])

@@ -88,6 +88,12 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[InstanceOutcome]:
 
 
 @admin_view(changing=True)
+def recover(caller: ClusterCall, vm_ids: IdList) -> list[InstanceOutcome]:
+    """Have destroyed instances back that are not gone for good, as ``user.instance.recover``."""
+    return service.recover(caller, vm_ids, administrator=True)
+
+
+@admin_view(changing=True)
 def migrate(caller: ClusterCall, vm_id: Id, node_id: Id | None = None, live_migration: bool = True) -> Activity:
     """
     Move a running instance to another node, as ``admin.vm.migrate``.

@@ -19,6 +19,7 @@ from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import vm_loads, vm_statistics
 from cm.services.suspension import claim_memory
+from cm.services.trash import recover_all
 from cm.store import vm as store
 from cm.views.admin.domain import HostAccess
 from cm.views.user.vm import MaxCpu, MaxMemory, Moment, Resolution, VMMetrics
@@ -64,6 +65,18 @@ def _change(caller: ClusterCall, vm_id: int, kind: OperationKind) -> VMWork:
 def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
     """Destroy VMs: cut their power and delete their disks."""
     return service.for_each(caller, vm_ids, lambda vm_id: _change(caller, vm_id, OperationKind.VM_DESTROY))
+
+
+@admin_view(changing=True)
+def trash(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
+    """Put VMs into the trash, as ``user.vm.trash``."""
+    return service.for_each(caller, vm_ids, lambda vm_id: _change(caller, vm_id, OperationKind.VM_TRASH))
+
+
+@admin_view(changing=True)
+def recover(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
+    """Take VMs out of the trash again, as ``user.vm.recover``."""
+    return recover_all(caller, vm_ids, administrator=True)
 
 
 @admin_view(changing=True)

@@ -88,8 +88,17 @@ def deploy(caller: ClusterCall, vm_ids: IdList) -> list[InstanceOutcome]:
 
 @user_view(changing=True, on={"vm_ids": Action.DESTROY})
 def destroy(caller: ClusterCall, vm_ids: IdList) -> list[InstanceOutcome]:
-    """Destroy instances and the disks that go with them, as ``user.vm.destroy``. There is no way back."""
+    """
+    Destroy instances, as ``user.vm.trash``: they can be recovered (``recover``) until they are gone for good, by
+    ``user.vm.destroy`` or after ``cluster.vm_trash_s``.
+    """
     return service.operate(caller, vm_ids, InstanceOperation.DESTROY)
+
+
+@user_view(changing=True, on={"vm_ids": Action.DESTROY})
+def recover(caller: ClusterCall, vm_ids: IdList) -> list[InstanceOutcome]:
+    """Have destroyed instances back that are not gone for good, stopped, as ``user.vm.recover``."""
+    return service.recover(caller, vm_ids)
 
 
 @user_view(changing=True, on={"vm_ids": Action.RESET})

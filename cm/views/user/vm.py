@@ -86,6 +86,7 @@ from cm.services.guest_command import Share
 from cm.services.series import vm_loads, vm_statistics
 from cm.services.suspension import claim_memory
 from cm.services.tag import put_on_new
+from cm.services.trash import recover_all
 from cm.store import vm as store
 from cm.store.nic import Bandwidth
 from cm.store.whole_vm import UUID_DIGITS, whole_text
@@ -340,6 +341,21 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
     under way and can be given up is given up.
     """
     return service.for_each(caller, vm_ids, lambda vm_id: service.change_state(caller, vm_id, OperationKind.VM_DESTROY))
+
+
+@user_view(changing=True, on={"vm_ids": Action.DESTROY})
+def trash(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
+    """
+    Put VMs into the trash: cut their power, and keep all that they have, on the quota too, until they are recovered
+    (``user.vm.recover``), or destroyed: by a call, or by themselves after ``cluster.vm_trash_s``.
+    """
+    return service.for_each(caller, vm_ids, lambda vm_id: service.change_state(caller, vm_id, OperationKind.VM_TRASH))
+
+
+@user_view(changing=True, on={"vm_ids": Action.DESTROY})
+def recover(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
+    """Take VMs out of the trash again: they are stopped, and have all that they had. A lease of theirs begins anew."""
+    return recover_all(caller, vm_ids)
 
 
 @user_view(changing=True, on={"vm_id": Action.EDIT})

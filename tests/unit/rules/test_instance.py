@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.results.instance import InstanceDetail
-from cm.rpc.vocabulary import InstanceOperation, InstanceStatus, Seen, VMEventCode, VMState, Wanted
+from cm.rpc.vocabulary import InstanceOperation, InstanceStatus, Seen, VMEventCode, Wanted
 from cm.rules.instance import (
     ACTIVITIES,
     DISPLAYED,
+    ENDED,
     FIELDS,
     ICONS,
     OPERATIONS,
@@ -51,7 +52,7 @@ def test_status_is_total(facts: VMFacts, launched: bool) -> None:
     state = status(facts)
     told = instance_status(InstanceFacts(state, facts.work, facts.seen, launched))
     assert DISPLAYED[told] and ICONS[told]
-    assert (told is InstanceStatus.DESTROYED) == (state is VMState.DESTROYED) == (EC2_STATE[state] == "terminated")
+    assert (told is InstanceStatus.DESTROYED) == (state in ENDED) == (EC2_STATE[state] == "terminated")
     if facts.work is None and not facts.closed:
         assert (told is InstanceStatus.RUNNING) == (XO_POWER_STATE[state] == "Running") == (facts.seen is Seen.RUNNING)
         assert (told is InstanceStatus.PAUSED) == (XO_POWER_STATE[state] == "Paused")

@@ -447,10 +447,14 @@ def happenings(facts: VMFacts) -> Iterator[tuple[str, VMFacts]]:
     if facts.work is None:
         # Any kind may have failed before; a retry asks for no state but that nothing else is under way.
         for kind, spec in SPECS.items():
-            if spec.wanted is not None:
+            if spec.wanted is not None and (status(facts) is not VMState.TRASHED or VMState.TRASHED in spec.allowed):
                 yield "operation.retry", replace(facts, work=kind, wanted=spec.wanted, failed=False)
         if facts.seen in (Seen.RUNNING, Seen.PAUSED) and facts.wanted is Wanted.STOPPED:
             yield "drift.apply", replace(facts, work=OperationKind.VM_STOP)
+        if status(facts) is VMState.TRASHED:
+            yield "vm.recover", replace(facts, wanted=Wanted.STOPPED, failed=False)
+            destroyed = replace(facts, work=OperationKind.VM_DESTROY, wanted=Wanted.DESTROYED, failed=False)
+            yield "in the trash for `cluster.vm_trash_s`", destroyed
     else:
         yield from endings(facts, facts.work)
 
@@ -478,7 +482,7 @@ def endings(facts: VMFacts, kind: OperationKind) -> Iterator[tuple[str, VMFacts]
             yield from (("done", each) for each in settled(facts, facts.seen))
     elif kind in ENDS:
         yield "done", replace(rested, closed=True)
-    elif kind in (OperationKind.VM_STOP, OperationKind.VM_SHUTDOWN):
+    elif kind in (OperationKind.VM_STOP, OperationKind.VM_SHUTDOWN, OperationKind.VM_TRASH):
         if not lives:
             yield "done", replace(rested, failed=False)
     elif kind is OperationKind.VM_SUSPEND:

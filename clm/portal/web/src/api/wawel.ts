@@ -128,7 +128,7 @@ export type InstanceAddress = { ipv4: string | null; ipv6: string | null; mac: s
 export type InstanceDetail = { access_method: AccessMethod; addresses: InstanceAddress[]; arch: string; block_device_mapping: BlockDevice[]; boot_menu: boolean; connect_command: string | null; connect_host: string | null; connect_port: number | null; connect_uri: string | null; created: string; description: string; destroyed_at: string | null; disks: InstanceDisk[]; has_agent: boolean; interfaces: InstanceInterface[]; ipv4: string | null; ipv6: string | null; is_active: boolean; is_base: boolean; is_in_status_change: boolean; launched_at: string | null; lease: number | null; lease_name: string; level: Level; mac: string | null; max_ram_size: number; modified: string; name: string; node: string | null; num_cores: number; owner: number; owner_login: string; priority: number | null; pw: string | null; ram_size: number; raw_data: string; req_traits: string[]; status: InstanceStatus; status_changed: string; status_display: string; status_icon: string; system: string; tags: Record<string, string>; template: number | null; terminated_at: string | null; time_of_delete: string | null; time_of_suspend: string | null; uuid: string; vm_id: number; vm_name: string; vnc_port: number | null };
 export type InstanceDisk = { base: number | null; bus: string; datastore: number; destroyed: string | null; dev_num: string; disk_id: number; filename: string; is_ready: boolean; name: string; size: number; type: "iso" | "qcow2-norm" | "qcow2-snap" | "raw-ro" | "raw-rw"; uuid: string };
 export type InstanceInterface = { ipv4: string | null; ipv6: string | null; mac: string; model: string; network_id: number; nic: number; uuid: string };
-export type InstanceOperation = "add_interface" | "add_port" | "create_disk" | "deploy" | "destroy" | "install_keys" | "migrate" | "password_reset" | "reboot" | "remove_disk" | "remove_interface" | "remove_keys" | "remove_port" | "rename" | "renew" | "reset" | "resize_disk" | "resources_change" | "save_as_template" | "screenshot" | "shut_off" | "shutdown" | "sleep" | "wake_up";
+export type InstanceOperation = "add_interface" | "add_port" | "create_disk" | "deploy" | "destroy" | "install_keys" | "migrate" | "password_reset" | "reboot" | "recover" | "remove_disk" | "remove_interface" | "remove_keys" | "remove_port" | "rename" | "renew" | "reset" | "resize_disk" | "resources_change" | "save_as_template" | "screenshot" | "shut_off" | "shutdown" | "sleep" | "wake_up";
 export type InstanceOutcome = { activity?: Activity; error?: string; fields?: Record<string, unknown>; message?: string; status: string; vm_id: number };
 export type InstanceReason = { error: string; fields: Record<string, unknown>; message: string; slug: string };
 export type InstanceStatus = "DESTROYED" | "ERROR" | "MIGRATING" | "NOSTATE" | "PAUSED" | "PENDING" | "RUNNING" | "STOPPED" | "SUSPENDED";
@@ -201,7 +201,7 @@ export type OfferedStorage = { is_default: boolean; kind: StorageKind; name: str
 export type OpenRPC = { components: Record<string, Record<string, unknown>>; info: Record<string, string>; methods: Record<string, unknown>[]; openrpc: string };
 export type OpenedSession = { expires: string; token: string };
 export type Operation = { attempts: number; created: string; deadline: string; error: string; finished: string | null; image_id: number | null; kind: OperationKind; next_attempt: string | null; node_id: number | null; operation_id: number; parent_id: number | null; progress: number; result: Record<string, unknown>; started: string | null; state: OperationState; step: string; storage_id: number | null; text: string; user_id: number | null; vm_id: number | null; waiting_for: string };
-export type OperationKind = "attach_or_create" | "disk_attach" | "disk_copy" | "disk_create" | "disk_detach" | "disk_flatten" | "disk_grow" | "disk_move" | "farm_launch" | "image_cache" | "image_delete" | "image_import" | "nic_attach" | "nic_detach" | "node_evacuate" | "snapshot_create" | "snapshot_delete" | "snapshot_revert" | "storage_attach" | "vm_cd" | "vm_create" | "vm_destroy" | "vm_migrate" | "vm_move" | "vm_pause" | "vm_reset" | "vm_resize" | "vm_resume" | "vm_save_and_shutdown" | "vm_shutdown" | "vm_start" | "vm_stop" | "vm_suspend" | "vm_to_image" | "vm_vnc" | "vm_wake_up" | "volume_delete";
+export type OperationKind = "attach_or_create" | "disk_attach" | "disk_copy" | "disk_create" | "disk_detach" | "disk_flatten" | "disk_grow" | "disk_move" | "farm_launch" | "image_cache" | "image_delete" | "image_import" | "nic_attach" | "nic_detach" | "node_evacuate" | "snapshot_create" | "snapshot_delete" | "snapshot_revert" | "storage_attach" | "vm_cd" | "vm_create" | "vm_destroy" | "vm_migrate" | "vm_move" | "vm_pause" | "vm_reset" | "vm_resize" | "vm_resume" | "vm_save_and_shutdown" | "vm_shutdown" | "vm_start" | "vm_stop" | "vm_suspend" | "vm_to_image" | "vm_trash" | "vm_vnc" | "vm_wake_up" | "volume_delete";
 export type OperationNumber = { operation_id: number };
 export type OperationState = "abandoned" | "done" | "failed" | "queued" | "running" | "waiting";
 export type Part = { created: string; etag: string; number: number; size_bytes: number };
@@ -296,7 +296,7 @@ export type VMOffers = { fields?: Record<string, unknown>; message?: string; ope
 export type VMOutcome = { fields?: Record<string, unknown>; message?: string; operation_id?: number; status: string; vm_id: number };
 export type VMProfile = { created: string; name: string; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_profile_id: number; vm_template_id: number; vm_template_name: string };
 export type VMSeries = { device: string; maximum: number | null; mean: number | null; metric: VMMetric; total: number | null; unit: SeriesUnit; values: (number | null)[] };
-export type VMState = "destroyed" | "destroying" | "error" | "paused" | "pending" | "rebooting" | "running" | "saving" | "starting" | "stopped" | "stopping" | "suspended";
+export type VMState = "destroyed" | "destroying" | "error" | "paused" | "pending" | "rebooting" | "running" | "saving" | "starting" | "stopped" | "stopping" | "suspended" | "trashed";
 export type VMTemplate = { access_method: AccessMethod | null; boot_menu_s: number | null; cpu_model: CpuModel | null; created: string; description: string; effective: Installed; firmware: Firmware | null; has_agent: boolean | null; image_id: number | null; iso_list: number[] | null; machine: MachineType | null; name: string; networks: number[] | null; new_disks: number[] | null; parent_template_id: number | null; system: string | null; tags: Record<string, string> | null; traits: string[] | null; user_id: number; uuid: string; version: number; vm_template_id: number };
 export type VMWork = { operation_id: number; vm_id: number };
 export type Verdict = "answers_only" | "ipv4_only" | "kept_apart" | "management" | "no_address" | "no_rule_in" | "no_rule_out" | "passes";
@@ -307,7 +307,7 @@ export type VolumeMode = "copy" | "overlay" | "whole";
 export type VolumeReference = { volume: string };
 export type VolumeUse = "cache" | "data_disk" | "iso_image" | "memory" | "root_disk" | "seed" | "snapshot" | "system_image" | "trash" | "unaccounted";
 export type Waits = "" | "busy" | "guarded" | "refused" | "second_look" | "state";
-export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped" | "suspended";
+export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped" | "suspended" | "trashed";
 export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_networks: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
 export type WholeDisk = { arriving: boolean; created: string; delete_with_vm: boolean; device: string; disk_id: number; leaving: boolean; uuid: string };
 export type WholeNic = { addresses: string[]; arriving: boolean; groups: GroupOfNic[]; leaving: boolean; mac: string; network_id: number; nic: number; nic_id: number; public: string | null; spoofing: boolean; subnet: string | null; uuid: string };
@@ -582,13 +582,13 @@ export interface Methods {
   "admin.instance.deploy": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Destroy instances, as ``user.instance.destroy``, be they guarded. */
   "admin.instance.destroy": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Change an instance. */
   "admin.instance.edit": {
@@ -626,23 +626,29 @@ export interface Methods {
     result: Activity;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "cannot_migrate" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Have destroyed instances back that are not gone for good, as ``user.instance.recover``. */
+  "admin.instance.recover": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Cut the power of instances, as ``user.instance.shut_off``. */
   "admin.instance.shut_off": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Suspend instances, as ``user.instance.sleep``; their accounts pay for the room. */
   "admin.instance.sleep": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have suspended instances go on, as ``user.instance.wake_up``. */
   "admin.instance.wake_up": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Delete anybody's job and what is known of its runs. */
   "admin.job.delete": {
@@ -1514,6 +1520,12 @@ export interface Methods {
     result: MovingVM;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "cannot_migrate" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Take VMs out of the trash again, as ``user.vm.recover``. */
+  "admin.vm.recover": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Give a VM another size, as ``user.vm.resize``; its account's quota counts it. */
   "admin.vm.resize": {
     params: { vm_id: number | string; template_id: number | string; max_cpu?: number | null; max_memory_mib?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -1555,6 +1567,12 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Put VMs into the trash, as ``user.vm.trash``. */
+  "admin.vm.trash": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have a suspended VM go on, on any node that it can go on on. */
   "admin.vm.wake_up": {
@@ -2316,13 +2334,13 @@ export interface Methods {
   "user.instance.deploy": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Destroy instances and the disks that go with them, as ``user.vm.destroy``. There is no way back. */
+  /** Destroy instances, as ``user.vm.trash``: they can be recovered (``recover``) until they are gone for good, by ``user.vm.destroy`` or after ``cluster.vm_trash_s``. */
   "user.instance.destroy": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Change what an instance says of itself. Its operators may. */
   "user.instance.edit": {
@@ -2372,6 +2390,12 @@ export interface Methods {
     result: Activity;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Have destroyed instances back that are not gone for good, stopped, as ``user.vm.recover``. */
+  "user.instance.recover": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: InstanceOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Detach a disk from an instance, as ``user.disk.detach``. It stays, unlike CIRCLE's: ``user.disk.delete`` puts it into the trash then. */
   "user.instance.remove_disk": {
     params: { vm_id: number | string; disk_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -2412,7 +2436,7 @@ export interface Methods {
   "user.instance.reset": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Make a disk larger, as ``user.disk.grow``. :param size: rounded up to MiB. */
   "user.instance.resize_disk": {
@@ -2442,25 +2466,25 @@ export interface Methods {
   "user.instance.shut_off": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Ask the guests of running instances to shut down, as ``user.vm.shutdown``. */
   "user.instance.shutdown": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Write the memory of running instances to storages and free their nodes of them, as ``user.vm.suspend``. */
   "user.instance.sleep": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have suspended instances go on, on any node that they can, as ``user.vm.wake_up``. */
   "user.instance.wake_up": {
     params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: InstanceOutcome[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Put an ISO image into a CD drive of a VM, running or stopped, as ``user.vm.insert_cd`` does. */
   "user.iso_image.attach": {
@@ -3458,6 +3482,12 @@ export interface Methods {
     result: GuestChange;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "node_busy" | "node_unreachable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "hypervisor_error" | "agent_refused" | "agent_silent" | "cluster_incompatible" | "cluster_locked" | "domain_not_running" | "not_supported" | "object_told_twice" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Take VMs out of the trash again: they are stopped, and have all that they had. A lease of theirs begins anew. */
+  "user.vm.recover": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Let SSH keys log in to a running VM's guest no more; those that are not there are no error. Its owners may. */
   "user.vm.remove_keys": {
     params: { vm_id: number | string; keys: string; user?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
@@ -3577,6 +3607,12 @@ export interface Methods {
     params: { vm_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: VMWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "not_supported" | "object_told_twice" | "operation_not_abandonable" | "storage_draining" | "storage_locked" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Put VMs into the trash: cut their power, and keep all that they have, on the quota too, until they are recovered (``user.vm.recover``), or destroyed: by a call, or by themselves after ``cluster.vm_trash_s``. */
+  "user.vm.trash": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: VMOutcome[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "vm_guarded" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have a running VM's guest unmount what ``mount_share`` mounted. Its owners may; it takes Wawel's own agent. */
   "user.vm.unmount_share": {
