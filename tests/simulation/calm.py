@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # snapshot, and 3.7 s, for a move. Snapshots that were taken together are merged one after the other, each in its time.
 TAKES_S: Final = {
     "vm_create": 5.0, "vm_start": 45.0, "vm_stop": 5.0, "vm_destroy": 5.0, "vm_reset": 2.0, "vm_pause": 2.0,
-    "vm_suspend": 5.0, "vm_wake_up": 5.0, "vm_resize": 10.0,
+    "vm_suspend": 5.0, "vm_trash": 5.0, "vm_wake_up": 5.0, "vm_resize": 10.0,
     "vm_resume": 2.0, "vm_vnc": 2.0, "image_delete": 3.0, "image_import": 3.0, "storage_attach": 3.0,
     "image_cache": 5.0,
     "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "vm_migrate": 60.0, "node_evacuate": 60.0,

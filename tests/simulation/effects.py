@@ -30,7 +30,8 @@ PRESSED: Final = {"vm_reset": "reset", "vm_pause": "pause", "vm_resume": "resume
 EXPECTED: Final = (
     "vm_create overlay", "vm_create copy", "vm_create vnc", "vm_create iso", "vm_create data disk",
     "vm_create saved image", "vm_start", "vm_stop", "vm_shutdown", "vm_reset", "vm_pause", "vm_resume", "vm_destroy",
-    "vm_suspend", "vm_wake_up", "memories compared", "vm_create new disk", "attach_or_create", "attach_or_create used",
+    "vm_trash", "vm_suspend", "vm_wake_up", "memories compared", "vm_create new disk", "attach_or_create",
+    "attach_or_create used",
     "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move", "vm_migrate",
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "farm_launch", "retried", "abandoned",

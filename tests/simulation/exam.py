@@ -81,7 +81,8 @@ def _try_all(simulation: Simulation, workload: Workload, model: Model, login: st
 
     for view, needs in VM_VIEWS.items():
         if not enough(level, needs):
-            params: dict[str, Any] = {"vm_ids": [vm.id]} if view.endswith(("destroy", "reset")) else {"vm_id": vm.id}
+            several = view.endswith(("destroy", "reset", "trash", "recover"))
+            params: dict[str, Any] = {"vm_ids": [vm.id]} if several else {"vm_id": vm.id}
             if view.endswith("save_and_shutdown"):
                 params |= {"name": "taken", "description": ""}
             elif view.endswith(("create_snapshot", ".save")):

@@ -123,7 +123,7 @@ def _intent(simulation: Simulation) -> list[str]:
             differs.append(f"{who} is seen wrongly: running is {running}")
         if row.wanted in ("running", "paused") and not running and not row.error:
             differs.append(f"{who} does not run, and nothing says why")
-        if row.wanted in ("stopped", "suspended", "saved", "destroyed") and running:
+        if row.wanted in ("stopped", "suspended", "saved", "trashed", "destroyed") and running:
             differs.append(f"{who} runs")
         if row.wanted in ("saved", "destroyed") and not row.error:
             failed = simulation.sql("SELECT 1 FROM operation WHERE vm_id = :v AND state = 'failed'", v=row.id)

@@ -700,6 +700,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_resume", "user.vm.resume", _after("user.vm.pause", _running), "running"),
     Kind("vm_suspend", "user.vm.suspend", _running, "suspended", _asleep),
     Kind("vm_wake_up", "user.vm.wake_up", _after("user.vm.suspend", _running), "running", _awake),
+    Kind("vm_trash", "user.vm.trash", _running_list, "trashed"),
     Kind("vm_destroy", "user.vm.destroy", _running_list, "destroyed"),
     Kind("vm_save", "user.vm.save_and_shutdown", _to_save, "saved", _image_there),
     Kind("vm_save, ignored", "user.vm.save_and_shutdown",

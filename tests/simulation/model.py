@@ -25,7 +25,7 @@ VM_VIEWS: Final = {
     "user.vm.wake_up": "operator", "user.vm.attach_vnc": "operator",
     "user.vm.detach_vnc": "operator", "user.vm.edit": "operator", "user.vm.save_and_shutdown": "owner",
     "user.vm.create_snapshot": "owner", "user.vm.save": "owner",
-    "user.vm.destroy": "owner",
+    "user.vm.destroy": "owner", "user.vm.trash": "owner", "user.vm.recover": "owner",
 }  # fmt: skip
 # What is done within a guest.
 GUEST_VIEWS: Final = {
@@ -44,8 +44,8 @@ JOB_FACTS: Final = ("name", "method", "parameters", "cron", "enabled")
 # Retrying work, or giving it up, takes what asking for it does.
 WORK: Final = {
     "disk_grow": "operator", "disk_copy": "operator", "disk_move": "operator",
-    "vm_create": "owner", "vm_destroy": "owner", "vm_save": "owner", "vm_save_and_shutdown": "owner",
-    "vm_to_image": "owner", "disk_flatten": "owner", "vm_resize": "owner",
+    "vm_create": "owner", "vm_trash": "owner", "vm_destroy": "owner", "vm_save": "owner",
+    "vm_save_and_shutdown": "owner", "vm_to_image": "owner", "disk_flatten": "owner", "vm_resize": "owner",
     "image_import": "owner", "image_delete": "owner",
     "snapshot_create": "owner", "snapshot_revert": "owner", "snapshot_delete": "owner",
     "disk_create": "owner", "disk_attach": "owner", "disk_detach": "owner", "attach_or_create": "owner",

@@ -61,7 +61,8 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         ):  # fmt: skip
             tour.ask(f"user.vm.{verb}", vm_id=vm_id)
         tour.ask("user.vm.reset", vm_ids=[vm_id])
-        tour.ask("user.vm.destroy", vm_ids=[vm_id])
+        for verb in ("trash", "recover", "trash", "destroy"):
+            tour.ask(f"user.vm.{verb}", vm_ids=[vm_id])
         first = tour.save(tour.new(deploy_mode="copy"))
         again = tour.save(tour.new(image_id=first))
         tour.ask("user.system_image.delete", image_id=again)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FACTS: Final = ("name", "description", "image_id", "template_id", "vnc_enabled", "on_poweroff")
 NO_LOG: Final = "!volume_not_found"  # it never ran, or its disk is gone
-RESTS: Final = frozenset({"stopped", "suspended", "error", "pending"})
+RESTS: Final = frozenset({"stopped", "suspended", "trashed", "error", "pending"})
 
 
 class Things(Questions):

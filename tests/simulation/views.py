@@ -120,12 +120,12 @@ _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
 NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (*(f"user.instance.{view}" for view in (
-            "deploy", "destroy", "reset", "shutdown", "shut_off", "sleep", "wake_up", "save_as_template", "renew",
-            "rename", "edit", "resources_change", "add_interface", "remove_interface", "add_port", "remove_port",
-            "create_disk", "resize_disk", "remove_disk", "password_reset", "install_keys", "remove_keys", "reboot",
-            "abort")),
-         *(f"admin.instance.{view}" for view in ("deploy", "shut_off", "sleep", "wake_up", "destroy", "migrate",
-                                                 "edit"))), _CIRCLES,
+            "deploy", "destroy", "recover", "reset", "shutdown", "shut_off", "sleep", "wake_up", "save_as_template",
+            "renew", "rename", "edit", "resources_change", "add_interface", "remove_interface", "add_port",
+            "remove_port", "create_disk", "resize_disk", "remove_disk", "password_reset", "install_keys",
+            "remove_keys", "reboot", "abort")),
+         *(f"admin.instance.{view}" for view in ("deploy", "shut_off", "sleep", "wake_up", "destroy", "recover",
+                                                 "migrate", "edit"))), _CIRCLES,
     ),
     **dict.fromkeys(("admin.user.set_password", "user.account.set_password", "cloud.user.set_password"), _PASSWORD),
     **dict.fromkeys(("admin.user.add", "admin.user.delete", "cloud.user.add", "cloud.user.delete"), _ACCOUNT),

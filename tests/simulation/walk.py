@@ -33,6 +33,7 @@ LIMIT_S: Final = 600.0  # until all must be quiet
 PASS_S: Final = 16.0  # in which each node gets a pass
 REQUEST: Final = "walk"
 GONE: Final = ("off", "absent", "crashed")
+NOT_CLOSED: Final = ("stopped", "suspended", "trashed")  # what a VM that is off may be wanted to be
 STANDING_VOLUMES: Final = frozenset({"image-1.qcow2", "image-2.iso", "image-3.qcow2", "image-4.qcow2"})
 
 # What goes on without any operation. Claims count where they take something.
@@ -235,7 +236,7 @@ class Run:
                     yield f"{what}: its hello is not on record"
             elif domains:
                 yield f"{what} is still defined on nodes {sorted(domains)}"
-            elif row.seen not in GONE or row.node_claimed or row.closed != (row.wanted not in ("stopped", "suspended")):
+            elif row.seen not in GONE or row.node_claimed or row.closed != (row.wanted not in NOT_CLOSED):
                 yield f"{what} holds its node: {row.node_claimed}"
 
     def _books(self) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from simulation.world import Node
 
 LOOK_S: Final = 2.0
+# After these no domain runs.
+ENDS: Final = ("vm_stop", "vm_shutdown", "vm_suspend", "vm_trash", "vm_destroy", "vm_save_and_shutdown")
 SILENCE_S: Final = 60.0  # how long after a call without answer that may be written down
 
 
@@ -125,7 +127,7 @@ class Watch:
         for row in rows:
             running = [node.name for node in simulation.nodes if row.uuid in node.running()]
             what = f"operation {row.id} ({row.kind}) of VM {row.vm_id} is done"
-            if row.kind in ("vm_stop", "vm_shutdown", "vm_suspend", "vm_destroy", "vm_save_and_shutdown") and running:
+            if row.kind in ENDS and running:
                 if not simulation.excuses.holds("tampered", row.uuid):
                     simulation.break_invariant(f"{what}, and its domain runs on {running}")
             elif row.kind in ("vm_destroy", "vm_save_and_shutdown"):
