@@ -19,7 +19,7 @@ function outcomeOf(told: VMOutcome, machines: readonly Placed[]): Outcome {
 }
 
 /** Many machines in few calls. */
-export function batchOf<T extends Placed>(method: "user.vm.destroy" | "user.vm.reset" | "admin.vm.destroy"): NonNullable<Action<T>["batch"]> {
+export function batchOf<T extends Placed>(method: "user.vm.destroy" | "user.vm.reset" | "user.vm.trash" | "user.vm.recover" | "admin.vm.destroy" | "admin.vm.recover"): NonNullable<Action<T>["batch"]> {
   const params = (cluster: string, all: readonly T[]): { cluster: string; vm_ids: number[] } =>
     ({ cluster, vm_ids: all.map((machine) => machine.vm_id) });
   return {
@@ -50,7 +50,7 @@ export const MACHINE_OFFERS: Offers<Machine> = {
     refusals(machines, MACHINE_OFFERS.key, (cluster, all) => call("user.vm.operations", { cluster, vm_ids: all.map((machine) => machine.vm_id) })),
 };
 
-type Simple = Exclude<MachineAction, "destroy" | "reset" | "edit" | "resize" | "save" | "save_as_template">;
+type Simple = Exclude<MachineAction, "destroy" | "trash" | "recover" | "reset" | "edit" | "resize" | "save" | "save_as_template">;
 const simple = (key: Simple, more: Partial<Action<Machine>> = {}): Action<Machine> => ({
   key,
   title: `action.${key}`,
@@ -106,6 +106,11 @@ export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
     ],
     request: ({ vm_id, cluster }, values) => ask("user.vm.save_as_template", { vm_id, cluster, ...given(values, "name", "description") }),
   },
+  {
+    key: "trash", title: "action.trash", call: "user.vm.trash", may: (machine) => may("trash", machine), batch: batchOf("user.vm.trash"),
+    confirm: { title: "confirm.trash", help: "confirm.trashHelp" },
+  },
+  { key: "recover", title: "action.restore", call: "user.vm.recover", may: (machine) => may("recover", machine), batch: batchOf("user.vm.recover") },
   {
     key: "destroy", title: "action.destroy", call: "user.vm.destroy", may: (machine) => may("destroy", machine), batch: batchOf("user.vm.destroy"),
     confirm: { title: "confirm.destroy", help: "confirm.destroyHelp" }, isDanger: true,

@@ -4,7 +4,7 @@ import type { VMState } from "../api/wawel.ts";
 import type { Said } from "./plan.ts";
 import type { Column, Filter } from "./table.ts";
 
-export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "suspend", "wake_up", "edit", "resize", "save", "save_as_template", "destroy"] as const;
+export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "suspend", "wake_up", "edit", "resize", "save", "save_as_template", "trash", "recover", "destroy"] as const;
 export type MachineAction = (typeof MACHINE_ACTIONS)[number];
 
 const NEEDS: Record<MachineAction, readonly VMState[]> = {
@@ -20,11 +20,13 @@ const NEEDS: Record<MachineAction, readonly VMState[]> = {
   resize: ["stopped", "running"],
   save: ["running", "stopped"],
   save_as_template: ["running", "stopped"],
-  destroy: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting"],
+  trash: ["running", "paused", "stopped", "suspended", "error", "pending"],
+  recover: ["trashed"],
+  destroy: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting", "trashed"],
 };
 
 /** What operators of others' machines may not. */
-const OWNERS: readonly MachineAction[] = ["edit", "resize", "save", "save_as_template", "destroy"];
+const OWNERS: readonly MachineAction[] = ["edit", "resize", "save", "save_as_template", "trash", "recover", "destroy"];
 
 /** Whether the server would take it as things are: of one's own, what fits the state; of others', what the level lets. */
 export function may(action: MachineAction, machine: Pick<Machine, "state" | "access">): boolean {
@@ -35,7 +37,7 @@ export function may(action: MachineAction, machine: Pick<Machine, "state" | "acc
 export type Colour = "green" | "blue" | "grey" | "red" | "orange";
 const COLOURS: Record<VMState, Colour> = {
   running: "green", starting: "blue", rebooting: "blue", pending: "blue", stopping: "blue", saving: "blue",
-  destroying: "blue", paused: "orange", suspended: "orange", stopped: "grey", destroyed: "grey", error: "red",
+  destroying: "blue", paused: "orange", suspended: "orange", stopped: "grey", trashed: "grey", destroyed: "grey", error: "red",
 };
 /** A state that this portal does not know yet is grey. */
 export const colourOf = (state: VMState): Colour => COLOURS[state] ?? "grey";
@@ -58,7 +60,7 @@ export const MACHINE_COLUMNS = [
   { key: "memory_mib", title: "column.memory", value: (machine) => machine.memory_mib },
 ] as const satisfies readonly Column<Machine>[];
 
-const STATES = ["running", "stopped", "starting", "stopping", "paused", "suspended", "error"] as const;
+const STATES = ["running", "stopped", "starting", "stopping", "paused", "suspended", "error", "trashed"] as const;
 export const STATE_FILTER: Filter<{ state: VMState }> = {
   key: "state", title: "column.state", any: "list.anyState",
   options: STATES.map((state) => ({ value: state, title: `state.${state}` as const })),

@@ -93,6 +93,7 @@ export const words = {
   "work.vm_pause": "pause machine",
   "work.vm_resize": "change the size of a machine",
   "work.vm_resume": "resume machine",
+  "work.vm_trash": "put machine into the trash",
   "work.vm_destroy": "destroy machine",
   "work.vm_save_and_shutdown": "save machine and shut it down",
   "work.vm_suspend": "suspend machine",

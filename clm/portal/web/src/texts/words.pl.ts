@@ -93,6 +93,7 @@ export const words: Polish<typeof english> = {
   "work.vm_pause": "wstrzymanie maszyny",
   "work.vm_resize": "zmiana rozmiaru maszyny",
   "work.vm_resume": "wznowienie maszyny",
+  "work.vm_trash": "przeniesienie maszyny do kosza",
   "work.vm_destroy": "zniszczenie maszyny",
   "work.vm_save_and_shutdown": "zapisanie i zamknięcie maszyny",
   "work.vm_suspend": "uśpienie maszyny",

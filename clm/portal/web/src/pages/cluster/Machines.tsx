@@ -70,6 +70,7 @@ const SPEC: ListSpec<VM> = {
       request: (row, values) => ask("admin.nic.edit", { ...of(row), nic: numberOf(values, "nic") ?? 0, ...limits(values) }),
     },
     { key: "why", title: "placement.why", to: (row) => addressTo("placement", { cluster: row.cluster }, `?vm=${row.vm_id}`) },
+    { key: "recover", title: "action.restore", may: (row) => row.state === "trashed", batch: batchOf("admin.vm.recover") },
     { key: "destroy", title: "action.destroy", isDanger: true, batch: batchOf("admin.vm.destroy"), confirm: { title: "confirm.destroy", help: "confirm.destroyHelp" } },
     {
       key: "erase", title: "admin.erase", isDanger: true, may: (row) => row.state === "error", confirm: { title: "admin.eraseAsk", help: "admin.eraseHelp" },
