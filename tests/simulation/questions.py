@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = 3  # things of which each asks by their ids, of each kind
 
+_KEYS = "SELECT id, name FROM ssh_key ORDER BY id DESC LIMIT 2"
 
 class Questions:
     """
@@ -171,10 +172,11 @@ class Questions:
                 for view in ("get_by_id", "list_members", "list_requests"):
                     yield login, f"user.group.{view}", {"group_id": group_id}
             yield login, "cloud.user.get_list", {}
-        for row in self.simulation.cloud.sql("SELECT id, name, user_id FROM ssh_key ORDER BY id DESC LIMIT 2"):
+        keys = [(row.id, row.name) for row in self.simulation.cloud.sql(_KEYS)]
+        for key_id, name in keys or [(10**7, "a key that never was")]:
             for login in LOGINS:
-                yield login, "user.key.get_by_id", {"key_id": row.id}
-                yield login, "user.key.get", {"name": row.name}
+                yield login, "user.key.get_by_id", {"key_id": key_id}
+                yield login, "user.key.get", {"name": name}
         user_id = self.simulation.cloud.user_ids["ann"]
         for view, params in (
             ("user.get_list", {}), ("user.get_by_id", {"user_id": user_id}), ("cluster.get_list", {}),
