@@ -14,6 +14,7 @@ from lab.processes import wait_until
 
 BOOT_S = 1800.0
 ANSWER_S = 300.0
+NO_CONNECTION = 255  # what ssh itself ends with
 DISK_MIB = 2000
 SIZE = "debian"
 SCRIPT = "#!/bin/sh\necho told >/var/lib/told\n"
@@ -38,7 +39,10 @@ class Guest:
         return node.host.run([*argv, f"{login or self.login}@{self.address}", command], check=False, timeout=120)
 
     def run(self, command: str) -> str:
-        done = self.ssh(command)
+        """What it says. On a busy machine its SSH server may be slower than a client waits: that is tried again."""
+        until = time.monotonic() + ANSWER_S
+        while (done := self.ssh(command)).returncode == NO_CONNECTION and time.monotonic() < until:
+            time.sleep(1)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
