@@ -105,11 +105,11 @@ class Insides:
 
     def _drawn(self) -> str:
         drawn = self.simulation.guests_rng.random()
-        if drawn < 0.3:
+        if drawn < 0.18:
             return "none"
-        if drawn < 0.5:
-            return "qemu" if drawn < 0.46 else "hangs"
-        return "quick" if drawn < 0.8 else "slow" if drawn < 0.87 else "mute" if drawn < 0.93 else "restless"
+        if drawn < 0.4:
+            return "qemu" if drawn < 0.36 else "hangs"
+        return "quick" if drawn < 0.82 else "slow" if drawn < 0.88 else "mute" if drawn < 0.94 else "restless"
 
     def happened(self, method: str, args: tuple[Any, ...]) -> None:
         """A call took effect on a node."""

@@ -22,14 +22,19 @@ class Insiders(Draws):
         "shutdown": 1,
     }  # fmt: skip
 
-    def _ask(self, verb: str, reading: bool = False, **more: Any) -> None:
-        """Of a VM that runs; now and then by somebody who may not, or whoever was told of it."""
+    def _ask(self, verb: str, reading: bool = False, own: bool = False, **more: Any) -> None:
+        """
+        Of a VM that runs, more often than not one whose guest has an agent; now and then by somebody who may not.
+
+        :param own: what our own agent alone does.
+        """
         rows = self.simulation.sql(
             "SELECT a.login, v.id, v.uuid::text AS uuid FROM vm v JOIN account a ON a.id = v.account_id"
             " WHERE v.closed_at IS NULL AND v.seen = 'running' ORDER BY 2"
         )
-        able = [row for row in rows if row.uuid in self.simulation.insides.able]
-        if able and self._rng.random() < 0.8:
+        insides = self.simulation.insides
+        able = [row for row in rows if row.uuid in (insides.agents if own else insides.able)]
+        if self._rng.random() < 0.85:
             rows = able
         if rows:
             row = self._rng.choice(rows)
@@ -60,22 +65,22 @@ class Insiders(Draws):
         self._ask("reboot")
 
     def _set_hostname(self) -> None:
-        self._ask("set_hostname", hostname=f"host-{self._number}")
+        self._ask("set_hostname", own=True, hostname=f"host-{self._number}")
 
     def _set_hosts(self) -> None:
-        self._ask("set_hosts", hosts=f"192.0.2.1 one-{self._number}\n192.0.2.2 two-{self._number} more")
+        self._ask("set_hosts", own=True, hosts=f"192.0.2.1 one-{self._number}\n192.0.2.2 two-{self._number} more")
 
     def _generate_key(self) -> None:
-        self._ask("generate_key")
+        self._ask("generate_key", own=True)
 
     def _grow_root(self) -> None:
-        self._ask("grow_root")
+        self._ask("grow_root", own=True)
 
     def _mount_share(self) -> None:
-        self._ask("mount_share", kind="nfs", source="192.0.2.9:/srv", mountpoint="/mnt/share")
+        self._ask("mount_share", own=True, kind="nfs", source="192.0.2.9:/srv", mountpoint="/mnt/share")
 
     def _unmount_share(self) -> None:
-        self._ask("unmount_share", mountpoint="/mnt/share")
+        self._ask("unmount_share", own=True, mountpoint="/mnt/share")
 
     def _guest_info(self) -> None:
         self._ask("guest_info", reading=True)
