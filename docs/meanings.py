@@ -126,6 +126,8 @@ MEANINGS = {
     "limits.connections_per_address": "of one address (IPv6: one /64) but loopback, where a proxy may be",
     "guests.vendor_data": "a file of cloud-config that all guests are told, beside what each is told of its VM"
     " (`docs/guests.md`); both programs that guests may be told by need the same",
+    "guests.install_agent": "whether cloud-init of guests installs our own agent, as vendor data (`docs/guests.md`);"
+    " both programs, likewise",
     "metadata.imds_v1": "whether EC2 metadata is told without a token, and NoCloud's to others than cloud-init",
     "metadata.domain": "what the names of EC2's services end in",
     "listen.ec2": "where EC2's protocol is served, as `listen.rpc`, usually on port 8773; `\"\"`: nowhere",

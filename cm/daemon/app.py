@@ -121,6 +121,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         nic_kbit_in=settings.guests.nic_kbit_in,
         nic_kbit_out=settings.guests.nic_kbit_out,
         vendor_data=read_vendor_data(settings.guests.vendor_data),
+        install_agent=settings.guests.install_agent,
         migration_mib_s=cluster.migration_mib_s,
         migration_s=cluster.migration_s,
         migration_post_copy=cluster.migration_post_copy,

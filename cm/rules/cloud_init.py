@@ -30,6 +30,16 @@ LABELS: Final[Mapping[MetadataSource, str]] = {
 }
 
 
+INSTALL_PATH: Final = "/agent/install"
+# By Python, which the agent needs anyhow; a disk of a saved image has it, and it keeps itself up to date.
+INSTALL_SCRIPT: Final = """\
+#!/bin/sh
+[ ! -x /usr/local/sbin/wawel-guest ] && [ -d /run/systemd/system ] && command -v python3 > /dev/null || exit 0
+python3 -c 'import sys, urllib.request
+sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=30).read().decode())' {url} | sh
+"""
+
+
 def meta_data(guest: Guest) -> dict[str, Any]:
     document: dict[str, Any] = {"instance-id": guest.instance_id, "local-hostname": hostname(guest)}
     if keys := public_keys(guest):
@@ -57,15 +67,20 @@ def vendor_data(guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING)
     return config
 
 
-def vendor_text(guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING) -> str:
-    """As ``vendor_data``, with what sets up a guest of a farm."""
+def vendor_text(
+    guest: Guest, hello_url: str, more: Mapping[str, Any] = NOTHING, install_agent: bool = False
+) -> str:
+    """As ``vendor_data``, with what sets up a guest of a farm, and what installs our own agent."""
     config = HEADER + json.dumps(vendor_data(guest, hello_url, more))
-    if guest.farm is None:
+    scripts = [] if guest.farm is None else [farm_script(guest, guest.farm)]
+    if install_agent:
+        scripts.append(INSTALL_SCRIPT.format(url=hello_url.rpartition("/")[0] + INSTALL_PATH))
+    if not scripts:
         return config
     # As parts, since user data that has scripts or files of its own would outweigh keys of ours in one document. What
     # scripts leave is there before the hello, which cloud-init says last.
-    mixed = MIMEMultipart(boundary=f"farm-{guest.uuid}")
-    for kind, content in (("cloud-config", config), ("x-shellscript", farm_script(guest, guest.farm))):
+    mixed = MIMEMultipart(boundary=f"wawel-{guest.uuid}")
+    for kind, content in (("cloud-config", config), *(("x-shellscript", script) for script in scripts)):
         mixed.attach(MIMEText(content, kind, "us-ascii"))
     return mixed.as_string()
 
@@ -202,6 +217,7 @@ def seed_files(
     hello_url: str,
     more: Mapping[str, Any] = NOTHING,
     farm_key: str = "",
+    install_agent: bool = False,
 ) -> dict[str, bytes]:
     """
     The files of a seed by their paths. The caller's data is in them to the byte.
@@ -209,7 +225,7 @@ def seed_files(
     :param farm_key: the private part of its farm's pair, for a guest that is to have it. It has a file of its own:
         cloud-init copies to the disk what it reads.
     """
-    vendor = vendor_text(guest, hello_url, more)
+    vendor = vendor_text(guest, hello_url, more, install_agent)
     key = {SEED_FILE: farm_key.encode()} if farm_key else {}
     if source is MetadataSource.SEED_ISO:
         return {

@@ -139,6 +139,7 @@ class GuestSettings:
     :ivar nic_kbit_in: kbit/s that a network card gets at the most, unless an administrator grants it more; 0: any.
     :ivar nic_kbit_out: that it sends.
     :ivar vendor_data: file of cloud-config that all guests are told.
+    :ivar install_agent: whether their cloud-init installs our own agent.
     """
 
     management_networks: tuple[str, ...] = ()
@@ -147,6 +148,7 @@ class GuestSettings:
     nic_kbit_in: int = 0
     nic_kbit_out: int = 0
     vendor_data: Path | None = None
+    install_agent: bool = False
 
     def problems(self) -> list[str]:
         """What is wrong with them, one line each."""

@@ -77,6 +77,7 @@ class ClusterPolicy:
     vm_trash_s: float = 7 * 86_400.0  # and VMs, until they are destroyed; 0: until somebody destroys them
     trash_s: float = 7 * 86_400.0  # disks are kept in the trash for so long; 0: until somebody purges them
     vendor_data: Mapping[str, Any] = field(default_factory=dict)  # what all guests are told, as cloud-config
+    install_agent: bool = False  # whether cloud-init of guests installs our own agent
     quota_cpu: int = 20
     quota_memory_mib: int = 32_768
     quota_storage_mib: int = 512 * 1024

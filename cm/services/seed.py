@@ -40,7 +40,8 @@ def plan_seed(session: Session, vm_id: int, policy: ClusterPolicy) -> SeedPlan |
         return None
     guest = guest_of(session, vm_id)
     farm_key = private_key_for(guest, farm_secret_from(policy.secret))
-    files = seed_files(guest, guest.metadata, policy.name, HELLO_URL, policy.vendor_data, farm_key)
+    more = (policy.vendor_data, farm_key, policy.install_agent)
+    files = seed_files(guest, guest.metadata, policy.name, HELLO_URL, *more)
     return SeedPlan(row, LABELS[guest.metadata], files)
 
 

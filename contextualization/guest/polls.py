@@ -32,7 +32,6 @@ POLL: Final = "/agent/poll"
 BEGIN: Final = "/agent/begin"
 RESULT: Final = "/agent/result"
 PROGRAM: Final = "/agent/program"
-INSTALL: Final = "/agent/install"
 PROTOCOL: Final = 1
 WAIT_HEADER: Final = "x-wawel-wait"  # said by the node: for how many seconds it lets a guest wait
 WAIT_S: Final = 25.0

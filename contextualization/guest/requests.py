@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 from twisted.logger import Logger
 
+from cm.rules.cloud_init import INSTALL_PATH
 from cm.rules.guest import Guest
 from cm.rules.guest_farm import AGENT, HOSTS_PATH, KEY_PATH, NO_FARM, farm_hosts
 from cm.runtime.database import Database
@@ -18,7 +19,7 @@ from cm.services.farm_key import private_key_for
 from cm.services.guest import hello
 from contextualization.authenticate import Sender
 from contextualization.guest.offers import Offers
-from contextualization.guest.polls import INSTALL, POLL, GuestPolls
+from contextualization.guest.polls import POLL, GuestPolls
 from contextualization.known import KnownGuests, Told
 from contextualization.metadata.identity import Signers
 from contextualization.metadata.imds import answer_imds
@@ -108,11 +109,12 @@ class Guests:
                     agent=exchange.header("user-agent"),
                     strict=guest.imds.needs_token(settings.imds_v1),
                     more=settings.vendor_data,
+                    install_agent=settings.guests.install_agent,
                 )
             except Refusal:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))
                 raise
-        if path == INSTALL:
+        if path == INSTALL_PATH:
             if exchange.method != "GET":
                 raise Refusal(405, "method_not_allowed", "This takes GET.", allow="GET")
             return text_answer(await self._offers.script())

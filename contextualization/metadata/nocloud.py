@@ -27,11 +27,12 @@ def answer_nocloud(
     agent: str = "",
     strict: bool = False,
     more: Mapping[str, Any] = NOTHING,
+    install_agent: bool = False,
 ) -> Answer:
     """
     :param path: ``<uuid>/<document>``; of guests that an older version launched ``<document>``, or that with a secret
         before it.
-    :param more: what the cluster tells all guests.
+    :param more: what the cluster tells all guests, and ``install_agent``: whether they are to have our agent.
     :param agent: what the client calls itself.
     :param strict: answer cloud-init alone. An application in the guest that fetches whatever address somebody gives it
         says its own name; so this does here what a token does for EC2's metadata.
@@ -50,7 +51,7 @@ def answer_nocloud(
     if name == "user-data":
         return Answer(200, user_data(guest), BINARY)
     if name == "vendor-data":
-        return Answer(200, vendor_text(guest, hello_url, more).encode(), PLAIN)
+        return Answer(200, vendor_text(guest, hello_url, more, install_agent).encode(), PLAIN)
     if name == "network-config":
         return Answer(200, json.dumps(network_config(guest)).encode(), PLAIN)
     raise not_found()

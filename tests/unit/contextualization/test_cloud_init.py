@@ -6,8 +6,14 @@ import base64
 import gzip
 import io
 import json
+import os
+import subprocess
 from dataclasses import replace
+from email import message_from_string
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pycdlib
@@ -16,7 +22,7 @@ from guest_builder import guest, nic
 
 from cm.drivers.images.iso import unnamed_file, write_iso
 from cm.rpc.vocabulary import MetadataSource, UserDataEncoding
-from cm.rules.cloud_init import LABELS, network_data, seed_files, static_config, vendor_data
+from cm.rules.cloud_init import LABELS, network_data, seed_files, static_config, vendor_data, vendor_text
 from cm.rules.guest import Guest
 from cm.rules.metadata import HELLO_URL, SEED_BYTES
 
@@ -135,6 +141,43 @@ def test_vendor_data() -> None:
     told = vendor_data(made, HELLO_URL, {"timezone": "Europe/Warsaw", "users": ["default", {"name": "help"}]})
     assert told["timezone"] == "Europe/Warsaw" and told["phone_home"]["url"] == HELLO_URL
     assert [each if isinstance(each, str) else each["name"] for each in told["users"]] == ["default", "help", "ala"]
+
+
+class Script(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/agent/install" else 404)
+        self.end_headers()
+        self.wfile.write(b"echo installed >$MARK\n")
+
+    def log_message(self, *_: Any) -> None:
+        """Tests are silent."""
+
+
+def test_agent(tmp_path: Path) -> None:
+    """A cluster that wants it has cloud-init fetch our agent and install it, once, beside what else is told."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Script) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        told = vendor_text(MADE, f"http://127.0.0.1:{server.server_address[1]}/hello", install_agent=True)
+        config, script = message_from_string(told).get_payload()  # type: ignore[misc]
+        assert config.get_content_type() == "text/cloud-config" and "phone_home" in config.get_payload()
+        assert script.get_content_type() == "text/x-shellscript"
+        program, mark = tmp_path / "wawel-guest", tmp_path / "mark"
+        here = {"/usr/local/sbin/wawel-guest": program, "/run/systemd/system": tmp_path}
+        text = script.get_payload()
+        for place, instead in here.items():
+            assert place in text
+            text = text.replace(place, str(instead))
+
+        def run() -> str:
+            subprocess.run(["sh", "-c", text], check=True, timeout=30, env={**os.environ, "MARK": str(mark)})
+            return mark.read_text() if mark.exists() else ""
+
+        assert run() == "installed\n"
+        mark.unlink()
+        program.touch(0o755)
+        assert run() == ""
+        server.shutdown()
+    assert vendor_text(MADE, HELLO_URL).startswith("#cloud-config\n")
 
 
 def test_unnamed_file() -> None:
