@@ -63,7 +63,7 @@ MAY_BE_TOLD: Final = frozenset(
         "no_public_address", "cannot_migrate", "no_public_port", "token_refused", "invalid_parameter",
         "network_out_of_reach",  # a VM runs where the site has not its bridge
         "user_wrong_state", "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
-        "not_prepared", "job_under_way", "job_run_over",
+        "not_prepared", "job_under_way", "job_run_over", "no_expiry", "expiry_not_yours",
         "disk_held", "disk_wrong_state", "too_many_snapshots", "farm_wrong_state", "vm_guarded",
         # A storage that was taken from a node is back within 90 s; till then no VM that runs there is given a disk of
         # it, or has one moved there, and a disk on the node's own storage is copied and saved nowhere.

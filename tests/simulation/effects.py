@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from simulation import jobs, judge
+from simulation import expiries, jobs, judge
 from simulation.beginning import ELSEWHERE
 from simulation.points import BOOTS, Held
 from simulation.simulation import EPOCH
@@ -44,6 +44,7 @@ EXPECTED: Final = (
     "card limited", "public address answered", "public address moved", "public port answered",
     "vm resized", "vm_resize more", "vm_resize less", "vm put into a group",
     "job asked for", "job by its schedule", "job canceled", "job's call done", "job's call refused",
+    "told of a lease's end", "suspended by its lease", "deleted by its lease", "lease renewed",
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 
@@ -251,7 +252,7 @@ class Effects:
             after = [row for row in found if row.begun > at - 0.001 and row.kind != "disk_flatten"]
             if any(row.begun <= at + 0.001 and at <= row.ended for row in found):
                 excuse = "end under way"
-            elif after and after[0].cause_kind == "call":
+            elif after and after[0].cause_kind in ("call", "expiry"):
                 excuse = "end before a call"
             elif any(at - 60 <= when <= (after[0].begun if after else 1e12) for when in self.simulation.power_cuts):
                 excuse = "end around a power cut"
@@ -425,6 +426,7 @@ class Effects:
             made["attach_or_create used"] += any(row.uuid not in disk["volume"] for disk in row.result["disks"])
         made.update(self.counted)
         made.update(jobs.counted(simulation))
+        made.update(expiries.counted(simulation))
         for row in simulation.sql("SELECT method, count(*) AS n FROM audit WHERE request_id IS NOT NULL GROUP BY 1"):
             if row.method.endswith("operation.retry"):
                 made["retried"] += row.n

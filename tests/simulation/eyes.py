@@ -172,6 +172,7 @@ class Look(Things):
             self._ones(login)
             self._work(login)
             self._own_jobs(login)
+            self._leases(login)
             self._feed(login)
             self._graph(login)
         self._administrator()

@@ -34,6 +34,7 @@ MAKES: Final = {
     ".import_file": "image", ".import_url": "image", "_image.upload": "image",
     "disk.create": "image", "disk.copy": "image", "disk.to_image": "image",
     "snapshot.create_disk": "image", "snapshot.to_image": "image", ".job.create": "job",
+    "admin.expiry.add": "expiry",
 }  # fmt: skip
 
 
@@ -56,7 +57,8 @@ def model_of(simulation: Simulation) -> Model:
     )
     born: dict[tuple[str, float], list[int]] = {}
     jobs = simulation.sql("SELECT id, extract(epoch FROM created_at)::float8 AS born FROM job ORDER BY id")
-    for kind, rows in (("vm", vms), ("image", images), ("job", jobs)):
+    leases = simulation.sql("SELECT id, extract(epoch FROM created_at)::float8 AS born FROM expiry ORDER BY id")
+    for kind, rows in (("vm", vms), ("image", images), ("job", jobs), ("expiry", leases)):
         for row in rows:
             born.setdefault((kind, row.born), []).append(row.id)
     for call in _heard(simulation, born):
@@ -212,6 +214,15 @@ def subjects(
         if len(kinds) > 1 and ask.error == UNSEEN:  # it was turned into another just then
             fits = False
         return [(image if fits else None, IMAGE_VIEWS[method], "")]
+    if method == "user.expiry.set":
+        about: list[tuple[Any, str, str]] = [(model.vms.get(params["vm_id"]), "operator", "")]
+        if ask.accepted or ask.absent == "expiry":  # that is asked last
+            about.append((model.expiries.get(params["expiry_id"]), "user", ""))
+        return about
+    if method == "user.expiry.edit":
+        return [(model.expiries.get(params["expiry_id"]), "owner", "")]
+    if method == "user.vm.create" and params.get("expiry_id") and (ask.accepted or ask.absent == "expiry"):
+        return [(model.expiries.get(params["expiry_id"]), "user", "")]
     if method in ("user.acl.set", "user.acl.get_list"):
         thing = model.of(params["kind"], params["object_id"])
         level = params.get("level")
@@ -281,7 +292,7 @@ def judged(
         return [] if might else [f"{who} was accepted; they had {told}, and it needs {needs}"]
     if outcome == UNSEEN:
         # It may be something else that is not there: whom to share with, the disk to save.
-        fine = None in levels or ask.absent not in ("vm", "image", "operation")
+        fine = None in levels or ask.absent not in ("vm", "image", "operation", thing.kind)
         return [] if fine else [f"{who} was told that there is nothing; they had {told}"]
     if outcome == "access_needed":
         most = "owner" if ask.method == "user.acl.set" else needs

@@ -26,6 +26,7 @@ VM_VIEWS: Final = {
     "user.vm.detach_vnc": "operator", "user.vm.edit": "operator", "user.vm.save_and_shutdown": "owner",
     "user.vm.create_snapshot": "owner", "user.vm.save": "owner",
     "user.vm.destroy": "owner", "user.vm.trash": "owner", "user.vm.recover": "owner",
+    "user.expiry.renew": "operator",
 }  # fmt: skip
 # What is done within a guest.
 GUEST_VIEWS: Final = {
@@ -133,13 +134,14 @@ class Model:
 
     vms: dict[int, Thing] = field(default_factory=dict)
     images: dict[int, Thing] = field(default_factory=dict)
+    expiries: dict[int, Thing] = field(default_factory=dict)
     groups: dict[int, list[tuple[float, frozenset[str]]]] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
     blocked: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     ended: dict[str, list[float]] = field(default_factory=dict)
 
     def of(self, kind: str, object_id: int) -> Thing | None:
-        return (self.vms if kind == "vm" else self.images).get(object_id)
+        return {"vm": self.vms, "expiry": self.expiries}.get(kind, self.images).get(object_id)
 
     # ------------------------------------------------------------------ what was accepted
 
@@ -159,6 +161,7 @@ class Model:
                     "template_id": params["template_id"], "vnc_enabled": params.get("vnc", False),
                     "on_poweroff": params.get("on_poweroff", "stop"), "disks": tuple(params.get("disk_list") or ()),
                 }  # fmt: skip
+                self._lease(vm_id, params.get("expiry_id") or self._default_lease(), at)
         elif noun == "vm" and verb in ("edit", "attach_vnc", "detach_vnc"):
             changed = self.vms[params["vm_id"]].facts
             if verb == "edit":
@@ -190,6 +193,8 @@ class Model:
             thing.grants.append((at, whom, params["level"]))
         elif noun == "system_image":
             self._image(call, verb)
+        elif noun == "expiry":
+            self._expiry(call, verb)
         elif noun == "job":
             self._job(call, verb)
         elif noun in ("storage_image", "iso_image") and verb == "delete":
@@ -219,6 +224,42 @@ class Model:
                 image.grants += [(at, whom, None) for whom in image.granted(at) if whom[0] == "group"]
             elif ("group", params["group_id"]) not in image.granted(at):
                 image.grants.append((at, ("group", params["group_id"]), "user"))
+
+    def _expiry(self, call: Accepted, verb: str) -> None:
+        """Leases, and which VMs have them: what a lease was when it was given is what it is of that VM."""
+        params, at = call.params, call.at
+        if verb == "add":
+            for expiry_id in call.made:
+                self.expiries[expiry_id] = made = Thing("expiry", expiry_id, call.login, at)
+                made.facts = {name: params.get(name) for name in ("name", "suspend_s", "delete_s", "for_all")}
+        elif verb == "edit":
+            facts = self.expiries[params["expiry_id"]].facts
+            facts |= {name: params[name] for name in facts if params.get(name) is not None}
+        elif verb == "delete":
+            self.expiries[params["expiry_id"]].gone = at
+            self.expiries[params["expiry_id"]].facts["default"] = False
+        elif verb == "set_default":
+            for each in self.expiries.values():
+                each.facts["default"] = each.id == params.get("expiry_id")
+        elif verb == "apply":
+            for vm in self.vms.values():
+                if params.get("replace") or vm.facts.get("expiry", 0) is None:
+                    self._lease(vm.id, params["expiry_id"], at)
+        elif verb == "set":
+            self._lease(params["vm_id"], params["expiry_id"], at)
+        elif verb == "renew" and "expiry" in self.vms[params["vm_id"]].facts:  # of a farm's it is not known which
+            self._lease(params["vm_id"], self.vms[params["vm_id"]].facts["expiry"], at)
+        for lease in self.expiries.values():
+            lease.public.append((at, bool(lease.facts["for_all"] or lease.facts.get("default"))))
+
+    def _default_lease(self) -> int | None:
+        return next((each.id for each in self.expiries.values() if each.facts.get("default")), None)
+
+    def _lease(self, vm_id: int, expiry_id: int | None, at: float) -> None:
+        facts = self.vms[vm_id].facts
+        facts["expiry"] = expiry_id
+        has = {} if expiry_id is None else self.expiries[expiry_id].facts
+        facts.setdefault("terms", []).append((at, has.get("suspend_s"), has.get("delete_s")))
 
     def _job(self, call: Accepted, verb: str) -> None:
         params = call.params

@@ -64,6 +64,8 @@ class Questions:
             for row in self.simulation.sql("SELECT id FROM security_group ORDER BY id DESC LIMIT 2"):
                 yield login, "user.security_group.get_by_id", {"security_group_id": row.id}
             yield from self._networks(login)
+            yield login, "user.expiry.get_list", {}
+            yield login, "user.expiry.list_vms", {}
             yield login, "user.job.get_list", {}
             for job_id in self._jobs():
                 yield login, "user.job.get_by_id", {"job_id": job_id}
@@ -78,6 +80,7 @@ class Questions:
             for thing in self.some("vm"):
                 yield login, "user.vm.get_by_id", {"vm_id": thing.id}
                 yield login, "user.vm.get_console", {"vm_id": thing.id}
+                yield login, "user.expiry.get_vms", {"vm_ids": [thing.id]}
                 yield login, "user.vm.get_screenshot", {"vm_id": thing.id}
                 yield login, "user.vm.operations", {"vm_ids": [thing.id]}
                 yield login, "user.vm.statistics", {"vm_ids": [thing.id]}
@@ -134,6 +137,9 @@ class Questions:
         for thing in self.some("vm")[:1]:
             views.append(("network.explain", {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}))
         views += [("operation.wait", {"operation_id": op.id, "timeout": 1}) for op in self.operations[:1]]
+        views += [("expiry.get_list", {}), ("expiry.list_vms", {}), ("expiry.simulate", {"suspend_s": 3600})]
+        for row in simulation.sql("SELECT id FROM expiry WHERE deleted_at IS NULL ORDER BY id DESC LIMIT 1"):
+            views += [("expiry.get_by_id", {"expiry_id": row.id}), ("expiry.list_vms", {"expiry_id": row.id})]
         views += [("job.get_list", {}), ("job.get_list", account)]
         views += [(f"job.{view}", {"job_id": job_id}) for job_id in self._jobs() for view in ("get_by_id", "get_runs")]
         views += [("job.get_run", {"job_run_id": run_id}) for run_id in self._job_runs()]

@@ -127,6 +127,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     outcome.problems += simulation.effects.at_rest(workload)
     outcome.problems += workload.senders.at_rest()
     outcome.problems += workload.jobs.at_rest(judge.model_of(simulation))
+    outcome.problems += workload.expiries.at_rest(judge.model_of(simulation))
     if not outcome.plan and outcome.calm:
         outcome.problems += calm.at_rest(simulation, workload)
         outcome.times = calm.times(simulation, workload)

@@ -14,6 +14,7 @@ from cm.rpc.errors import HypervisorError
 from lab.postgres import PrivatePostgres
 from simulation import judge, netwatch
 from simulation.effects import EXPECTED
+from simulation.expiries import overdue
 from simulation.intake import VALID_S
 from simulation.scenario import Scene
 
@@ -92,6 +93,7 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         _is_reached(scene, tour)
         _is_sized_and_grouped(tour)
         _has_jobs(scene, tour)
+        _has_a_lease(scene, tour)
         _begins_as_a_farm(scene, tour)
         assert scene.effects.at_rest(scene.clients) == []
         done = {name for name, times in scene.effects.table(scene.clients).items() if times}
@@ -129,6 +131,28 @@ def _has_jobs(scene: Scene, tour: Tour) -> None:
     tour.ask("user.job.cancel", job_run_id=run.answer["job_run_id"])
     tour.ask("user.vm.destroy", vm_ids=[vm_id])
     assert scene.clients.jobs.at_rest(judge.model_of(scene)) == []
+
+
+def _has_a_lease(scene: Scene, tour: Tour) -> None:
+    """A VM is suspended by it, and deleted; another is renewed once its owner was told."""
+    asked = {"name": "short", "suspend_s": 3600, "delete_s": 7200, "for_all": True}
+    expiry_id = tour.ask("admin.expiry.add", "admin", **asked)["expiry_id"]
+    ends, stays = tour.new(expiry_id=expiry_id), tour.new()
+    tour.ask("user.expiry.set", vm_id=stays, expiry_id=expiry_id)
+    expiries = scene.clients.expiries
+    for seconds, then in ((3500, "told"), (600, "suspended"), (3000, "told"), (800, "found due"), (600, "deleted")):
+        for vm_id in (ends, stays):
+            expiries.pass_time(vm_id, seconds)
+        scene.run_for(60.0)
+        scene.quiet()
+        assert overdue(scene) == []
+        if then == "told":
+            tour.ask("user.expiry.renew", vm_id=stays)
+        assert scene.state(stays) == "running"
+        assert then not in ("suspended", "found due") or scene.state(ends) == "suspended"
+    assert scene.state(ends) == "destroyed"
+    tour.ask("user.vm.destroy", vm_ids=[stays])
+    assert expiries.at_rest(judge.model_of(scene)) == []
 
 
 def _begins_as_a_farm(scene: Scene, tour: Tour) -> None:

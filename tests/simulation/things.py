@@ -163,6 +163,26 @@ class Things(Questions):
         }
         self.eyes.expect(f"the grants shown {who}", sorted(told, key=str), sorted(wanted, key=str))
 
+    def _leases(self, login: str) -> None:
+        """Which they may choose, and which their VMs have; of others' VMs there is nothing to be seen."""
+        eyes, leases = self.eyes, self.model.expiries
+        wanted = {i: lease.facts["name"] for i, lease in leases.items() if self.level(login, lease) is not None}
+        listed = {each["expiry_id"]: each["name"] for each in eyes.listed(login, "user.expiry.get_list")}
+        eyes.expect(f"the leases that {login} may choose", listed, wanted)
+        has = {each["vm_id"]: each["expiry_id"] for each in eyes.listed(login, "user.expiry.list_vms")}
+        mine = {vm.id: vm.facts["expiry"] for vm in self._live(login, shared=False) if "expiry" in vm.facts}
+        told = {vm_id: has.get(vm_id) for vm_id in mine}
+        eyes.expect(f"the leases of {login}'s VMs", told, mine)
+        for thing in self.some("vm"):
+            found = eyes.answer(login, "user.expiry.get_vms", vm_ids=[thing.id])
+            if self.level(login, thing) is None:
+                eyes.expect(f"to {login} the lease of VM {thing.id}", found, "!object_not_found")
+            elif "expiry" in thing.facts and thing.ended == EVER:
+                eyes.expect(f"to {login} the lease of VM {thing.id}", found[0]["expiry_id"], thing.facts["expiry"])
+                _, *lengths = thing.facts["terms"][-1]
+                ends = {end for end, seconds in zip(("suspend", "delete"), lengths, strict=True) if seconds is not None}
+                eyes.expect(f"to {login} the ends of VM {thing.id}", {each["end"] for each in found[0]["ends"]}, ends)
+
     def _own_jobs(self, login: str) -> None:
         """As their owner's last word has them; of others', and of their runs, there is nothing to be seen."""
         eyes, jobs = self.eyes, self.model.jobs

@@ -43,8 +43,8 @@ _AGENT: Final = "asked of guests that run, under way, as their agents answer; te
 
 # What asks for changes.
 SOURCES: Final = (
-    "workload", "addressing", "cards", "carries", "chores", "farmers", "guarding", "haste", "insiders", "jobs",
-    "keepers", "moves", "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
+    "workload", "addressing", "cards", "carries", "chores", "expiries", "farmers", "guarding", "haste", "insiders",
+    "jobs", "keepers", "moves", "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
 )  # fmt: skip
 
 _FARMS: Final = "as user.farm.destroy, which is called; tests/postgres/test_farms.py"
@@ -70,7 +70,6 @@ _CPU: Final = "all nodes there have one CPU, and no VM asks for it; tests/postgr
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
 _CIRCLES: Final = "as of user.vm, which is called: it is CIRCLE's name of the same; tests/postgres/test_instances.py"
-_EXPIRY: Final = "VMs have leases in tests/simulation/test_month.py, and in no seed; tests/postgres/test_expiry.py"
 
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
@@ -109,10 +108,6 @@ NOT_READ: Final[Mapping[str, str]] = {
     "admin.vm.get_raw_data": _RAW,
     "admin.drift.plan": "a table's answer to admin.drift.get_list, which is read; tests/postgres/test_nodes.py",
     **dict.fromkeys(_LOOKUPS, _MANAGED),
-    **dict.fromkeys(
-        (*(f"admin.expiry.{view}" for view in ("get_list", "get_by_id", "list_vms", "simulate")),
-         *(f"user.expiry.{view}" for view in ("get_list", "get_vms", "list_vms"))), _EXPIRY,
-    ),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
 _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
@@ -173,10 +168,6 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("user.bucket.create", "user.bucket.delete", "user.stored_object.delete", "user.multipart.begin",
          "user.multipart.abort", "user.system_image.import_object"), _S3,
-    ),
-    **dict.fromkeys(
-        (*(f"admin.expiry.{view}" for view in ("add", "edit", "delete", "set_default", "set", "renew", "apply")),
-         *(f"user.expiry.{view}" for view in ("set", "renew", "edit"))), _EXPIRY,
     ),
     **dict.fromkeys(
         (f"admin.resource_pool.{view}" for view in ("add", "edit", "delete", "grant", "revoke")),

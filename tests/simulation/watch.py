@@ -174,7 +174,7 @@ class Watch:
             simulation.effects.counted["grants looked at"] += 1
 
     def _ended(self, kind: str, object_id: int) -> bool:
-        """With a VM or an image what was granted on it ends."""
-        table, closed = ("vm", "closed_at") if kind == "vm" else ("image", "deleted_at")
-        query = f"SELECT 1 FROM {table} WHERE id = :i AND {closed} IS NOT NULL"
+        """What was granted on something ends with it: on a VM, an image, a lease, a VM template."""
+        closed = "closed_at" if kind == "vm" else "deleted_at"
+        query = f"SELECT 1 FROM {kind} WHERE id = :i AND {closed} IS NOT NULL"
         return bool(self._simulation.sql(query, i=object_id))

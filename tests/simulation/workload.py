@@ -16,6 +16,7 @@ from simulation.cards import CardEdits, CardLimits, Cards
 from simulation.carries import Carries
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
+from simulation.expiries import Expiries
 from simulation.farmers import Farmers
 from simulation.guarding import Guarding
 from simulation.haste import Haste
@@ -98,6 +99,7 @@ class Workload(Haste):
         Farmers(self, self._end_s)
         self.jobs = Jobs(self, self._end_s)
         Insiders(self, self._end_s)
+        self.expiries = Expiries(self, self._end_s)
         Images(self, self._end_s)
         Chains(self, self._end_s)
         Guarding(self, self._end_s)
