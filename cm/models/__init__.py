@@ -22,7 +22,7 @@ from cm.models.job import Job, JobCall, JobRun
 from cm.models.managed import ManagedLook, ManagedObject, SavedDomain
 from cm.models.message import Message
 from cm.models.network import AddressPool, Network, NetworkLease, Nic
-from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
+from cm.models.node import EnrolmentToken, FencedVM, Node, NodeReport, VncPort
 from cm.models.operation import Operation, OperationObject, Placement, Worker
 from cm.models.public_address import PublicAddress, PublicPort
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
@@ -64,6 +64,7 @@ __all__ = [
     "EnrolmentToken",
     "Expiry",
     "Farm",
+    "FencedVM",
     "FreeVolume",
     "GuestAgent",
     "GuestCommand",

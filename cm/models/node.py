@@ -121,3 +121,11 @@ class VncPort(Base):
     port: Mapped[int] = mapped_column(primary_key=True)
     vm_id: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))
     reserved_for: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))  # which is going to move to this node
+
+
+class FencedVM(Base):
+    """A VM that was taken from a node that did not answer: when that is seen again, its domain there is ended."""
+
+    __tablename__ = "fenced_vm"
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), primary_key=True)
+    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"), primary_key=True)

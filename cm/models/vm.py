@@ -1,7 +1,8 @@
 """
 VMs. Intent, evidence and claims stand in separate columns and are never mixed.
 
-Intent (views write it): ``wanted on_poweroff guarded save_name save_description vnc_enabled cpu_shares``.
+Intent (views write it): ``wanted on_poweroff on_host_failure guarded save_name save_description vnc_enabled
+cpu_shares``.
 Evidence (hooks, looks and passes write it): ``seen seen_reason seen_at contextualized_at``. Claims (claim and release
 write them): ``node_id node_claimed moves_to closed_at``. ``summary`` is the rendered body that lists join, written by
 one function (``store/vm.py``).
@@ -50,6 +51,7 @@ class VM(Base):
         CheckConstraint("NOT node_claimed OR node_id IS NOT NULL", "claim_has_node"),
         CheckConstraint("(farm_id IS NULL) = (farm_number IS NULL)", "farm_has_number"),
         CheckConstraint("cpu_shares BETWEEN 2 AND 10000", "cpu_shares"),
+        CheckConstraint("on_host_failure IN ('restart', 'stop')", "on_host_failure"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -90,6 +92,7 @@ class VM(Base):
     # intent
     wanted: Mapped[str] = mapped_column(server_default=text("'running'"))
     on_poweroff: Mapped[str] = mapped_column(server_default=text("'stop'"))
+    on_host_failure: Mapped[str] = mapped_column(server_default=text("'restart'"))
     guarded: Mapped[No]  # no call of users' destroys it
     save_name: Mapped[Empty]
     save_description: Mapped[Empty]

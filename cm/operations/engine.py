@@ -29,7 +29,7 @@ from cm.rpc.errors import (
     Unavailable,
 )
 from cm.rpc.vocabulary import OperationState
-from cm.rules.operation import BEHIND, SPECS, ObjectKind
+from cm.rules.operation import BEHIND, PATIENT, SPECS, ObjectKind
 from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics
 from cm.runtime.pulse import Pulse
@@ -268,7 +268,7 @@ class Engine:
         except CloudError as error:
             final = isinstance(error, DeadlineExceeded) and utc_now() > op.deadline
             # Later it may work. After one call's DeadlineExceeded the outcome is unknown, but steps look first.
-            if not final and (kind.spec.patient or isinstance(error, (Unavailable, Overloaded))):
+            if not final and (_is_patient(work) or isinstance(error, (Unavailable, Overloaded))):
                 await self._retry(work, error)
             else:
                 await self._fail(work, error)
@@ -280,7 +280,7 @@ class Engine:
             incident = f"operation-{op.id}-{op.attempts}"
             log.failure("operation {id} ({kind}): incident {incident}", id=op.id, kind=op.kind, incident=incident)
             broken = Incident(incident)
-            if kind.spec.patient or op.attempts < 2:
+            if _is_patient(work) or op.attempts < 2:
                 await self._retry(work, broken)
             else:
                 await self._fail(work, broken)
@@ -357,6 +357,10 @@ def _stopped(session: Session, worker_id: int, op: OperationRow) -> None:
     """A worker touches no more what was given up; what it did last came after whatever was done about that."""
     clear_mark(session, op.id, worker_id, op.attempts)
     look_at_holder(session, op)
+
+
+def _is_patient(work: Work) -> bool:
+    return KINDS[work.op.kind].spec.patient or bool(work.arguments.get(PATIENT))
 
 
 def _put_back(

@@ -9,6 +9,7 @@ from msgspec import Meta
 from cm.results.storage import AttachmentState
 from cm.rpc.fields import Bytes, MiB, Named, Number, Prose, Text, Time, Token, Total, Uuid, Version
 from cm.rpc.vocabulary import NodeHealth, NodeMode, NodeState, NodeTrouble, VMState
+from cm.rules.operation import OperationKind
 
 Cpus = Annotated[int, Meta(ge=0, examples=[16], description="CPUs.")]
 Machine = Annotated[str, Meta(examples=[""], description="Empty where it is not known.")]
@@ -214,6 +215,25 @@ class LeftVM(TypedDict):
     reason: Text
     code: Annotated[str, Meta(examples=[""], description="disk_on_node where its disk is the node's; else empty.")]
     operation_id: Number | None
+
+
+class RestartedVM(TypedDict):
+    """A VM that has ended with its node, and what becomes of it."""
+
+    vm_id: Number
+    name: Named
+    state: Annotated[VMState, Meta(description="As it was shown before.")]
+    operation_id: Annotated[Number | None, Meta(description="What is done with it; null: nothing is to be.")]
+    kind: OperationKind | None
+
+
+class FencedNode(TypedDict):
+    """What becomes of the VMs of a node that an administrator says is off."""
+
+    node_id: Number
+    node: Named
+    ended: list[RestartedVM]
+    left: list[LeftVM]
 
 
 class Evacuation(TypedDict):

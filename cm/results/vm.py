@@ -30,6 +30,7 @@ from cm.rpc.vocabulary import (
     CpuModel,
     Doubt,
     Firmware,
+    HostFailurePolicy,
     MachineType,
     MetadataSource,
     MetadataTokens,
@@ -204,6 +205,9 @@ class VMDetail(VM):
     ports: Annotated[list[PublicPort], Meta(description="Of shared public addresses, that lead to it.")]
     connections: Annotated[list[Connection], Meta(description="How it is reached from outside.")]
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
+    on_host_failure: Annotated[
+        HostFailurePolicy, Meta(description="What becomes of it when its host restarts, or is lost, as it runs.")
+    ]
     guarded: Annotated[bool, Meta(description="Whether its users' calls to destroy it are refused.")]
     firmware: Annotated[Firmware, Meta(description="What its machine boots by, from its next start on.")]
     machine: Annotated[MachineType, Meta(description="Its chipset, likewise.")]

@@ -84,6 +84,7 @@ class SeenReason(StrEnum):
 
     NONE = ""
     HOST_RESTARTED = "unknown"  # what libvirt says of a domain that is off since its host was
+    HOST_LOST = "host_lost"  # an administrator's: its host is off
     OTHER = "other"
     ABSENT = "absent"  # there is no domain
     RELEASED = "released"  # a hook's
@@ -140,6 +141,13 @@ class PowerOffPolicy(StrEnum):
     SAVE = "save"
     DESTROY = "destroy"
     RESTART = "restart"
+
+
+class HostFailurePolicy(StrEnum):
+    """What becomes of a VM that was to run on a host that was restarted, or is off for good."""
+
+    RESTART = "restart"
+    STOP = "stop"
 
 
 class OperationState(StrEnum):

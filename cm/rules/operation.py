@@ -529,6 +529,8 @@ HOLDER: Final = "holder"  # the node where a domain without a guest has disks op
 # In the arguments for good, also over a retry: a node may have been asked to delete volumes, and may be at it still, so
 # that whoever comes after keeps none of them for others.
 CLEANING: Final = "cleaning"
+# An argument: this one is as patient as those are whose kind is (``KindSpec.patient``).
+PATIENT: Final = "patient"
 
 
 def wiping(volume_id: int) -> str:

@@ -64,7 +64,10 @@ class Observe:
 
 @dataclass(frozen=True)
 class Discard:
-    """Destroy and undefine a leftover domain: its VM is ours and closed, so nobody can miss it."""
+    """
+    Destroy and undefine a leftover domain: its VM is ours and closed, or was taken from the node when it did not answer
+    (``services/fencing.py``), so nobody can miss it.
+    """
 
     uuid: str
     name: str

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rpc.vocabulary import HostFailurePolicy, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
 from cm.rules.operation import SPECS, OperationKind
 
 GONE: Final = frozenset({Seen.ABSENT, Seen.OFF, Seen.CRASHED})  # no QEMU process runs for it
@@ -56,11 +56,20 @@ def status(facts: VMFacts) -> VMState:
     return VMState.ERROR
 
 
-def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: SeenReason) -> OperationKind | None:
+HOST_ENDED: Final = frozenset({SeenReason.HOST_RESTARTED, SeenReason.HOST_LOST})
+
+
+def after_power_off(
+    wanted: Wanted,
+    policy: PowerOffPolicy,
+    reason: SeenReason,
+    on_host_failure: HostFailurePolicy = HostFailurePolicy.RESTART,
+) -> OperationKind | None:
     """
     What to do with a VM whose domain ended though no operation of ours was under way.
 
-    :param reason: why it ended; the restart of the host itself is nobody's wish, so the VM starts again.
+    :param reason: why it ended; the restart of the host itself, or its loss, is nobody's wish: the VM starts again,
+        or stays off, as ``on_host_failure`` says.
     :return: the operation that settles it. Stopping only records the end and frees the node. None: there is nothing to
         settle: it is suspended, and what has ended had not gone on yet.
     """
@@ -74,8 +83,9 @@ def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: SeenReason) 
         return OperationKind.VM_TRASH
     if wanted is Wanted.STOPPED:
         return OperationKind.VM_STOP
-    if reason is SeenReason.HOST_RESTARTED:
-        return OperationKind.VM_START
+    if reason in HOST_ENDED:
+        starts = on_host_failure is HostFailurePolicy.RESTART
+        return OperationKind.VM_START if starts else OperationKind.VM_STOP
     return {
         PowerOffPolicy.STOP: OperationKind.VM_STOP,
         PowerOffPolicy.SAVE: OperationKind.VM_SAVE,

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import CauseKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
-from cm.rules.operation import SPECS, ObjectKind, OperationKind
+from cm.rules.operation import PATIENT, SPECS, ObjectKind, OperationKind
 from cm.rules.vm import GONE, after_power_off, is_stopped
 from cm.runtime.database import notify
 from cm.runtime.wall import utc_now
@@ -111,7 +111,7 @@ def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at:
 
 def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> None:
     """Open the operation that an end which nobody asked for leads to, by the VM's policy, never by a guess."""
-    kind = after_power_off(row.wanted, row.on_poweroff, reason)
+    kind = after_power_off(row.wanted, row.on_poweroff, reason, row.on_host_failure)
     if kind is None:
         rest_stopped(session, row.id)
         return
@@ -132,6 +132,8 @@ def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> No
         account_id=row.account_id,
         objects=objects,
         node_id=row.node_id,
+        # Its storage may believe for a while that the lost host still writes to its disk.
+        arguments={PATIENT: True} if reason is SeenReason.HOST_LOST else None,
         cause=cause,
     )
     if kind is OperationKind.VM_START:

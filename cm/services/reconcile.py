@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
@@ -20,6 +20,7 @@ from cm.services.stopped import look_after
 from cm.services.unknown import look_at_unknown
 from cm.store.drift import record_findings
 from cm.store.erased import seen_without
+from cm.store.fenced import forget_fenced
 from cm.store.operation import open_ones
 from cm.store.reconcile import Recorded, record_node, recorded, whose, write_passed
 from cm.store.unknown import UnknownSeen, record_unknown
@@ -80,7 +81,9 @@ async def run_pass(
     unknown = [d for d in domains if d.uuid in strange and d.uuid not in closed and d.uuid not in here]
     seen_unknown = await look_at_unknown(services, node_id, unknown)
     host = None if info is None else seen_host(info)
-    await database.transact(_record_pass, node_id, made, seen_unknown, host, services.policy, all_uuids)
+    # Before it takes VMs again: what was taken from it may be running elsewhere.
+    gone = {leftover.uuid for leftover in made.discard if await _discard(services, node_id, leftover)}
+    await database.transact(_record_pass, node_id, made, seen_unknown, host, services.policy, all_uuids, gone)
     missing = {f.vm_id for f in made.findings if f.kind is DriftKind.MISSING_DOMAIN and f.vm_id is not None}
     await doubt_missing(services, missing, known_here.doubted)
     for seen in made.observe:
@@ -97,8 +100,6 @@ async def run_pass(
         )
     if made.stopped:
         await look_after(services, node_id, made.stopped)
-    for leftover in made.discard:
-        await _discard(services, node_id, leftover)
     return made
 
 
@@ -110,12 +111,14 @@ def _record_pass(
     host: Host | None,
     policy: ClusterPolicy,
     uuids: Sequence[str],
+    gone: Collection[str],
 ) -> None:
     """
     That the node answered, and as which machine; what of its answer is for the drift ledger, what is there that is not
     ours, and what is not there any more.
 
-    :param uuids: of all domains that it has.
+    :param uuids: of all domains that it had.
+    :param gone: of those that were discarded since.
     """
     record_node(session, node_id, "ok", "")
     if host is not None:
@@ -123,6 +126,7 @@ def _record_pass(
     judge(session, [node_id], policy)
     record_unknown(session, node_id, unknown)
     seen_without(session, node_id, uuids)
+    forget_fenced(session, node_id, [uuid for uuid in uuids if uuid not in gone])
     record_findings(session, node_id, made.findings, KINDS)
 
 
@@ -131,13 +135,16 @@ def _record_silence(session: Session, node_id: int, reason: str, policy: Cluster
     judge(session, [node_id], policy)
 
 
-async def _discard(services: Services, node_id: int, leftover: Discard) -> None:
+async def _discard(services: Services, node_id: int, leftover: Discard) -> bool:
+    """:return: whether it is gone."""
     log.warn("node {node_id}: domain {name} is left over and discarded", node_id=node_id, name=leftover.name)
     try:
         await services.fleet.node(node_id).hypervisor.destroy(leftover.uuid)
         await services.fleet.node(node_id).hypervisor.undefine(leftover.uuid)
     except CloudError as error:
         log.warn("node {node_id}: it could not be: {error}", node_id=node_id, error=str(error))
+        return False
+    return True
 
 
 def mark_passed(session: Session, ago_s: Mapping[int, float], policy: ClusterPolicy) -> None:

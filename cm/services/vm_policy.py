@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from cm.rpc.errors import WrongVMState
-from cm.rpc.vocabulary import PowerOffPolicy
+from cm.rpc.vocabulary import HostFailurePolicy, PowerOffPolicy
 from cm.rules.imds import ImdsChange
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
@@ -20,16 +20,27 @@ from cm.store.vm import get_vm, render_vm
 from cm.store.vm_state import write_imds, write_policy
 
 
-def set_policy(caller: ClusterCall, vm_id: int, on_poweroff: PowerOffPolicy | None, guarded: bool | None) -> str:
-    """What becomes of a VM whose guest powers itself off, and whether it is guarded; what is None stays."""
+def set_policy(
+    caller: ClusterCall,
+    vm_id: int,
+    on_poweroff: PowerOffPolicy | None,
+    guarded: bool | None,
+    on_host_failure: HostFailurePolicy | None,
+) -> str:
+    """
+    What becomes of a VM whose guest powers itself off, or whose host fails, and whether it is guarded; what is None
+    stays.
+    """
     who = person_of(caller.identity)
     row = authorized_vm(caller.session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
-    write_policy(caller.session, [vm_id], on_poweroff, guarded)
+    write_policy(caller.session, [vm_id], on_poweroff, guarded, on_host_failure)
     if guarded is not None:
         look_soon(caller.session, vm_id)  # its deletion may have waited for that
-    caller.note("set policy", vm_id=vm_id, on_poweroff=on_poweroff, guarded=guarded)
+    caller.note(
+        "set policy", vm_id=vm_id, on_poweroff=on_poweroff, guarded=guarded, on_host_failure=on_host_failure
+    )
     return render_vm(caller.session, vm_id)
 
 

@@ -148,8 +148,10 @@ def _recorded(rows: Sequence[Any], calm: bool) -> Recorded:
 
 
 def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[str, VMId], dict[str, Placed], set[str]]:
-    """Of domains that are not recorded on a node: those of closed VMs, those of VMs placed elsewhere, and those of VMs
-    that were placed there meanwhile, or are on their way there while they run."""
+    """
+    Of domains that are not recorded on a node: those of closed VMs, and of those that were taken from it; those of VMs
+    placed elsewhere; and those of VMs that were placed there meanwhile, or are on their way there while they run.
+    """
     keys = [uuid_module.UUID(u) for u in uuids]
     closed: dict[str, VMId] = {}
     elsewhere: dict[str, Placed] = {}
@@ -157,6 +159,7 @@ def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[st
     found = session.execute(
         text(
             "SELECT v.id, v.uuid::text AS uuid, v.name, v.closed_at IS NOT NULL AS closed, v.node_id, n.name AS node,"
+            " EXISTS (SELECT 1 FROM fenced_vm f WHERE f.node_id = :n AND f.vm_id = v.id) AS fenced,"
             " v.moves_to = :n AND EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.kind = 'vm_migrate'"
             f" AND {keeps_busy('o')}) AS comes,"
             " ARRAY(SELECT o.name FROM unknown_domain d JOIN node o ON o.id = d.node_id"
@@ -171,6 +174,8 @@ def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[st
             closed[row.uuid] = VMId(row.id)
         elif row.node_id == node_id or row.comes:
             here.add(row.uuid)
+        elif row.fenced:
+            closed[row.uuid] = VMId(row.id)
         else:
             elsewhere[row.uuid] = Placed(VMId(row.id), row.name, row.node or "", tuple(row.others))
     return closed, elsewhere, here

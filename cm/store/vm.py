@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.rpc.vocabulary import NodeId, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
+from cm.rpc.vocabulary import HostFailurePolicy, NodeId, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
 from cm.rules.names import domain_name
 from cm.rules.operation import OperationKind
 from cm.rules.vm import EC2_STATE, GONE, XO_POWER_STATE, VMFacts, cc1_code, status
@@ -41,6 +41,7 @@ class VMRow:
     wanted: Wanted
     on_poweroff: PowerOffPolicy
     guarded: bool
+    on_host_failure: HostFailurePolicy
     save_image_id: int | None
     save_name: str
     save_description: str
@@ -80,7 +81,8 @@ class VMRow:
 
 _COLUMNS = """
        v.id, v.uuid::text AS uuid, v.name, v.account_id, v.image_id, v.template_id, v.cpu, v.memory_mib, v.wanted,
-       v.on_poweroff, v.guarded, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled, v.vnc_generation,
+       v.on_poweroff, v.guarded, v.on_host_failure, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled,
+       v.vnc_generation,
        v.seen, v.seen_reason, v.contextualized_at,
        v.launched_at, v.launches, v.migrated_at,
        v.console_node_id, v.node_id, v.node_claimed, v.moves_to, v.error, v.closed_at,
@@ -98,6 +100,7 @@ def _row(found: Any) -> VMRow:
     values["seen"] = Seen(values["seen"])
     values["seen_reason"] = SeenReason(values["seen_reason"])
     values["on_poweroff"] = PowerOffPolicy(values["on_poweroff"])
+    values["on_host_failure"] = HostFailurePolicy(values["on_host_failure"])
     values["operation_kind"] = OperationKind(values["operation_kind"]) if values["operation_kind"] else None
     return VMRow(**values)
 
@@ -351,7 +354,8 @@ _LONG = Prepared(
     "vm_detail",
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.guarded, v.affinity_group_id, v.farm_id, v.vm_template_id, v.resource_pool_id, v.traits, v.user_data_encoding,
+       v.guarded, v.on_host_failure, v.affinity_group_id, v.farm_id, v.vm_template_id, v.resource_pool_id, v.traits,
+       v.user_data_encoding,
        v.contextualized_at, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED},
        v.firmware, v.machine, v.boot_menu_s, v.cpu_model, v.raw_data <> '' AS raw_data,
        v.max_cpu, v.max_memory_mib,
@@ -405,6 +409,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "closed": found.closed_at,
         "user_data_encoding": found.user_data_encoding,
         "guarded": found.guarded,
+        "on_host_failure": found.on_host_failure,
         "firmware": found.firmware,
         "machine": found.machine,
         "boot_menu_s": found.boot_menu_s,

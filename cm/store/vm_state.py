@@ -17,7 +17,16 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.models import VM
-from cm.rpc.vocabulary import CpuModel, Firmware, MachineType, PowerOffPolicy, Seen, SeenReason, Wanted
+from cm.rpc.vocabulary import (
+    CpuModel,
+    Firmware,
+    HostFailurePolicy,
+    MachineType,
+    PowerOffPolicy,
+    Seen,
+    SeenReason,
+    Wanted,
+)
 from cm.rules.imds import ImdsChange
 from cm.rules.machine import Machine
 from cm.rules.sizing import Ceiling, Size
@@ -61,15 +70,20 @@ def rename_vm(session: Session, vm_id: int, name: str | None, description: str |
 
 
 def write_policy(
-    session: Session, ids: Sequence[int], on_poweroff: PowerOffPolicy | None, guarded: bool | None
+    session: Session,
+    ids: Sequence[int],
+    on_poweroff: PowerOffPolicy | None,
+    guarded: bool | None,
+    on_host_failure: HostFailurePolicy | None = None,
 ) -> None:
     """What is None stays."""
     session.execute(
         text(
             "UPDATE vm SET on_poweroff = coalesce(:on_poweroff, on_poweroff),"
+            " on_host_failure = coalesce(:on_host_failure, on_host_failure),"
             " guarded = coalesce(CAST(:guarded AS boolean), guarded) WHERE id = ANY(:ids)"
         ),
-        {"on_poweroff": on_poweroff, "guarded": guarded, "ids": list(ids)},
+        {"on_poweroff": on_poweroff, "guarded": guarded, "on_host_failure": on_host_failure, "ids": list(ids)},
     )
 
 

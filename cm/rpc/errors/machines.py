@@ -19,6 +19,15 @@ class SameHost(Conflict):
 
 
 @dataclass(eq=False)
+class NodeAnswers(Conflict):
+    """What runs there can be asked, and ended in order."""
+
+    code = "node_answers"
+    message = "Node {node} answers: empty it by admin.node.evacuate."
+    node: str
+
+
+@dataclass(eq=False)
 class NodeUnreachable(Unavailable):
     """No answer in time; what was asked may or may not have happened."""
 

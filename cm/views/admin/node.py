@@ -8,13 +8,13 @@ from typing import Annotated, cast
 from msgspec import Meta
 
 from cm.results.managed import DomainReference, FreeMemory, ManagedNode, PoolReference
-from cm.results.node import CheckedNode, Enrolment, Evacuation, Node
+from cm.results.node import CheckedNode, Enrolment, Evacuation, FencedNode, Node
 from cm.results.series import MeasuredNode
 from cm.rpc.types import Id, IdList, Limit, Name, Text, Traits
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NodeMetric, NodeMode
 from cm.runtime.wall import utc_now
-from cm.services import managed, moving
+from cm.services import fencing, managed, moving
 from cm.services import node as service
 from cm.services.agent import issue_enrolment_token
 from cm.services.context import AsyncClusterCall, ClusterCall
@@ -166,6 +166,20 @@ def maintain(caller: ClusterCall, node_id: Id, live: bool = True, reason: Text =
     :param live: false: all are started anew.
     """
     return moving.evacuate(caller, node_id, live, NodeMode.MAINTENANCE, reason)
+
+
+@admin_view(changing=True)
+def fence(caller: ClusterCall, node_id: Id, reason: Text = "") -> FencedNode:
+    """
+    Say that the machine of a node that does not answer is off, and have its VMs run elsewhere. **Be sure of it**: power
+    it off first. A VM that runs twice on one disk destroys it, and nothing can find out from here.
+
+    The node is locked. What was placed there is recorded as ended: VMs that were to run are started on other nodes, or
+    stay stopped (``on_host_failure``). Those whose disks are the node's own, and those on which work is under way that
+    needs it, are named with the reason and left as they are; run it again after that. Should the machine come back with
+    these VMs, their domains there are ended first of all.
+    """
+    return fencing.fence(caller, node_id, reason)
 
 
 @admin_view(changing=True)

@@ -44,6 +44,7 @@ from cm.rpc.vocabulary import (
     DeployMode,
     Firmware,
     Freeze,
+    HostFailurePolicy,
     MachineType,
     Match,
     MetadataSource,
@@ -405,16 +406,22 @@ def resize(
 
 @user_view(changing=True, on={"vm_id": Action.DESTROY})
 def set_policy(
-    caller: ClusterCall, vm_id: Id, on_poweroff: PowerOffPolicy | None = None, guarded: bool | None = None
+    caller: ClusterCall,
+    vm_id: Id,
+    on_poweroff: PowerOffPolicy | None = None,
+    guarded: bool | None = None,
+    on_host_failure: HostFailurePolicy | None = None,
 ) -> RawObject[VM]:
     """
-    Change what becomes of a VM whose guest powers itself off, or whether it is guarded; what is left out stays. Its
-    owners may. ``user.vm.get_by_id`` tells both.
+    Change what becomes of a VM whose guest powers itself off, or whose host fails, or whether it is guarded; what is
+    left out stays. Its owners may. ``user.vm.get_by_id`` tells all.
 
     :param guarded: while it is, ``user.vm.destroy`` and ``save_and_shutdown`` are refused; administrators may end it
         all the same, and so may its guest, where that is its policy.
+    :param on_host_failure: when its node's machine restarts as it runs, or an administrator says that it is lost
+        (``admin.node.fence``): it is started again, there or elsewhere, or stays stopped.
     """
-    return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, guarded))
+    return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, guarded, on_host_failure))
 
 
 @user_view(changing=True, on={"vm_id": Action.DESTROY})
