@@ -18,6 +18,7 @@ from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.expiries import Expiries
 from simulation.farmers import Farmers
+from simulation.fencers import Fencers
 from simulation.guarding import Guarding
 from simulation.haste import Haste
 from simulation.insiders import Insiders
@@ -96,6 +97,7 @@ class Workload(Haste):
         self.keepers = Keepers(self, self._end_s)
         Travels(self, self._end_s)
         Sleepers(self, self._end_s)
+        Fencers(self, self._end_s)
         Farmers(self, self._end_s)
         self.jobs = Jobs(self, self._end_s)
         Insiders(self, self._end_s)
