@@ -115,3 +115,28 @@ def test_agent(cloud: Cloud, pair: list[dict[str, Any]]) -> None:
     wait_until(lambda: not node.spooled(), "the delivery of the ends", 30)
     effects = f"SELECT effect FROM hook_event WHERE domain_uuid = '{first['uuid']}' AND operation = 'release'"
     assert cloud.sql(effects) == [["late"]]
+
+
+def test_fenced(cloud: Cloud, pair: list[dict[str, Any]]) -> None:
+    """
+    A host loses its power, and the administrator says so: its guest is started on the other with its address, and is
+    not there any more when the host is back, which then takes VMs again.
+    """
+    first, second = pair
+    node = cloud.real_node(1)
+    node.host.power_off()
+    wait_until(lambda: node_state(cloud, 1) == "unreachable", "the silence of the first node", 60, pause=0.2)
+    (ended,) = cloud.admin.call("admin.node.fence", {"node_id": node.node_id, "reason": "no power"})["ended"]
+    assert (ended["vm_id"], ended["kind"]) == (first["vm_id"], "vm_start")
+    there = cloud.wait_running(first["vm_id"], contextualized=False)
+    assert (there["node"], there["leases"]) == (second["node"], first["leases"])
+    node.host.boot().start_libvirtd()
+    cloud.start_agent(1)
+    wait_until(lambda: node_state(cloud, 1) == "ok", "the first node's answer", 60, pause=0.2)
+    connection = node.open()
+    assert [domain.UUIDString() for domain in connection.listAllDomains()] == []
+    connection.close()
+    assert cloud.wait_running(first["vm_id"], contextualized=False)["node"] == second["node"]
+    cloud.admin.call("admin.node.unlock", {"node_id": node.node_id})
+    for log in node.console_dir.glob(f"vm-{first['uuid']}*"):  # the next pass over storages would, ten minutes later
+        log.unlink()
