@@ -1,6 +1,7 @@
 """
 ``wawel node evacuate`` and ``maintain``: have a node's VMs run elsewhere. The manager does it, by an operation that
-waits for a move of each VM; this asks for it, shows how it comes on, and says in the end what is still there.
+waits for a move of each VM; this asks for it, shows how it comes on, and says in the end what is still there. And
+``fence``, of a node that cannot be asked any more.
 """
 
 from __future__ import annotations
@@ -63,6 +64,41 @@ def maintain(console: Console, which: str, wait_timeout: float, cold: bool, reas
     unlock ends that.
     """
     _empty(console, "admin.node.maintain", which, wait_timeout, cold, reason)
+
+
+@click.command()
+@click.argument("which", type=NamedType("node"), metavar="NODE")
+@click.option("--reason", default="", help="Why, for those who wonder later.")
+@click.pass_obj
+def fence(console: Console, which: str, reason: str) -> None:
+    """
+    Say that the machine of a node is off, and have its VMs run elsewhere.
+
+    Of a node that does not answer. Be sure of it, and power it off first: a VM that runs twice on one disk destroys it.
+    VMs that were to run are started on other nodes, or stay stopped, as their policy says (on_host_failure). Those
+    whose disks are the node's own, and those with work under way that needs it, are left and named.
+    """
+    node = find(console, "node", which, admin=True)
+    console.confirm(
+        f"Is the machine of {one_line(node.shown)} off? A VM that runs on it all the same destroys its disks. Go on?"
+    )
+    told = console.change(
+        "admin.node.fence", {"node_id": node.id, **({"reason": reason} if reason else {})}, cluster=node.cluster
+    )
+    if console.options.dry_run:
+        emit(console, told)
+        return
+    results = [_result(vm, str(vm["kind"] or "ended")) for vm in told["ended"]]
+    results += [_result(vm, "left", vm["reason"]) for vm in told["left"]]
+    if chosen(console) != "table" or results:
+        emit_list(console, results, "evacuated")
+    if told["left"]:
+        console.say(f"{len(told['left'])} of {len(results)} VMs were left. Run this again for them, once they can go.")
+        raise click.exceptions.Exit(FAILED)
+    console.say(f"{told['node']} is locked and runs no VM of ours.")
+
+
+fence.params += shared(changes=True, asks=True)
 
 
 def _empty(console: Console, view: str, which: str, wait_timeout: float, cold: bool, reason: str) -> None:

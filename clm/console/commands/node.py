@@ -1,4 +1,4 @@
-"""``wawel node``, an administrator's; emptying one, also for maintenance, is in ``evacuate.py``."""
+"""``wawel node``, an administrator's; emptying one, also for maintenance or when it is lost, is in ``evacuate.py``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 
 from clm.console.columns import health
-from clm.console.commands.evacuate import evacuate, maintain
+from clm.console.commands.evacuate import evacuate, fence, maintain
 from clm.console.commands.statistics import of_node
 from clm.console.context import Console
 from clm.console.groups import NounGroup
@@ -25,7 +25,7 @@ def node() -> None:
     """Nodes: the machines that VMs run on."""
 
 
-for _command in (evacuate, maintain, of_node):
+for _command in (evacuate, maintain, fence, of_node):
     node.add_command(_command)
 
 

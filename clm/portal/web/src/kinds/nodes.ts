@@ -25,6 +25,10 @@ export const NODE_ACTIONS: readonly Action<Node>[] = [
     request: (row, values) => ask("admin.node.maintain", { ...of(row), ...given(values, "reason") }),
   },
   {
+    key: "fence", title: "nodes.fence", isDanger: true, may: (row) => row.state === "unreachable", confirm: { title: "nodes.fenceAsk", help: "nodes.fenceHelp", beside: REASON },
+    request: (row, values) => ask("admin.node.fence", { ...of(row), ...given(values, "reason") }),
+  },
+  {
     key: "disable", title: "nodes.disable", isDanger: true, may: (row) => row.locked && row.mode !== "disabled", confirm: { title: "nodes.disableAsk", help: "nodes.disableHelp", beside: REASON },
     request: (row, values) => ask("admin.node.disable", { ...of(row), ...given(values, "reason") }),
   },
