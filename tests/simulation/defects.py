@@ -244,7 +244,7 @@ DEFECTS: Final = (
     Mutation(
         "domain_left",
         "A pass leaves the domains of closed VMs alone.",
-        (Edit("cm/services/reconcile.py", "    for leftover in made.discard:\n", "    for leftover in ():\n"),),
+        (Edit("cm/services/reconcile.py", " for leftover in made.discard if await", " for leftover in () if await"),),
     ),
     Mutation(
         "audit_missing",

@@ -39,7 +39,7 @@ EXCUSES: Final[Mapping[str, Excuse]] = {
     "end before a call": Excuse("a guest ended, and a call came before that was heard", math.inf, 1.0),
     "end around a power cut": Excuse("the node of a guest that ended lost its power, and what it knew", math.inf, 1.0),
     "save refused": Excuse("an automatic save that quota or room does not allow; the VM is stopped", math.inf, 1.0),
-    "answer lost": Excuse("a call that may have been done, and was answered of what came of it", math.inf, 8.0),
+    "answer lost": Excuse("a call that may have been done, and was answered of what came of it", math.inf, 12.0),
     "session ended": Excuse("a call with a session that was ended while it was under way", math.inf, 1.0),
     "told to wait": Excuse("too many calls, or a cluster that is locked", math.inf, 2.0),
     "wrong parameter": Excuse("what a call names has gone: a group that they left", math.inf, 6.0),

@@ -9,8 +9,9 @@ nor by another guest, and who asked is told what was done.
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,7 +142,7 @@ class Insides:
             simulation.break_invariant(f"{about} is done {late_s:.2f} s after its time")
 
     def at_rest(self, workload: Workload) -> list[str]:
-        return [*self._recorded(), *(told for ask in workload.asks for told in self._told(ask))]
+        return [*self._recorded(), *(told for ask in workload.asks for told in self._told(ask, workload.asks))]
 
     def _recorded(self) -> list[str]:
         """What became of each command is what its guest did."""
@@ -156,7 +157,7 @@ class Insides:
                 wrong.append(f"{about}; its guest says {done.result}")
         return wrong
 
-    def _told(self, ask: Ask) -> list[str]:
+    def _told(self, ask: Ask, asks: Sequence[Ask]) -> list[str]:
         """Who was told that something is done was told what was; what was done later, nobody was told the end of."""
         action = DOES.get(ask.method)
         if action is None or not ask.ended:
@@ -166,7 +167,9 @@ class Insides:
         marked = [each for each in theirs if self._is_of(ask, each)]
         wrong, who = [], f"call {ask.number} ({ask.method}, VM {uuid})"
         if ask.accepted and ask.answer["way"] == "wawel":
-            in_time = [each for each in marked if ask.asked_at <= each.at <= ask.ended_at and each.ok]
+            # Who sent it twice may have been refused at once by the one, and told of the other's end.
+            end = math.inf if ask.twice else ask.ended_at
+            in_time = [each for each in marked if ask.asked_at <= each.at <= end and each.ok]
             wrong += [] if in_time else [f"{who} was told {ask.answer}, and its guest did not do it"]
             self.simulation.effects.counted[f"{action} by our agent"] += bool(in_time)
         elif ask.accepted:
@@ -176,6 +179,8 @@ class Insides:
             wrong += [] if in_time_at else [f"{who} was told {ask.answer}, and nobody did {method}"]
             self.simulation.effects.counted[f"{action} by {ask.answer['way']}"] += bool(in_time_at)
         late = [each for each in marked if each.at > ask.ended_at and not each.stood_still]
+        like = [each for each in asks if each is not ask and (each.method, each.params) == (ask.method, ask.params)]
+        late = [each for each in late if not any(_meanwhile(each, other) for other in like)]
         if late and not ask.twice and not ask.unsure and self.simulation.cloud is None:
             wrong.append(f"{who} was answered {ask.error or ask.answer}, and its guest did it later, at {late[0].at}")
         return wrong
@@ -197,6 +202,10 @@ class Insides:
         if done.action == "generate_key":
             return ask.accepted and ask.answer["public_key"] == done.result["public_key"]
         return ask.asked_at <= done.at <= ask.ended_at
+
+
+def _meanwhile(done: Done, ask: Ask) -> bool:
+    return ask.asked_at <= done.at and (not ask.ended or done.at <= ask.ended_at)
 
 
 class OwnAgent:
