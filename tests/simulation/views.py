@@ -43,8 +43,8 @@ _AGENT: Final = "asked of guests that run, under way, as their agents answer; te
 
 # What asks for changes.
 SOURCES: Final = (
-    "workload", "addressing", "cards", "carries", "chores", "expiries", "farmers", "guarding", "haste", "insiders",
-    "jobs", "keepers", "moves", "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
+    "workload", "addressing", "cards", "carries", "chores", "expiries", "farmers", "fencers", "guarding", "haste",
+    "insiders", "jobs", "keepers", "moves", "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
 )  # fmt: skip
 
 _FARMS: Final = "as user.farm.destroy, which is called; tests/postgres/test_farms.py"
