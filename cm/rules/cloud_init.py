@@ -79,7 +79,7 @@ def vendor_text(
         return config
     # As parts, since user data that has scripts or files of its own would outweigh keys of ours in one document. What
     # scripts leave is there before the hello, which cloud-init says last.
-    mixed = MIMEMultipart(boundary=f"wawel-{guest.uuid}")
+    mixed = MIMEMultipart(boundary=f"wawel_{guest.uuid}")
     for kind, content in (("cloud-config", config), *(("x-shellscript", script) for script in scripts)):
         mixed.attach(MIMEText(content, kind, "us-ascii"))
     return mixed.as_string()
