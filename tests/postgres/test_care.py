@@ -130,5 +130,6 @@ def test_rounds(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud.manager.database, "transact", counted)
     made = Care(cloud.manager.services, reactor, Retention())
     assert [run(made.round) for _ in range(3)] == [MORE_S, MORE_S, None] and MORE_S < CARE_S
-    assert transactions == ["close_failed", "expire", "expire", "evict_spare", "purge_overdue", "warn", *TABLES] * 3
+    first = ["close_failed", "expire", "expire", "evict_spare", "purge_overdue", "destroy_overdue", "warn"]
+    assert transactions == [*first, *TABLES] * 3
     assert cloud.sql("SELECT count(*) FROM request") == 0
