@@ -412,8 +412,8 @@ class VMShutdown(Kind):
 @register
 class VMTrash(Kind):
     kind = OperationKind.VM_TRASH
-    notes = (GRACED,)
-    steps = {"cut_power": cut_power, "await_end": await_end, "rest": rest}
+    notes = VMStop.notes
+    steps = VMStop.steps
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         rest_by_evidence(session, op)

@@ -23,11 +23,10 @@ from cm.services.context import Services
 from cm.services.guest_command import notify_guest
 from cm.services.message import tell
 from cm.services.suspension import claim_memory
-from cm.services.vm import interrupt
+from cm.services.vm import begin_destroy
 from cm.store import expiry as store
 from cm.store.instance import note_event
 from cm.store.operation import open_operation
-from cm.store.operation_object import Objects, find_yielding
 from cm.store.vm import VMRow, find_vm, render_vm
 from cm.store.vm_state import want
 
@@ -162,22 +161,14 @@ def _begin(session: Session, vm: VMRow, row: store.ExpiryRow, kind: OperationKin
     :raises VMBusy: somebody was faster.
     :raises QuotaReached: StorageFull: NotSupported: there is no room for its memory.
     """
-    beside: Objects = {}
+    cause = Cause(CauseKind.EXPIRY, row.expiry)
     if kind is OperationKind.VM_DESTROY:
-        for yielding_id in find_yielding(session, ObjectKind.VM, vm.id):
-            interrupt(session, yielding_id)
+        begin_destroy(session, vm, account_id=None, cause=cause)
     else:
-        beside = claim_memory(session, vm)
-    open_operation(
-        session,
-        kind,
-        account_id=None,
-        objects={ObjectKind.VM: [vm.id], **beside},
-        node_id=vm.node_id,
-        cause=Cause(CauseKind.EXPIRY, row.expiry),
-    )
-    wanted = SPECS[kind].wanted
-    assert wanted is not None
-    want(session, vm.id, wanted)
-    render_vm(session, vm.id)
+        objects = {ObjectKind.VM: [vm.id], **claim_memory(session, vm)}
+        open_operation(session, kind, account_id=None, objects=objects, node_id=vm.node_id, cause=cause)
+        wanted = SPECS[kind].wanted
+        assert wanted is not None
+        want(session, vm.id, wanted)
+        render_vm(session, vm.id)
     log.info("VM {vm_id}: its expiry lease {expiry} has ended: {kind}", vm_id=vm.id, expiry=row.expiry, kind=kind)

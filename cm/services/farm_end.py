@@ -8,17 +8,13 @@ from sqlalchemy.orm import Session
 
 from cm.results.vm import VMOutcome
 from cm.rpc.errors import VMBusy
-from cm.rpc.vocabulary import Wanted
 from cm.rules.cause import Cause
 from cm.rules.farm import Release, release
-from cm.rules.operation import SPECS, ObjectKind, OperationKind
+from cm.rules.operation import SPECS, OperationKind
 from cm.runtime.wall import utc_now
-from cm.services.vm import interrupt
+from cm.services.vm import begin_destroy, interrupt
 from cm.store.farm import head_of
-from cm.store.operation import open_operation
-from cm.store.operation_object import find_yielding
-from cm.store.vm import find_vm, render_vm
-from cm.store.vm_state import want
+from cm.store.vm import find_vm
 
 
 def released(session: Session, farm_id: int) -> Release:
@@ -49,17 +45,6 @@ def end_members(session: Session, vm_ids: Sequence[int], account_id: int | None,
             if not SPECS[row.operation_kind].interruptible:
                 raise VMBusy(vm_id, row.operation_id, row.operation_kind)
             interrupt(session, row.operation_id)
-        for yielding_id in find_yielding(session, ObjectKind.VM, vm_id):
-            interrupt(session, yielding_id)
-        operation_id = open_operation(
-            session,
-            OperationKind.VM_DESTROY,
-            account_id=account_id,
-            objects={ObjectKind.VM: [vm_id]},
-            node_id=row.node_id,
-            cause=cause,
-        )
-        want(session, vm_id, Wanted.DESTROYED)
-        render_vm(session, vm_id)
+        operation_id = begin_destroy(session, row, account_id=account_id, cause=cause)
         ended.append({"status": "ok", "vm_id": vm_id, "operation_id": operation_id})
     return ended

@@ -51,9 +51,9 @@ def fence(caller: ClusterCall, node_id: int, reason: str) -> FencedNode:
     if node["state"] != NodeState.UNREACHABLE:
         raise NodeAnswers(node["name"])
     lock_departing(session, node_id)
-    if node["mode"] is NodeMode.ACTIVE or reason or caller.if_version is not None:
-        mode = NodeMode.DRAINING if node["mode"] == NodeMode.ACTIVE else NodeMode(node["mode"])
-        set_mode(caller, node_id, mode, reason)
+    mode = NodeMode(node["mode"])
+    if mode is NodeMode.ACTIVE or reason or caller.if_version is not None:
+        set_mode(caller, node_id, NodeMode.DRAINING if mode is NodeMode.ACTIVE else mode, reason)
     ended: list[RestartedVM] = []
     left: list[LeftVM] = []
     for found in list_departing(session, node_id):

@@ -16,14 +16,11 @@ from cm.rpc.errors import VMBusy, WrongVMState
 from cm.rpc.vocabulary import CauseKind, VMEventCode, VMState, Wanted
 from cm.rules.access import Action
 from cm.rules.cause import Cause
-from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
-from cm.services.vm import for_each, interrupt
+from cm.services.vm import begin_destroy, for_each
 from cm.store.expiry import find_vm_expiry, give_expiry
 from cm.store.instance import note_event
-from cm.store.operation import open_operation
-from cm.store.operation_object import find_yielding
 from cm.store.vm import find_vm, list_trashed, render_vm
 from cm.store.vm_state import want
 
@@ -72,15 +69,6 @@ def destroy_overdue(session: Session, seconds: float) -> int:
         row = find_vm(session, vm_id, lock=True)
         if row is None or row.state is not VMState.TRASHED or row.operation_id is not None:
             continue  # somebody recovered it meanwhile, or destroys it
-        for yielding_id in find_yielding(session, ObjectKind.VM, vm_id):
-            interrupt(session, yielding_id)
-        kind = OperationKind.VM_DESTROY
-        open_operation(
-            session, kind, account_id=None, objects={ObjectKind.VM: [vm_id]}, node_id=row.node_id, cause=TRASH
-        )
-        wanted = SPECS[kind].wanted
-        assert wanted is not None
-        want(session, vm_id, wanted)
-        render_vm(session, vm_id)
+        begin_destroy(session, row, account_id=None, cause=TRASH)
         begun += 1
     return begun

@@ -25,8 +25,10 @@ from cm.rpc.vocabulary import (
     UserDataEncoding,
     VMEventCode,
     VolumeMode,
+    Wanted,
 )
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
+from cm.rules.cause import Cause
 from cm.rules.image import check_least
 from cm.rules.imds import NO_CHANGE, ImdsChange
 from cm.rules.machine import Machine, MachineChange, asks
@@ -515,6 +517,28 @@ def interrupt(session: Session, operation_id: int) -> None:
         ENDS[given_up.kind].dropped(session, op)
         look_at_holder(session, op)
         wake_parent(session, given_up.parent_id)
+
+
+def begin_destroy(session: Session, row: VMRow, *, account_id: int | None, cause: Cause) -> int:
+    """
+    Begin to end a VM under lock, for nobody's call; what yields ends before.
+
+    :return: the operation.
+    :raises VMBusy: NotAbandonable: work that holds it is under way, or what yields cannot end now.
+    """
+    for yielding_id in find_yielding(session, ObjectKind.VM, row.id):
+        interrupt(session, yielding_id)
+    operation_id = open_operation(
+        session,
+        OperationKind.VM_DESTROY,
+        account_id=account_id,
+        objects={ObjectKind.VM: [row.id]},
+        node_id=row.node_id,
+        cause=cause,
+    )
+    want(session, row.id, Wanted.DESTROYED)
+    render_vm(session, row.id)
+    return operation_id
 
 
 def for_each(

@@ -102,6 +102,7 @@ def test_by_policy_and_intent(cloud: SharingCloud) -> None:
     destroy = cloud.call("user.vm.destroy", [[ending]])[0]["operation_id"]
     trash = cloud.call("user.vm.trash", [[trashed]])[0]["operation_id"]
     told = {each["vm_id"]: each["kind"] for each in dead.fence()["ended"]}
+    assert cloud.sql("SELECT locked FROM node WHERE id = :n", n=dead.node_id)
     assert told == {stays: "vm_stop", stopping: "vm_stop", ending: "vm_destroy", trashed: "vm_trash"}
     for vm_id, state in ((stays, "stopped"), (stopping, "stopped"), (ending, "destroyed"), (trashed, "trashed")):
         cloud.wait(vm_id, state, 60.0)

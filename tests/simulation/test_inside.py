@@ -26,10 +26,8 @@ class Within:
 
     def __init__(self, scene: Scene, temper: str) -> None:
         self.scene = scene
-        drawn = scene.insides._drawn
-        scene.insides._drawn = lambda: temper  # type: ignore[method-assign]
-        self.vm_id = scene.vm()
-        scene.insides._drawn = drawn  # type: ignore[method-assign]
+        with mock.patch.object(scene.insides, "_drawn", return_value=temper):
+            self.vm_id = scene.vm()
         self.uuid = scene.uuid(self.vm_id)
         scene.run_for(1.0)  # its agent waits
 

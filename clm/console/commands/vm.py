@@ -196,7 +196,7 @@ ACTIONS = {
     "suspend": ("Write VMs' memory to their storage, and give back their share of their node.", False),
     "wake-up": ("Have suspended VMs go on, on any node.", False),
     "reset": ("Press the reset buttons of running VMs.", True),
-    "trash": ("Put VMs into the trash: they keep all that they have, and can be recovered for a week.", True),
+    "trash": ("Put VMs into the trash: they keep all that they have, and can be recovered for a while.", True),
     "recover": ("Take VMs out of the trash; they are stopped then.", True),
     "destroy": ("Destroy VMs and delete their disks: there is no way back.", True),
 }

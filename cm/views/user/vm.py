@@ -416,8 +416,8 @@ def set_policy(
     Change what becomes of a VM whose guest powers itself off, or whose host fails, or whether it is guarded; what is
     left out stays. Its owners may. ``user.vm.get_by_id`` tells all.
 
-    :param guarded: while it is, ``user.vm.destroy`` and ``save_and_shutdown`` are refused; administrators may end it
-        all the same, and so may its guest, where that is its policy.
+    :param guarded: while it is, ``user.vm.destroy``, ``trash`` and ``save_and_shutdown`` are refused; administrators
+        may end it all the same, and so may its guest, where that is its policy.
     :param on_host_failure: when its node's machine restarts as it runs, or an administrator says that it is lost
         (``admin.node.fence``): it is started again, there or elsewhere, or stays stopped.
     """
