@@ -48,6 +48,7 @@ from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
 from cm.services.disk_bytes import insert_targets, open_volume_delete
 from cm.services.evidence import rest_if_ended
+from cm.services.seed import have_seed_follow
 from cm.store.disk import DiskFacts, find_disk, get_disk
 from cm.store.disk_bytes import (
     Lies,
@@ -61,6 +62,7 @@ from cm.store.disk_bytes import (
 )
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
+from cm.store.saving import root_disk_id
 from cm.store.storage import get_storage
 from cm.store.vm import VMRow, get_vm
 
@@ -325,7 +327,11 @@ def _moved(session: Session, op: OperationRow) -> None:
 
 
 def _arrived(session: Session, op: OperationRow) -> None:
+    """:raises StorageFull: what goes with it does not fit there; then the disk stays where it was."""
     _moved(session, op)
+    if op.vm_id is not None and root_disk_id(session, op.vm_id) == op.get(ObjectKind.DISK):
+        cause = Cause(CauseKind.OPERATION, str(op.id))
+        have_seed_follow(session, op.vm_id, op.get(ObjectKind.STORAGE), cause)
     rest_if_ended(session, op)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -39,6 +40,12 @@ _FIND = Prepared(
 )
 
 
+_LIES: Final = (
+    "WITH lies AS (INSERT INTO volume (storage_id, name, format, size_bytes, claimed_bytes)"
+    " VALUES (:storage_id, :volume, 'raw', :size, :size) RETURNING id)"
+)
+
+
 def find_seed(session: Session, vm_id: int) -> SeedRow | None:
     found = _FIND(session, id=vm_id).first()
     return None if found is None else SeedRow(**found._mapping)
@@ -46,14 +53,14 @@ def find_seed(session: Session, vm_id: int) -> SeedRow | None:
 
 def insert_seed(session: Session, vm_id: int, storage_id: int, volume: str, size_bytes: int) -> None:
     """Of a VM that is being made; its room is claimed with the VM's."""
-    session.execute(
-        text(
-            "WITH lies AS (INSERT INTO volume (storage_id, name, format, size_bytes, claimed_bytes)"
-            " VALUES (:storage_id, :volume, 'raw', :size, :size) RETURNING id)"
-            " INSERT INTO seed (vm_id, volume_id) SELECT :vm_id, id FROM lies"
-        ),
-        {"vm_id": vm_id, "storage_id": storage_id, "volume": volume, "size": size_bytes},
-    )
+    values = {"vm_id": vm_id, "storage_id": storage_id, "volume": volume, "size": size_bytes}
+    session.execute(text(f"{_LIES} INSERT INTO seed (vm_id, volume_id) SELECT :vm_id, id FROM lies"), values)
+
+
+def switch_seed(session: Session, vm_id: int, storage_id: int, volume: str, size_bytes: int) -> None:
+    """It is to be written anew, elsewhere, where its room is claimed; the volume is left, and nobody's."""
+    values = {"vm_id": vm_id, "storage_id": storage_id, "volume": volume, "size": size_bytes}
+    session.execute(text(f"{_LIES} UPDATE seed SET volume_id = lies.id FROM lies WHERE vm_id = :vm_id"), values)
 
 
 def note_read(session: Session, vm_id: int) -> None:

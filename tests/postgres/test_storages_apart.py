@@ -137,3 +137,40 @@ def test_copies(cloud: Apart) -> None:
     for node_id, own in cloud.own.items():
         cloud.sql("UPDATE storage SET node_id = :n WHERE id = :s", n=node_id, s=own)
     assert cloud.leaks() == []
+
+
+def test_seed_follows(cloud: Apart) -> None:
+    """A seed that is not read yet goes with the root disk to another node's storage: else its VM starts nowhere."""
+    (vm,) = cloud.local(cloud.first, metadata="seed-iso")
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.disk_id = cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm["vm_id"])
+    used = cloud.sql("SELECT used_storage_mib FROM account WHERE id = :a", a=cloud.user_id)
+    for node_id, other_id in ((cloud.second, cloud.first), (cloud.first, cloud.second)):
+        assert cloud.move(node_id)["state"] == "done"
+        cloud.settled()
+        lies = "SELECT u.storage_id FROM seed e JOIN volume u ON u.id = e.volume_id WHERE e.vm_id = :v"
+        assert cloud.sql(lies, v=vm["vm_id"]) == cloud.own[node_id]
+        assert not any(vm["uuid"] in name for name in cloud.volumes(other_id))
+        assert cloud.leaks() == []
+    assert cloud.sql("SELECT used_storage_mib FROM account WHERE id = :a", a=cloud.user_id) == used
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    assert cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm["vm_id"]) == cloud.first
+    assert len([name for name in cloud.volumes(cloud.first) if vm["uuid"] in name]) == 2
+    assert cloud.leaks() == []
+
+
+def test_no_room_for_a_seed(cloud: Apart) -> None:
+    """Where it does not fit beside its VM's root disk, the disk stays where it was, and so does the seed."""
+    (vm,) = cloud.local(cloud.first, metadata="seed-iso")
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.disk_id = cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm["vm_id"])
+    cloud.sql("UPDATE storage SET capacity_bytes = :b WHERE id = :s", b=64 * MIB, s=cloud.own[cloud.second])
+    ended = cloud.move(cloud.second)
+    assert (ended["state"], ended["error"]) == ("failed", "storage_full")
+    cloud.settled()
+    assert cloud.lies()[0] == cloud.own[cloud.first] and cloud.leaks() == []
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
