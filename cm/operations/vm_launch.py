@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -27,7 +27,6 @@ from cm.rpc.errors import (
     HypervisorError,
     ImageNotCopied,
     NotSupported,
-    ObjectNotFound,
     RunsElsewhere,
     VolumeLost,
 )
@@ -65,7 +64,9 @@ from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import intend, mark_launch, place_vm, write_error, write_launched, write_made
 from cm.store.waking import awaited, wake
 
-ASKED: Final = "copy_asked"  # whether a launch has waited for a copy of its image already
+# Notes: whether a launch has waited for a copy of its image already; that its node was lost, and it is placed again.
+ASKED: Final = "copy_asked"
+AGAIN: Final = "placed_again"
 COPY_S: Final = 1800.0  # for a full copy of an image
 MAKE_S: Final = 60.0
 BOOT_S: Final = 120.0
@@ -100,7 +101,7 @@ async def place(work: Work) -> None:
     """Have the VM hold a node. A new VM does since it was accepted; a stopped one is placed again."""
     if FARM in work.arguments and UNHEARD not in work.arguments:
         await _await_head(work, work.arguments[FARM])
-    if work.op.kind is OperationKind.VM_CREATE and not work.op.attempts:
+    if work.op.kind is OperationKind.VM_CREATE and not work.op.attempts and AGAIN not in work.arguments:
         return  # nobody has been at it: it has its node, and its domain was nowhere
     elsewhere = await work.db_vm(_place, work.op, work.services.policy)
     if elsewhere is not None:
@@ -172,7 +173,9 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
 
 async def launch(work: Work) -> None:
     """Make what is missing and start; found running, it is only recorded."""
-    prepared = await work.db_vm(prepare, work.services.policy)
+    prepared = await work.db_vm(_prepared, work.services.policy)
+    if prepared is None:
+        raise _placed_again(work)
     await _await_base(work, prepared)
     await await_links(work, prepared.node_id, prepared.links)
     copies = any(v.mode is VolumeMode.COPY and not v.made for v in prepared.volumes)
@@ -199,7 +202,21 @@ async def launch(work: Work) -> None:
             raise
     if prepared.row.console_node_id not in (None, prepared.node_id):
         await delete_log(work.services, prepared.row)  # where it ran before
-    await work.complete(_launched, work.op, launched_at, prepared.row.vnc_generation)
+    await work.complete(_launched, work.op, launched_at, prepared.row.vnc_generation, prepared.node_id)
+
+
+def _placed_again(work: Work) -> Wait:
+    """An administrator has said that its node is off."""
+    if work.op.kind is OperationKind.VM_MOVE:
+        return Wait(0.0, "")  # its step claims another place
+    work.step = "place"
+    note: dict[str, Any] = {AGAIN: True}
+    return Wait(0.0, "", **note)
+
+
+def _prepared(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch | None:
+    """None: it is placed nowhere."""
+    return None if row.node_id is None else prepare(session, row, policy)
 
 
 async def _await_base(work: Work, prepared: Launch) -> None:
@@ -236,9 +253,13 @@ def _copy_ended(copy_id: int, session: Session, op: OperationRow) -> bool:
 
 
 def prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
-    """What the node's threads need of a VM that is placed."""
+    """
+    What the node's threads need of a VM that is placed.
+
+    :raises Wait: its node is lost since.
+    """
     if row.node_id is None:
-        raise ObjectNotFound("node of vm", row.id)
+        raise Wait(0.0, "")
     refuse_held(session, row.id)
     disks = disks_of(session, row.id)
     for disk in disks:
@@ -340,8 +361,15 @@ def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetim
     return mark_launch(session, vm_of(op), made)
 
 
-def _launched(session: Session, op: OperationRow, launched_at: datetime | None, generation: int) -> None:
-    """:param generation: of its screen, as it was defined; found running, it may have been an earlier one."""
+def _launched(
+    session: Session, op: OperationRow, launched_at: datetime | None, generation: int, node_id: int
+) -> None:
+    """
+    :param generation: of its screen, as it was defined; found running, it may have been an earlier one.
+    :raises Wait: its node is lost since.
+    """
+    if get_vm(session, vm_of(op)).node_id != node_id:
+        raise Wait(0.0, "")
     cause = Cause(CauseKind.OPERATION, str(op.id))
     asked = write_launched(session, vm_of(op), looked=launched_at is None)
     if asked is None:
@@ -362,7 +390,7 @@ def _tell_workers(session: Session, op: OperationRow) -> None:
 @register
 class VMCreate(Kind):
     kind = OperationKind.VM_CREATE
-    notes = (ASKED, UNHEARD)
+    notes = (ASKED, AGAIN, UNHEARD)
     steps = {"place": place, "provide": provide, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
@@ -397,7 +425,7 @@ class VMCreate(Kind):
 @register
 class VMStart(Kind):
     kind = OperationKind.VM_START
-    notes = (ASKED,)
+    notes = (ASKED, AGAIN)
     steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:

@@ -7,7 +7,9 @@ a destroy; whoever wants it to end asks for that (``ABORT``), and it ends once t
 nowhere else. libvirt goes on by itself: a manager that takes it over finds it under way, or over.
 
 After whatever went wrong the target's half is ended before the source is believed (``rules/migration.py``). Until both
-nodes have answered it waits, for days if need be; the VM holds its place at both meanwhile.
+nodes have answered it waits, for days if need be; the VM holds its place at both meanwhile. Of one that is off, by an
+administrator's word (``LOST``, ``services/fencing.py``), nobody waits for an answer, and the VM holds a place at the
+other one alone.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import CauseKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
-from cm.rules.migration import Next, Side, data_host, settle
+from cm.rules.migration import NOWHERE, Next, Side, data_host, settle
 from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
@@ -50,18 +52,29 @@ from cm.runtime.database import notify
 from cm.runtime.wall import unix_seconds
 from cm.services.console_log import delete_log
 from cm.services.context import ClusterPolicy, vnc_password
-from cm.services.evidence import record_look, rest_if_ended, screen_as_asked
-from cm.services.migrating import ABORT, BEGUN, LIMIT, POST_COPY, SOURCE, TARGET, TIMEOUT, reserve_live
+from cm.services.evidence import now, record_look, rest_if_ended, screen_as_asked
+from cm.services.migrating import (
+    ABORT,
+    BEGUN,
+    LIMIT,
+    LOST,
+    POST_COPY,
+    SOURCE,
+    TARGET,
+    TIMEOUT,
+    move_in,
+    reserve_live,
+)
 from cm.services.network import networks_of
-from cm.store.claim import release_node, release_target, take_target
+from cm.store.claim import release_target
 from cm.store.domain import DomainPlan, domain_plan
 from cm.store.link import LINKS, links_changed
 from cm.store.migration import Way, kept_port, mark_departure, way_to, write_arrival
-from cm.store.operation import OperationRow
+from cm.store.operation import OperationRow, get_operation
 from cm.store.operation_object import others_at_work
 from cm.store.public_address import public_changed, untranslated
-from cm.store.vm import VMRow, get_vm, render_vm
-from cm.store.vm_state import place_nowhere, write_error_unless_on
+from cm.store.vm import VMRow, get_vm, render_vm, write_evidence
+from cm.store.vm_state import screen_of, write_down, write_error_unless_on
 from cm.store.waking import awaited
 
 # Notes: when the node was asked first; that it was; why it refused; that the guest was told to go on at the other one.
@@ -83,9 +96,10 @@ MIB: Final = 2**20
 @dataclass(frozen=True)
 class Migrating:
     """
-    :ivar row: of the VM, on the node that it leaves.
+    :ivar row: of the VM, on the node that it leaves; on the target where that one is lost.
     :ivar spec: how its domain goes.
     :ivar links: bridges that the target's agent makes for it.
+    :ivar lost: which of the two nodes are off: one of them at the most.
     """
 
     row: VMRow
@@ -95,6 +109,11 @@ class Migrating:
     plan: DomainPlan
     networks: tuple[NetworkSpec, ...]
     links: tuple[str, ...]
+    lost: frozenset[int] = frozenset()
+
+    @property
+    def target_lost(self) -> bool:
+        return self.target.id in self.lost
 
     @property
     def ended(self) -> bool:
@@ -105,8 +124,11 @@ def _migrating(session: Session, row: VMRow, op: OperationRow, policy: ClusterPo
     """:raises Wait: another worker has not stopped at the VM yet."""
     if others_at_work(session, ObjectKind.VM, row.id, op.id):
         raise others_stopped(ObjectKind.VM, row.id)
-    assert row.moves_to is not None and row.node_id == op.arguments[SOURCE]
-    target, port = way_to(session, row.moves_to), kept_port(session, row.id)
+    lost = _lost(session, op)
+    to = op.arguments[BEGUN] if lost else row.moves_to
+    assert to is not None and row.node_id == (to if op.arguments[SOURCE] in lost else op.arguments[SOURCE])
+    target, screen = way_to(session, to), screen_of(session, row.id)
+    port = screen.port if row.node_id == to and screen is not None else kept_port(session, row.id)
     password = vnc_password(policy.secret, row.uuid, row.vnc_generation)
     plan = domain_plan(session, row.id, password)
     vnc = None if port is None else VncSpec(target.address, port, password, row.vnc_enabled)
@@ -120,7 +142,12 @@ def _migrating(session: Session, row: VMRow, op: OperationRow, policy: ClusterPo
         alone=op.parent_id is None,
     )
     links = tuple(sorted({nic.bridge for nic in plan.spec.nics if nic.bridge}))
-    return Migrating(row, op.arguments[SOURCE], target, spec, plan, tuple(networks_of(session, row.id)), links)
+    return Migrating(row, op.arguments[SOURCE], target, spec, plan, tuple(networks_of(session, row.id)), links, lost)
+
+
+def _lost(session: Session, op: OperationRow) -> frozenset[int]:
+    """As it is by now: who says so does not wait for the worker that is at it."""
+    return frozenset(get_operation(session, op.id).arguments.get(LOST, ()))
 
 
 async def _read(work: Work) -> Migrating:
@@ -141,6 +168,8 @@ async def claim_place(work: Work) -> None:
 
 def _claim_place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy) -> None:
     """:raises MigrationFailed: the VM is not there any more, or does not run."""
+    if _lost(session, op):
+        return  # tried again, and it is known where alone it may be
     if row.seen in GONE or row.node_id != op.arguments[SOURCE] or not row.node_claimed:
         raise _stays(row, "its guest has ended")
     if row.moves_to is None:
@@ -225,13 +254,16 @@ async def transfer(work: Work) -> None:
             raise _stays(going.row, "its guest has ended")
         await work.db(mark_departure, going.row.id)
         raise Wait(0.0, "", begun=going.target.id, began_at=unix_seconds())
-    source = work.node(going.source)
-    seen = await source.migrations.look(going.row.uuid)
+    source, seen = work.node(going.source), MigrationSeen(MigrationState.NONE)
+    if going.source not in going.lost:
+        seen = await source.migrations.look(going.row.uuid)
     if seen.state is MigrationState.RUNNING:
         await _under_way(work, going, seen)
     if await _settled(work, going) is Next.MOVED:
         await work.progress(SENT)
         return
+    if going.target_lost:
+        raise _stays(going.row, f"the other node, {going.target.name}, is off")
     if work.arguments.get(ABORT):
         raise _stays(going.row, "an administrator has ended it")
     if _late(work):
@@ -268,8 +300,12 @@ async def _under_way(work: Work, going: Migrating, seen: MigrationSeen) -> None:
     """
     source, uuid = work.node(going.source), going.row.uuid
     switched, may_switch = work.arguments.get(SWITCHED), work.arguments.get(POST_COPY)
+    to_end = work.arguments.get(ABORT) or going.target_lost
+    if switched and going.target_lost:  # its memory was at both nodes
+        await source.run(remove_domain, uuid)
+        raise Wait(PROBE_S, "It is being ended.")
     slow = unix_seconds() - work.arguments[BEGAN_AT] > POST_COPY_S
-    if not switched and (work.arguments.get(ABORT) or _late(work) and not may_switch):
+    if not switched and (to_end or _late(work) and not may_switch):
         await source.migrations.cancel(uuid)
         raise Wait(LOOK_S, "It is being ended.", asked=True)
     if may_switch and not switched and (slow and seen.rounds >= ROUNDS or _late(work)):
@@ -295,19 +331,25 @@ async def _settled(work: Work, going: Migrating) -> Next:
     :raises MigrationFailed: it has ended, which is on record.
     """
     uuid, source, target = going.row.uuid, work.node(going.source), work.node(going.target.id)
-    here = await source.hypervisor.look(uuid)
-    there = await target.hypervisor.look(uuid)
-    found = settle(_side(here), _side(there))
+    here = await _side(work, going, going.source)
+    there = await _side(work, going, going.target.id)
+    found = settle(here, there)
     match found:
         case Next.MOVED | Next.STAYED:
             return found
         case Next.ENDED:
             reason = here.reason if here.state is not Seen.ABSENT else SeenReason.ABSENT
+            if going.lost and reason in (SeenReason.ABSENT, SeenReason.MIGRATED):
+                reason = SeenReason.HOST_LOST  # it had gone on at the node that is off, or had not left it
             await work.db(record_look, going.row.id, None, going.row.launched_at, here.state, reason)
             raise _stays(going.row, "its guest has ended")
         case Next.CLEAR_TARGET:
             await target.run(remove_domain, uuid)
         case Next.CLEAR_SOURCE:
+            await source.run(remove_domain, uuid)
+        case Next.END_SOURCE:
+            if going.row.wanted is Wanted.PAUSED:
+                return Next.STAYED  # so neither has gone on
             await source.run(remove_domain, uuid)
         case Next.RESUME_SOURCE:
             if going.row.wanted is Wanted.PAUSED:  # it was before, or is meant to be since
@@ -319,7 +361,11 @@ async def _settled(work: Work, going: Migrating) -> Next:
     raise Wait(PROBE_S, "Both nodes are asked where its guest is.")
 
 
-def _side(seen: DomainSeen) -> Side:
+async def _side(work: Work, going: Migrating, node_id: int) -> Side:
+    """What one of the two nodes has of it."""
+    if node_id in going.lost:
+        return NOWHERE
+    seen = await work.node(node_id).hypervisor.look(going.row.uuid)
     return Side(seen.state, seen.reason)
 
 
@@ -327,6 +373,9 @@ async def arrive(work: Work) -> None:
     """Say that it is there: its share of the other node goes back, and its networks and addresses follow."""
     going = await _read(work)
     target, uuid = work.node(going.target.id), going.row.uuid
+    if going.target_lost:
+        work.step = "transfer"
+        raise Wait(0.0, "")
     there = await target.hypervisor.look(uuid)
     if there.state is Seen.PAUSED and there.reason is not SeenReason.USER and going.row.wanted is Wanted.RUNNING:
         await target.hypervisor.resume(uuid)
@@ -345,12 +394,17 @@ async def arrive(work: Work) -> None:
 
 
 def _arrived(session: Session, op: OperationRow, there: DomainSeen, generation: int) -> None:
-    """:param generation: of its screen, as the target has it; a call since then found none to switch at the source."""
+    """
+    :param generation: of its screen, as the target has it; a call since then found none to switch at the source.
+    :raises Wait: the target is off since it was asked.
+    """
     vm_id = vm_of(op)
-    release_node(session, vm_id)
-    place_nowhere(session, vm_id)
-    node_id = take_target(session, vm_id)
-    assert node_id is not None
+    node_id = op.arguments[BEGUN]
+    lost = _lost(session, op)
+    if node_id in lost:
+        raise Wait(0.0, "")
+    if op.arguments[SOURCE] not in lost:
+        move_in(session, vm_id)
     write_arrival(session, vm_id, there.state, there.reason)
     links_changed(session, vm_id)
     public_changed(session, vm_id)
@@ -365,7 +419,7 @@ def _arrived(session: Session, op: OperationRow, there: DomainSeen, generation: 
 @register
 class VMMigrate(Kind):
     kind = OperationKind.VM_MIGRATE
-    notes = (BEGUN, BEGAN_AT, ASKED, REFUSED, SWITCHED, ABORT, PUBLIC_BY)
+    notes = (BEGUN, BEGAN_AT, ASKED, REFUSED, SWITCHED, ABORT, PUBLIC_BY, LOST)
     steps = {"claim_place": claim_place, "prepare": prepare, "transfer": transfer, "arrive": arrive}
 
     def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:
@@ -376,7 +430,14 @@ class VMMigrate(Kind):
         return {}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        """What the target's hook told of an attempt that came to nothing is over from now on."""
+        """
+        What the target's hook told of an attempt that came to nothing is over from now on. Should the source have told
+        that it stays just before it was lost, it has ended.
+        """
+        row = get_vm(session, vm_of(op), lock=True)
+        if row.seen not in GONE and isinstance(error, MigrationFailed) and op.arguments[SOURCE] in _lost(session, op):
+            write_evidence(session, row, Seen.OFF, SeenReason.HOST_LOST, now())
+            write_down(session, row.id)
         release_target(session, vm_of(op))
         mark_departure(session, vm_of(op))
         write_error_unless_on(session, vm_of(op), error.for_user())
@@ -388,7 +449,7 @@ class VMMigrate(Kind):
         return (REFUSED, ABORT) if op.arguments.get(BEGUN) and op.error != MigrationFailed.code else self.notes
 
     def dropped(self, session: Session, op: OperationRow) -> None:
-        if op.arguments.get(BEGUN):
+        if op.arguments.get(BEGUN) and not {op.arguments[SOURCE], op.arguments[BEGUN]} <= _lost(session, op):
             raise NotAbandonable(op.id, op.kind, "its guest is on its way; end that (admin.vm.abort_migration)")
         release_target(session, vm_of(op))
 

@@ -91,7 +91,9 @@ def have_again(node: INode, launch: Launch, memory: tuple[str, str]) -> None:
 async def go_on(work: Work) -> None:
     """Have its guest go on. From here on its memory is of before."""
     row = await work.db_vm(_used, work.op)
-    assert row.node_id is not None
+    if row.node_id is None:  # its node is lost, and it had not gone on there
+        work.step = "place"
+        raise Wait(0.0, "")
     node = work.node(row.node_id)
     try:
         await node.hypervisor.resume(row.uuid)
@@ -103,7 +105,7 @@ async def go_on(work: Work) -> None:
 
 def _used(session: Session, row: VMRow, op: OperationRow) -> VMRow:
     found = find_suspension(session, row.id)
-    if found is not None:
+    if found is not None and row.node_id is not None:
         forget_memory(session, row.id, Cause(CauseKind.OPERATION, str(op.id)))
         if found.greeted:
             write_up(session, row.id)

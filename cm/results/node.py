@@ -227,12 +227,27 @@ class RestartedVM(TypedDict):
     kind: OperationKind | None
 
 
+class DivertedVM(TypedDict):
+    """A running VM that was on its way to a node which is off, or from it: its other node alone has it from now on."""
+
+    vm_id: Number
+    name: Named
+    state: Annotated[VMState, Meta(description="As it was shown before.")]
+    node_id: Annotated[Number, Meta(description="Its other node.")]
+    node: Named
+    operation_id: Annotated[
+        Number | None,
+        Meta(description="Asks that node where its guest is; null: it stays there."),
+    ]
+
+
 class FencedNode(TypedDict):
     """What becomes of the VMs of a node that an administrator says is off."""
 
     node_id: Number
     node: Named
     ended: list[RestartedVM]
+    diverted: list[DivertedVM]
     left: list[LeftVM]
 
 

@@ -4,6 +4,9 @@ Live migration: what keeps a VM from it, and which of two domains of one VM is t
 libvirt's protocol has the guest go on at the target once the source has sent everything, and at the source where the
 target has not said that it runs. A target that has not heard of that runs on as well: seen with libvirtd hung in the
 last moment (both ran, the source resumed). So while a target has a domain, that is ended before the source is believed.
+
+Of a node that is off, by an administrator's word, nothing of the guest runs. Whether it had gone on there before nobody
+can tell, where the other one stands still for it: its memory may be older than its disks then, so it is not resumed.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ class Next(Enum):
     CLEAR_TARGET = "clear target"  # and look again
     CLEAR_SOURCE = "clear source"  # likewise
     RESUME_SOURCE = "resume source"  # likewise: nothing else has it, and it stands still
+    END_SOURCE = "end source"  # likewise, unless it was paused before: the target may have gone on, and is off
     LOOK_AGAIN = "look again"
 
 
@@ -45,6 +49,11 @@ class Side:
     @property
     def gone(self) -> bool:
         return self.state in GONE
+
+    @property
+    def lost(self) -> bool:
+        """Its node is off."""
+        return self.reason is SeenReason.HOST_LOST
 
     @property
     def waits(self) -> bool:
@@ -65,6 +74,8 @@ def settle(source: Side, target: Side) -> Next:
             return Next.ENDED
         if target.gone or target.waits or target.reason is TORN:
             return Next.CLEAR_TARGET  # it came to nothing, or has ended there since
+        if source.lost and target.reason is SeenReason.POSTCOPY:
+            return Next.CLEAR_TARGET  # it runs, and what it has not of its memory is no more
         return Next.MOVED if source.state is Seen.ABSENT else Next.CLEAR_SOURCE
     if target.state is Seen.RUNNING and (source.waits or source.reason is TORN):
         return Next.CLEAR_SOURCE  # it has said that it runs, and the source does not
@@ -72,7 +83,12 @@ def settle(source: Side, target: Side) -> Next:
         return Next.CLEAR_TARGET
     if source.reason is TORN:
         return Next.CLEAR_SOURCE
+    if source.waits and target.lost:
+        return Next.END_SOURCE
     return Next.RESUME_SOURCE if source.waits else Next.STAYED
+
+
+NOWHERE: Final = Side(Seen.ABSENT, SeenReason.HOST_LOST)  # as a node has it that is off
 
 
 def migration_uri(uri: str, given: str) -> str:

@@ -317,7 +317,7 @@ _UNDER_WAY: Final = tuple(state for state in VMState if shown_as(state))
 _INTERRUPTIBLE: Final = {spec.shown for spec in SPECS.values() if spec.interruptible and spec.shown}
 _BY_WORK: Final = "the operation that is under way"
 _BY_EVIDENCE: Final = "a look or a pass"
-_BY_END: Final = "the node's hook, a look or a pass; an administrator, by `drift.apply`"
+_BY_END: Final = "the node's hook, a look or a pass; an administrator, by `drift.apply` or `node.fence`"
 
 
 def _called_in(kind: OperationKind) -> frozenset[VMState]:

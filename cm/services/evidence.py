@@ -167,11 +167,15 @@ def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = Fa
     row = find_vm(session, op.vm_id, lock=True)
     if row is None or row.closed_at is not None:
         return
+    ended = replace(row, wanted=Wanted.RUNNING if by_policy else Wanted.STOPPED)
+    cause = Cause(CauseKind.OPERATION, str(op.id))
+    if by_policy and row.seen_reason is SeenReason.HOST_LOST and row.wanted in (Wanted.RUNNING, Wanted.PAUSED):
+        settle(session, ended, row.seen_reason, cause)  # it is placed nowhere by now, and nothing followed yet
+        return
     if row.seen not in GONE or row.node_id is None:
         intend_as_seen(session, row.id)
         return
-    ended = replace(row, wanted=Wanted.RUNNING if by_policy else Wanted.STOPPED)
-    settle(session, ended, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
+    settle(session, ended, row.seen_reason, cause)
 
 
 def rest_if_ended(session: Session, op: OperationRow) -> None:

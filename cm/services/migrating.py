@@ -20,10 +20,11 @@ from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import NodeLoad
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.reserving import reserve_place
+from cm.store.claim import release_node, take_target
 from cm.store.migration import Way, kept_on, ways
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, get_vm, render_vm
-from cm.store.vm_state import want
+from cm.store.vm_state import place_nowhere, want
 from cm.store.waking import wake_vm
 from cm.store.worker import note_begun
 
@@ -33,9 +34,10 @@ TARGET: Final = "target"
 LIMIT: Final = "limit_mib_s"
 POST_COPY: Final = "post_copy"
 TIMEOUT: Final = "timeout_s"
-# Notes: the node that it was begun to; that it is to end.
+# Notes: the node that it was begun to; that it is to end; which of the two nodes are off (``services/fencing.py``).
 BEGUN: Final = "begun"
 ABORT: Final = "abort"
+LOST: Final = "lost"
 LIVE, COLD = "live", "cold"
 
 
@@ -117,6 +119,19 @@ def reserve_live(
             told = "; ".join(f"{known[each].name}: {why}" for each, why in sorted(refused.items())[:3])
             raise NoCapacity(f"{error.reason}; {told}") from error
         raise
+
+
+def move_in(session: Session, vm_id: int) -> int:
+    """
+    Have a VM be placed where it is going to, and there alone.
+
+    :return: that node.
+    """
+    release_node(session, vm_id)
+    place_nowhere(session, vm_id)
+    node_id = take_target(session, vm_id)
+    assert node_id is not None
+    return node_id
 
 
 def open_migration(

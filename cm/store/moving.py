@@ -58,7 +58,13 @@ def list_departing(session: Session, node_id: int) -> Sequence[Departing]:
     ]
 
 
-def lock_departing(session: Session, node_id: int) -> None:
-    """Hold their rows until the transaction ends, in the order of their ids."""
-    vm_ids = sorted(found.id for found in list_departing(session, node_id))
+def list_arriving(session: Session, node_id: int) -> Sequence[int]:
+    """VMs that hold a place on a node which they are going to move to."""
+    statement = "SELECT id FROM vm WHERE moves_to = :node_id AND closed_at IS NULL ORDER BY id"
+    return list(session.scalars(text(statement), {"node_id": node_id}))
+
+
+def lock_departing(session: Session, node_id: int, others: Sequence[int] = ()) -> None:
+    """Hold their rows until the transaction ends, in the order of their ids. :param others: VMs beside them."""
+    vm_ids = sorted({*others, *(found.id for found in list_departing(session, node_id))})
     session.execute(text("SELECT 1 FROM vm WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": vm_ids})

@@ -75,8 +75,9 @@ def fence(console: Console, which: str, reason: str) -> None:
     Say that the machine of a node is off, and have its VMs run elsewhere.
 
     Of a node that does not answer. Be sure of it, and power it off first: a VM that runs twice on one disk destroys it.
-    VMs that were to run are started on other nodes, or stay stopped, as their policy says (on_host_failure). Those
-    whose disks are the node's own, and those with work under way that needs it, are left and named.
+    VMs that were to run are started on other nodes, or stay stopped, as their policy says (on_host_failure). Those on
+    their way to the node or from it are where their other node has them. Those whose disks are the node's own, and
+    those with work under way that needs it, are left and named.
     """
     node = find(console, "node", which, admin=True)
     console.confirm(
@@ -89,6 +90,7 @@ def fence(console: Console, which: str, reason: str) -> None:
         emit(console, told)
         return
     results = [_result(vm, str(vm["kind"] or "ended")) for vm in told["ended"]]
+    results += [_result(vm, "stays", f"on {vm['node']}, which alone is asked for it") for vm in told["diverted"]]
     results += [_result(vm, "left", vm["reason"]) for vm in told["left"]]
     if chosen(console) != "table" or results:
         emit_list(console, results, "evacuated")

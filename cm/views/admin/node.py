@@ -175,9 +175,10 @@ def fence(caller: ClusterCall, node_id: Id, reason: Text = "") -> FencedNode:
     it off first. A VM that runs twice on one disk destroys it, and nothing can find out from here.
 
     The node is locked. What was placed there is recorded as ended: VMs that were to run are started on other nodes, or
-    stay stopped (``on_host_failure``). Those whose disks are the node's own, and those on which work is under way that
-    needs it, are named with the reason and left as they are; run it again after that. Should the machine come back with
-    these VMs, their domains there are ended first of all.
+    stay stopped (``on_host_failure``). Those that were on their way there or from there while they run are where their
+    other node has them. Those whose disks are the node's own, and those on which work is under way that needs it, are
+    named with the reason and left as they are; run it again after that. Should the machine come back with these VMs,
+    their domains there are ended first of all.
     """
     return fencing.fence(caller, node_id, reason)
 

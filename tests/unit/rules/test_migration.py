@@ -7,13 +7,13 @@ from itertools import product
 import pytest
 
 from cm.rpc.vocabulary import Seen, SeenReason
-from cm.rules.migration import Next, Side, data_host, differs, migration_uri, settle
+from cm.rules.migration import NOWHERE, Next, Side, data_host, differs, migration_uri, settle
 
 REASONS = (
     SeenReason.BOOTED, SeenReason.MIGRATED, SeenReason.MIGRATION, SeenReason.USER, SeenReason.POSTCOPY,
     SeenReason.POSTCOPY_FAILED,
 )  # fmt: skip
-SIDES = [Side(state, reason) for state, reason in product(Seen, REASONS)]
+SIDES = [Side(state, reason) for state, reason in product(Seen, REASONS)] + [NOWHERE]
 RUNS = Side(Seen.RUNNING, SeenReason.BOOTED)
 ABSENT = Side(Seen.ABSENT, SeenReason.ABSENT)
 WAITS = Side(Seen.PAUSED, SeenReason.MIGRATION)
@@ -23,7 +23,7 @@ def after(step: Next, source: Side, target: Side) -> tuple[Side, Side]:
     """What a step leads to."""
     if step is Next.CLEAR_TARGET:
         return source, ABSENT
-    if step is Next.CLEAR_SOURCE:
+    if step in (Next.CLEAR_SOURCE, Next.END_SOURCE):
         return ABSENT, target
     assert step is Next.RESUME_SOURCE
     return RUNS, target
@@ -38,8 +38,11 @@ def test_never_two(source: Side) -> None:
             step = settle(here, there)
             if step in (Next.MOVED, Next.STAYED, Next.ENDED, Next.LOOK_AGAIN):
                 break
-            # Nothing is resumed while the other node has anything, and the one that is ended is not the only one.
-            assert step is not Next.RESUME_SOURCE or there.state is Seen.ABSENT
+            # Nothing is resumed while the other node has anything, or is off and may have had; a node that is off is
+            # asked nothing; and the one that is ended is not the only one.
+            assert step is not Next.RESUME_SOURCE or there.state is Seen.ABSENT and not there.lost
+            assert not (step is Next.CLEAR_TARGET and there.lost)
+            assert not (step in (Next.CLEAR_SOURCE, Next.END_SOURCE, Next.RESUME_SOURCE) and here.lost)
             here, there = after(step, here, there)
         if step is Next.LOOK_AGAIN:
             assert Seen.UNKNOWN in (source.state, target.state)
@@ -62,6 +65,21 @@ def test_cases() -> None:
     assert settle(Side(Seen.PAUSED, SeenReason.USER), ABSENT) is Next.STAYED
     assert settle(Side(Seen.OFF, SeenReason.SHUTDOWN), WAITS) is Next.CLEAR_TARGET
     assert settle(Side(Seen.OFF, SeenReason.SHUTDOWN), ABSENT) is Next.ENDED
+
+
+def test_lost() -> None:
+    """Of a node that is off nothing runs; that its guest was there, and has left the other behind, nobody can tell."""
+    runs_there = Side(Seen.RUNNING, SeenReason.MIGRATED)
+    assert settle(RUNS, NOWHERE) is Next.STAYED
+    assert settle(ABSENT, NOWHERE) is settle(Side(Seen.OFF, SeenReason.MIGRATED), NOWHERE) is Next.ENDED
+    assert settle(WAITS, NOWHERE) is Next.END_SOURCE
+    assert settle(Side(Seen.PAUSED, SeenReason.USER), NOWHERE) is Next.STAYED
+    assert settle(Side(Seen.PAUSED, SeenReason.POSTCOPY_FAILED), NOWHERE) is Next.CLEAR_SOURCE
+    assert settle(NOWHERE, runs_there) is Next.MOVED
+    assert settle(NOWHERE, Side(Seen.PAUSED, SeenReason.USER)) is Next.MOVED
+    assert settle(NOWHERE, WAITS) is settle(NOWHERE, Side(Seen.RUNNING, SeenReason.POSTCOPY)) is Next.CLEAR_TARGET
+    assert settle(NOWHERE, ABSENT) is settle(NOWHERE, NOWHERE) is Next.ENDED
+    assert settle(Side(Seen.UNKNOWN, SeenReason.NONE), NOWHERE) is Next.LOOK_AGAIN
 
 
 def test_uris() -> None:

@@ -62,6 +62,7 @@ export type DiskKind = "iso" | "storage" | "vm";
 export type DiskOffers = { disk_id: number; fields?: Record<string, unknown>; message?: string; operations?: Offer[]; status: string };
 export type DiskState = "adding" | "deleted" | "failed" | "lost" | "ok" | "trashed";
 export type DiskWork = { disk_id: number; operation_id: number };
+export type DivertedVM = { name: string; node: string; node_id: number; operation_id: number | null; state: VMState; vm_id: number };
 export type DomainInfo = { cpu_time: number; maximum_memory: number; memory: number; num_vcpus: number; reason: string; state: string };
 export type DomainReference = { domain: string };
 export type Doubt = "" | "domain_missing" | "node_silent";
@@ -85,7 +86,7 @@ export type FarmEnd = { farm_id: number; message?: string; status: string; vms: 
 export type FarmRole = "head" | "worker";
 export type FarmState = "degraded" | "destroyed" | "destroying" | "error" | "running" | "saving_head" | "starting_head" | "starting_workers" | "stopped";
 export type FarmVM = { addresses: string[]; contextualized: boolean; cpu: number; disk_mib: number; error: string; host: string; launched: string | null; memory_mib: number; name: string; number: number; operation_id: number | null; role: FarmRole; state: VMState; template_name: string; uuid: string; vm_id: number; waiting_for: string };
-export type FencedNode = { ended: RestartedVM[]; left: LeftVM[]; node: string; node_id: number };
+export type FencedNode = { diverted: DivertedVM[]; ended: RestartedVM[]; left: LeftVM[]; node: string; node_id: number };
 export type Filesystem = "ext4" | "ntfs" | "vfat" | "xfs";
 export type Firmware = "bios" | "uefi";
 export type FoundObject = { disk_id?: number; id: number; kind: "attachment" | "disk" | "farm" | "image" | "network" | "node" | "public_address" | "storage" | "storage_attachment" | "template" | "user" | "vm" | "vm_template"; node_id?: number; storage_id?: number; uuid: string; vm_id?: number };
@@ -819,7 +820,7 @@ export interface Methods {
   "admin.node.fence": {
     params: { node_id: number | string; reason?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: FencedNode;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "node_answers" | "object_told_twice" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "node_answers" | "object_told_twice" | "operation_not_abandonable" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** One node, as libvirt on it said in the last seconds. */
   "admin.node.get": {
