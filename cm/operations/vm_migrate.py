@@ -67,6 +67,7 @@ from cm.services.migrating import (
 )
 from cm.services.network import networks_of
 from cm.store.claim import release_target
+from cm.store.console_log import leave_log
 from cm.store.domain import DomainPlan, domain_plan
 from cm.store.link import LINKS, links_changed
 from cm.store.migration import Way, kept_port, mark_departure, way_to, write_arrival
@@ -439,6 +440,8 @@ class VMMigrate(Kind):
             write_evidence(session, row, Seen.OFF, SeenReason.HOST_LOST, now())
             write_down(session, row.id)
         release_target(session, vm_of(op))
+        if op.arguments.get(BEGUN):
+            leave_log(session, vm_of(op), op.arguments[BEGUN])
         mark_departure(session, vm_of(op))
         write_error_unless_on(session, vm_of(op), error.for_user())
         rest_if_ended(session, op)

@@ -52,6 +52,15 @@ def needless_logs(session: Session, node_id: int) -> list[tuple[int, str]]:
     return [(row.id, row.uuid) for row in found]
 
 
+def leave_log(session: Session, vm_id: int, node_id: int) -> None:
+    """A VM that goes on elsewhere may have a log on a node that it was on its way to."""
+    statement = (
+        "INSERT INTO console_leftover (vm_id, node_id) SELECT id, :n FROM vm"
+        " WHERE id = :id AND console_node_id IS DISTINCT FROM :n ON CONFLICT DO NOTHING"
+    )
+    session.execute(text(statement), {"id": vm_id, "n": node_id})
+
+
 def forget_logs(session: Session, node_id: int, vm_ids: Sequence[int]) -> None:
     """They are gone from this node. A VM that ends leaves nothing there, then."""
     values = {"n": node_id, "i": list(vm_ids)}

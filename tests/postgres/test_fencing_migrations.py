@@ -74,6 +74,7 @@ def test_target_under_way(cloud: Cluster, really: bool) -> None:
     op = cloud.ended(moved["operation_id"])
     assert (op["state"], op["error"]) == ("failed", "migration_failed") and "is off" in op["text"]
     assert cloud.vm(vm_id)["state"] == "running" and dead.fence()["diverted"] == []
+    assert cloud.sql("SELECT node_id FROM console_leftover WHERE vm_id = :v", v=vm_id) == dead.node_id
     dead.back()
     cloud.one(vm_id, cloud.first, 1)
 
