@@ -39,16 +39,22 @@ class LibvirtNetworks:
         A network of that name that is defined otherwise is stopped and defined anew. That replaces dnsmasq and bridge,
         and libvirt does not plug taps back in; so while guests are on it one that differs in nothing that they have,
         as an older version of ours defined it, goes on.
+
+        Of several starts at once each does this, also of other processes: what one has just defined, the next finds by
+        its name, and must not take for somebody else's.
         """
         wanted = definition_uuid(network)
         with self._connections.fast(network.name) as connection:
             found = _find(lambda: connection.networkLookupByUUIDString(wanted))
             if found is None:
                 other = _find(lambda: connection.networkLookupByName(network.name))
-                if other is not None and other.isActive() and _serves(other, network):
+                if other is not None and other.UUIDString() == wanted:
+                    found = other
+                elif other is not None and other.isActive() and _serves(other, network):
                     return
-                if other is not None:
+                elif other is not None:
                     _stop_and_forget(other)
+            if found is None:
                 found = connection.networkDefineXML(network_xml(network, wanted))
             if not found.autostart():
                 found.setAutostart(1)

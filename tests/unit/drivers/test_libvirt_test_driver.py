@@ -211,3 +211,26 @@ def test_network_digest(monkeypatch: pytest.MonkeyPatch) -> None:
         make().networks.ensure(spec)
     assert len(written) == 2  # its digest, and the one definition
     make().networks.remove(spec.name)
+
+
+def test_network_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that start at once the second does not take the network of the first away, whose guest may be on it."""
+    pool = IPv4Network("10.78.0.0/28")
+    spec = NetworkSpec("wawel-at-once", "wbr78", pool, pool[1], pool[1], pool[14])
+    looked, gone = [], []
+    find = driver._find
+
+    def late(ask: Any) -> Any:
+        found = find(ask)
+        if not looked:  # it finds nothing, and before it goes on another has made it
+            looked.append(found)
+            other = libvirt.open("test:///default")
+            other.networkDefineXML(network_xml(spec, driver.definition_uuid(spec))).create()
+        return found
+
+    monkeypatch.setattr(driver, "_find", late)
+    monkeypatch.setattr(driver, "_stop_and_forget", gone.append)
+    make().networks.ensure(spec)
+    monkeypatch.undo()
+    assert looked == [None] and gone == []
+    make().networks.remove(spec.name)
