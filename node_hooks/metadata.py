@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from node_hooks.allowance import Allowance
 from node_hooks.client import Answer, Client
 from node_hooks.errors import EndpointUnavailable
 from node_hooks.guest_request import HEAD_LIMIT, GuestRequest, RefusedRequest, parse_head
@@ -26,6 +27,7 @@ LISTEN = ("169.254.169.254", 80)
 TIMEOUT_S = 5.0  # each for reading a request, for the endpoint's answer and for writing it
 CONCURRENT = 64
 CONCURRENT_PER_GUEST = 16  # so that no guest takes all the places of its bridge
+PER_S, BURST = 50.0, 500.0  # requests of a guest: a boot has some dozens, and reading the whole tree some hundreds
 KEPT_CLIENTS = 8
 POLL_S = 25  # for which a guest's agent may wait for something to do, as the endpoint is told
 POLLS = 256  # of the guests of a bridge; they take no places of the others'
@@ -54,6 +56,7 @@ class Forwarder:
         self._connect = connect
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
+        self._allowance = Allowance(PER_S, BURST)
         self._guests: Counter[str] = Counter()
         self._polls: Counter[str] = Counter()
         self._clients: list[Client] = []
@@ -102,11 +105,12 @@ class Forwarder:
             address = str(peer[0]).partition("%")[0]  # of a link's own address the link is known
             with self._lock:
                 full = self._guests.total() >= CONCURRENT or self._guests[address] >= CONCURRENT_PER_GUEST
+                full = full or not self._allowance.takes(address, time.monotonic())
                 if not full:
                     self._guests[address] += 1
             if full:
                 connection.settimeout(0)
-                self._answer(connection, Answer(503, {}, b"too many requests at once\n"))
+                self._answer(connection, Answer(503, {}, b"too many requests\n"))
                 connection.close()
                 continue
             try:

@@ -13,7 +13,7 @@ from node_endpoint import Endpoint
 from lab.processes import wait_until
 from node_hooks.client import Client, Credential, parse_endpoint
 from node_hooks.guest_request import BODY_LIMIT, HEAD_LIMIT, RefusedRequest, normalise_path, parse_head
-from node_hooks.metadata import CONCURRENT_PER_GUEST, POLLS_PER_GUEST, Forwarder
+from node_hooks.metadata import BURST, CONCURRENT_PER_GUEST, PER_S, POLLS_PER_GUEST, Forwarder
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def forwarder(endpoint: Endpoint) -> Iterator[Forwarder]:
     forwarder.close()
 
 
-def ask(forwarder: Forwarder, request: bytes) -> tuple[int, bytes, bytes]:
+def ask(forwarder: Forwarder, request: bytes, guest: str = "127.0.0.1") -> tuple[int, bytes, bytes]:
     """Status, head and body of the answer."""
-    with socket.create_connection(("127.0.0.1", forwarder.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", forwarder.port), timeout=5, source_address=(guest, 0)) as connection:
         connection.sendall(request)
         answer = b""
         while piece := connection.recv(65536):
@@ -151,6 +151,34 @@ def test_slow_guest(forwarder: Forwarder) -> None:
     while is_turned_away(forwarder) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert ask(forwarder, get("/"))[0] == 200
+
+
+def test_flood(forwarder: Forwarder, endpoint: Endpoint) -> None:
+    """
+    10,000 requests of one guest, as fast as it can: others that boot meanwhile are answered each time they ask, and
+    the endpoint hears of no more than its allowance.
+    """
+    done = threading.Event()
+
+    def floods() -> None:
+        for _ in range(10_000 // 8):
+            is_turned_away(forwarder)
+        done.set()
+
+    began = time.monotonic()
+    greedy = [threading.Thread(target=floods) for _ in range(8)]
+    for each in greedy:
+        each.start()
+    answered, boots = [], 0
+    while not done.is_set():
+        answered += [ask(forwarder, get(f"/latest/{number}"), f"127.0.1.{boots % 200 + 1}")[0] for number in range(30)]
+        boots += 1
+    for each in greedy:
+        each.join()
+    assert boots > 1 and set(answered) == {200}
+    heard = [address for _, _, _, address, _, _ in endpoint.guests]
+    assert BURST <= heard.count("127.0.0.1") <= BURST + PER_S * (time.monotonic() - began)
+    assert len(heard) - heard.count("127.0.0.1") == len(answered)
 
 
 def test_poll(forwarder: Forwarder, endpoint: Endpoint) -> None:
