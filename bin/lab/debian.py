@@ -19,11 +19,15 @@ from lab.image import call, fresh
 from lab.places import LabProblem, get_program, state_dir
 
 SUITE = "bookworm"
+NEWEST = "forky"  # for what is to come: Debian's testing, with the newest cloud-init that it has
 PACKAGES = (
     "linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "cloud-init", "cloud-guest-utils", "openssh-server",
-    "qemu-guest-agent", "iproute2", "isc-dhcp-client", "ifupdown", "net-tools", "netbase", "ca-certificates",
-    "initramfs-tools", "lz4", "acpid", "sudo", "fdisk", "e2fsprogs", "curl", "sshfs",
+    "qemu-guest-agent", "iproute2", "net-tools", "netbase", "ca-certificates", "initramfs-tools", "lz4", "acpid",
+    "sudo", "fdisk", "e2fsprogs", "curl", "sshfs",
 )  # fmt: skip
+# What brings its network up, as in the images of that suite: first cloud-init itself, which asks EC2's metadata, then
+# what it configures.
+NETWORK = {SUITE: ("isc-dhcp-client", "ifupdown"), NEWEST: ("dhcpcd-base", "netplan.io")}
 FAT_MIB = 64
 ROOT_MIB = 1200
 START = 2048  # sectors before the first partition
@@ -54,6 +58,7 @@ HOOKS = (
     ': >"$1/etc/machine-id"; rm -f "$1"/etc/ssh/ssh_host_*; echo debian >"$1/etc/hostname"',
     'mkdir -p "$1/etc/network/interfaces.d";'
     ' printf "auto lo\\niface lo inet loopback\\nsource /etc/network/interfaces.d/*\\n" >"$1/etc/network/interfaces"',
+    'if [ -x "$1/usr/sbin/netplan" ]; then chroot "$1" systemctl enable systemd-networkd; fi',
     f'chroot "$1" systemctl enable serial-getty@ttyS0.service; chroot "$1" systemctl mask {MASKED}',
     'rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/*',
 )
@@ -71,41 +76,48 @@ def missing() -> list[str]:
     return found
 
 
-def build(cache_dir: Path | None = None) -> Path:
+def build(cache_dir: Path | None = None, suite: str = SUITE) -> Path:
     """
     The guest's qcow2, built or found built, as ``image.build`` does; some 450 MB.
 
+    :param suite: of Debian: ``SUITE`` or ``NEWEST``.
     :raises LabProblem: a program is missing or fails, or no mirror answers.
     """
     cache_dir = cache_dir or state_dir() / "images"
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + suite.encode())
 
     def make(work: Path, new: Path) -> None:
         root = work / "root"
-        _install(work, root)
+        _install(work, root, suite)
         raw = _disk(work, root)
         call(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(new / "debian.qcow2")])
 
-    return fresh(cache_dir, f"debian-{digest.hexdigest()[:12]}", make) / "debian.qcow2"
+    return fresh(cache_dir, f"{suite}-{digest.hexdigest()[:12]}", make) / "debian.qcow2"
 
 
-def _install(work: Path, root: Path) -> None:
+def _install(work: Path, root: Path, suite: str) -> None:
     (work / "modules").write_text(MODULES)
     (work / "initramfs").write_text("MODULES=list\nCOMPRESS=lz4\n")
     (work / "cloud.cfg").write_text(CLOUD_CFG)
     argv = [
-        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join((*PACKAGES, *NETWORK[suite]))}",
         "--aptopt=Acquire::Languages \"none\"", "--aptopt=APT::Install-Recommends \"false\"",
         *(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("man", "locale", "doc")),
         f'--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d" && cp {work}/initramfs'
         f' "$1/etc/initramfs-tools/conf.d/lab" && cp {work}/modules "$1/etc/initramfs-tools/modules"',
         *(f"--customize-hook={hook}" for hook in HOOKS),
         f'--customize-hook=cp {work}/cloud.cfg "$1/etc/cloud/cloud.cfg.d/91_lab.cfg"',
-        SUITE, str(root),
+        suite, str(root),
     ]  # fmt: skip
     sources = [path for path in ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
                if Path(path).exists()]  # fmt: skip
-    call([*argv, *sources[:1]])
+    if suite == SUITE:
+        call([*argv, *sources[:1]])
+        return
+    # From the mirror that this machine has; one that is behind with a moving suite is taken all the same.
+    found = re.search(r"https?://\S+/debian/?(?=\s)", "".join(Path(each).read_text() for each in sources))
+    mirror = found.group() if found else "http://deb.debian.org/debian"
+    call([*argv, "--aptopt=Acquire::Check-Valid-Until \"false\"", f"deb {mirror} {suite} main"])
 
 
 def _disk(work: Path, root: Path) -> Path:

@@ -34,15 +34,25 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def debian_id(cloud: Cloud) -> int:
     """The image of it."""
+    return _image(cloud, debian.SUITE)
+
+
+@pytest.fixture(scope="session")
+def newest_id(cloud: Cloud) -> int:
+    """Of a Debian that is to come."""
+    return _image(cloud, debian.NEWEST)
+
+
+def _image(cloud: Cloud, suite: str) -> int:
     try:
-        disk = debian.build()
+        disk = debian.build(suite=suite)
     except LabProblem as problem:
         if "mmdebstrap failed" in str(problem):
             pytest.skip(f"no mirror of Debian's answers: {problem}")
         raise
-    path = cloud.import_dir / "debian.qcow2"
+    path = cloud.import_dir / f"{suite}.qcow2"
     subprocess.run(["cp", "--reflink=auto", str(disk), str(path)], check=True, timeout=300)
-    return import_image(cloud, "debian", "Debian with cloud-init and agents", path)
+    return import_image(cloud, suite, "Debian with cloud-init and agents", path)
 
 
 @pytest.fixture(scope="session")

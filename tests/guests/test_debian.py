@@ -82,6 +82,16 @@ def test_told(cloud: Cloud, debian_id: int, key: Path, metadata: str, tmp_path: 
     assert cloud.check_leaks([]) == []
 
 
+@pytest.mark.parametrize("metadata", ["nocloud", "imds", "seed-iso"])
+def test_newest(cloud: Cloud, newest_id: int, key: Path, metadata: str) -> None:
+    """The newest cloud-init that Debian has is told the same, on a guest with the newest kernel and systemd."""
+    guest = make(cloud, newest_id, key, f"newest-by-{metadata}", metadata)
+    guest.until(TOLD, "its user data has run")
+    assert int(guest.run("cloud-init --version").split()[-1].partition(".")[0]) >= 26
+    check(guest)
+    guest.destroy()
+
+
 @pytest.mark.parametrize("metadata", ["seed-iso", "imds"])
 def test_saved(cloud: Cloud, debian_id: int, key: Path, metadata: str) -> None:
     """A VM of a saved image is another instance, set up anew; its seed is gone with its first boot."""
