@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any, Final
 
@@ -14,11 +14,13 @@ from twisted.logger import Logger
 from cm.rpc.errors import CloudError
 from cm.rules.figures import interval_for
 from cm.rules.series import LEVELS, STEPS, Kept, begin_of
+from cm.rules.shortage import Left, Shortage, watch
 from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics, NodeGauge
 from cm.runtime.wall import unix_seconds
 from cm.services.context import Services
 from cm.services.measure import LOAD_WITHIN_S, Answer, Sampler
+from cm.services.shortage import tell_short
 from cm.store.sample import (
     Kind,
     Measured,
@@ -81,6 +83,7 @@ class Measuring:
         self._more: list[NewSample] = []
         self._stopping = False
         self._sampler = Sampler()
+        self._short: dict[int, Shortage] = {}  # by VM
         self._round: dict[str, NodeGauge] = {}  # what nodes said in it
         self._layouts: dict[tuple[str, ...], int] = {}  # that are committed
         self.rounds = Loop(reactor, "measuring", TURN_S, self.turn)
@@ -128,6 +131,7 @@ class Measuring:
         if held and not self._held:
             self._sampler.forget()
             self._answers.clear()
+            self._short.clear()
             await self._services.database.transact(begin_progress, unix_seconds())
             log.info("this process measures nodes and VMs")
         self._held = held
@@ -176,11 +180,22 @@ class Measuring:
         if unknown:
             self._layouts |= await services.database.transact(number_layouts, unknown)
         await services.database.transact(write_samples, made, self._layouts)
+        await self._tell_short(made)
         if self._metrics is not None:
             self._metrics.samples(len(made))
             names = self._known.nodes
             of_nodes = [each for each in made if each.kind is Kind.NODE and each.object_id in names]
             self._round |= {names[each.object_id]: gauge_of(told(each)) for each in of_nodes}
+
+    async def _tell_short(self, made: Sequence[NewSample]) -> None:
+        """Owners of guests that have run out of memory for a while."""
+        left = {each.object_id: known for each in made if each.kind is Kind.VM and (known := left_of(told(each)))}
+        before, self._short = self._short, watch(self._short, unix_seconds(), left)
+        live = {vm_id for vms in self._known.vms.values() for vm_id in vms.values()}
+        self._short = {vm_id: each for vm_id, each in self._short.items() if vm_id in live}
+        for vm_id, each in self._short.items():
+            if each.told and not (vm_id in before and before[vm_id].told):
+                await self._services.database.transact(tell_short, vm_id, left[vm_id])
 
     def _failed(self, failure: Any) -> None:
         log.failure("measuring a node failed", failure=failure)
@@ -202,6 +217,12 @@ class Measuring:
 def told(sample: NewSample) -> dict[str, float]:
     """What is known of a sample, by name."""
     return {name: value for name, value in zip(sample.names, sample.values, strict=True) if not isnan(value)}
+
+
+def left_of(figures: Mapping[str, float]) -> Left | None:
+    """Of a VM's sample, where its guest tells."""
+    available, memory = figures.get("memory_available"), figures.get("memory")
+    return None if available is None or memory is None else Left(available, memory)
 
 
 def gauge_of(figures: Mapping[str, float]) -> NodeGauge:

@@ -116,6 +116,19 @@ def untold(session: Session, code: str, storage_id: int | None, seconds: float) 
     )
 
 
+def told_of_vm(session: Session, account_id: int, code: str, vm_id: int, seconds: float) -> bool:
+    """Whether an account was told this of this VM within so many seconds."""
+    return bool(
+        session.scalar(
+            text(
+                "SELECT EXISTS (SELECT 1 FROM message WHERE account_id = :account AND code = :code"
+                " AND created_at > now() - make_interval(secs => :s) AND params->>'vm_id' = CAST(:vm AS text))"
+            ),
+            {"account": account_id, "code": code, "s": seconds, "vm": str(vm_id)},
+        )
+    )
+
+
 def about_farm(session: Session, farm_id: int) -> Any:
     """``name`` and ``account_id``."""
     return _FARM(session, id=farm_id).one()

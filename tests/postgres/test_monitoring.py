@@ -80,6 +80,27 @@ def busy_vm(cloud: MemoryCloud, **load: Any) -> dict[str, Any]:
     return vm
 
 
+def test_short_of_memory(cloud: MemoryCloud, clock: Clock) -> None:
+    """Whoever owns a guest that has had too little memory for a minute is told; once, and nobody else is."""
+    vm, _ = busy_vm(cloud, available=0.03), busy_vm(cloud, available=0.2)
+
+    def told(account: str = "user") -> list[Any]:
+        found = cloud.call("user.message.get_list", account=account)
+        return [each["params"] for each in found if each["code"] == "vm_memory_short"]
+
+    measured(cloud, clock, rounds=6)
+    assert told() == []
+    measured(cloud, clock, rounds=4)
+    wanted = {"vm_id": vm["vm_id"], "name": "vm", "available_mib": 3, "memory_mib": 128}
+    assert told() == [wanted] and told("other") == told("admin") == []
+    loads = cloud.memory[vm["node_id"]].loads
+    loads[vm["uuid"]] = Load(available=0.5)
+    measured(cloud, clock)
+    loads[vm["uuid"]] = Load(available=0.01)
+    measured(cloud, clock, rounds=9)  # as soon again nobody wants to hear of it
+    assert told() == [wanted]
+
+
 def series(answer: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     return {(each["metric"], each["device"]): each for each in answer["series"]}
 

@@ -17,6 +17,7 @@ class Load:
     What a guest does in each second.
 
     :ivar cpu: of one CPU, 1.0 is all of it.
+    :ivar available: what is left of its memory, of the whole.
     """
 
     cpu: float = 0.0
@@ -24,6 +25,7 @@ class Load:
     write_bytes: int = 0
     rx_bytes: int = 0
     tx_bytes: int = 0
+    available: float = 0.25
 
 
 IDLE: Final = Load()
@@ -47,7 +49,7 @@ class Counters:
             self.amounts[name] = self.amounts.get(name, 0.0) + getattr(load, name) * passed_s
         return used_ns
 
-    def figures(self, spec: DomainSpec) -> DomainFigures:
+    def figures(self, spec: DomainSpec, load: Load) -> DomainFigures:
         """Disks other than the first, and cards, are as idle as their guest leaves them."""
         amount = {
             name: int(self.amounts.get(name, 0)) for name in ("read_bytes", "write_bytes", "rx_bytes", "tx_bytes")
@@ -59,7 +61,7 @@ class Counters:
             {number: int(self.cpu_ns / spec.vcpus) for number in range(spec.vcpus)},
             spec.memory_mib * 2**20,
             spec.memory_mib * 2**19,
-            spec.memory_mib * 2**18,
+            int(spec.memory_mib * 2**20 * load.available),
             tuple(
                 DiskFigures(device, amount["read_bytes"] // 4096, amount["read_bytes"],
                             amount["write_bytes"] // 4096, amount["write_bytes"])

@@ -155,8 +155,9 @@ class World:
             if domain.running is not None:
                 if domain.counters is None:
                     domain.counters = Counters(now_s)
-                self.used_ns += domain.counters.count(now_s, IDLE if domain.paused else self.loads.get(uuid, IDLE))
-                figures.append(domain.counters.figures(domain.running))
+                load = IDLE if domain.paused else self.loads.get(uuid, IDLE)
+                self.used_ns += domain.counters.count(now_s, load)
+                figures.append(domain.counters.figures(domain.running, load))
         used_ns, memory = int(self.used_ns), self.info.memory_mib * 2**20
         taken = sum(each.memory_bytes or 0 for each in figures)
         return NodeFigures(
