@@ -82,6 +82,7 @@ class Insides:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.done: dict[int, Done] = {}
+        self.late: set[int] = set()  # commands that an agent was told of when their time was over, and left alone
         self.called: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.tempers: dict[str, str] = {}
         self.disks: dict[str, Disk] = defaultdict(Disk)
@@ -149,6 +150,8 @@ class Insides:
         wrong = []
         for row in self.simulation.sql("SELECT id, action, state, result, error FROM guest_command ORDER BY id"):
             done, about = self.done.get(row.id), f"command {row.id} ({row.action}) is {row.state}"
+            if done is None and row.state == "failed" and row.id in self.late:
+                continue
             if done is None and row.state in ("finished", "failed"):
                 wrong.append(f"{about}, and no guest did it")
             elif done is not None and row.state in ("pending", "expired"):
@@ -273,6 +276,7 @@ class OwnAgent:
         took_s = self.simulation.schedule.seconds() - asked_at
         if took_s >= told["left_s"]:
             said = {"ok": False, "error": "it is too late"}
+            self.insides.late.add(command)
             self._tell(command, said, 0)
             return
         action, arguments = told["action"], told["arguments"]
