@@ -20,7 +20,7 @@ from lab.places import LabProblem, environment, get_program, state_dir
 
 GUEST = Path(__file__).with_name("guest")
 MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "virtio_scsi", "sd_mod", "virtio_balloon", "virtio_console",
-           "virtio_rng", "button", "evdev", "qemu_fw_cfg")
+           "virtio_rng", "button", "evdev", "qemu_fw_cfg", "pvpanic_mmio")
 SYSLINUX_CFG = """\
 DEFAULT tiny
 PROMPT 0

@@ -12,6 +12,10 @@ from clm.console.problems import one_line
 
 SENTENCES: Final = {
     "vm_ended": "VM {name} ended by itself; it is {then} now.",
+    "vm_panicked": "The kernel of VM {name}'s guest panicked; its console's log may tell why.",
+    "vm_crashed": "The QEMU of VM {name} ended without being asked to.",
+    "vm_hung": "VM {name} hung: its watchdog was not fed any more ({then}).",
+    "vm_memory_short": "VM {name} runs out of memory: {available_mib} of {memory_mib} MiB are left.",
     "vm_expires": "VM {name} will be {then} at {at}: its lease {expiry} ends; wawel expiry renew keeps it.",
     "vm_expired": "VM {name} was {then}: its expiry lease has ended.",
     "vm_storage_stopped": "VM {name} stands still: its storage takes no more, or gives errors; it goes on by itself.",

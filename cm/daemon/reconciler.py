@@ -27,6 +27,7 @@ LATEST_S = 5.0  # between looks for turns that are due; a node that is added or 
 LOST_S = 120.0  # a turn takes two statements at the most, of 30 s each
 SILENT_S = 2.0  # between passes over a node that does not answer
 METRICS_S = 15.0
+PANICKED_S = 600.0  # for which it is remembered that a guest's kernel panicked; a pass takes it up at once
 HINT_S = 0.3  # after a hint: hooks and operations usually settle it themselves meanwhile
 
 
@@ -62,6 +63,7 @@ class Reconciler:
         self._mark_timer: Any = None
         self._as_recorded: dict[int, float] = {}  # nodes that were found so, and when
         self._measure_at = 0.0
+        self._panicked: dict[str, float] = {}  # uuids of domains, and when we heard of it
         self.turns = Loop(reactor, "the passes over nodes", LATEST_S, self._turn, lost_s=LOST_S)
         self.storages = Loop(reactor, "the passes over storages", STORAGE_S, self.check_storages, STORAGE_S)
 
@@ -157,6 +159,7 @@ class Reconciler:
                 fresh=node_id not in self._subscribed,
                 known=known,
                 as_recorded=self._found_as_recorded,
+                panicked=self._panicked.keys(),
             )
             if self._metrics is not None and self._clock.seconds() >= self._measure_at:
                 self._measure_at = self._clock.seconds() + METRICS_S
@@ -177,6 +180,8 @@ class Reconciler:
 
         def happened(event: DomainEvent) -> None:
             self._reactor.callFromThread(self._happened, node_id, event.name)
+            if event.event in ("crashed", "started"):
+                self._reactor.callFromThread(self._heard, event.uuid, event.event == "crashed")
             if event.event in ("stopped", "crashed", "started", "suspended", "resumed"):
                 self._reactor.callFromThread(self.hint, str(node_id))
 
@@ -188,6 +193,13 @@ class Reconciler:
             self._subscribed.add(node_id)
         except CloudError as error:
             log.info("node {node_id}: no events: {error}", node_id=node_id, error=str(error))
+
+    def _heard(self, uuid: str, panicked: bool) -> None:
+        """Until it is started again, or long enough for the pass that comes of it."""
+        now = self._clock.seconds()
+        self._panicked = {each: at for each, at in self._panicked.items() if each != uuid and at > now - PANICKED_S}
+        if panicked:
+            self._panicked[uuid] = now
 
     def _lost(self, node_id: int, reason: str) -> None:
         log.info("node {node_id}: its events ended: {reason}", node_id=node_id, reason=reason)

@@ -93,6 +93,7 @@ class DomainSpec:
     :ivar boot_menu_s: for how long the firmware asks what to boot from, in seconds; 0: it does not.
     :ivar cpu: None: the node's own, as far as its hypervisor gives that.
     :ivar max_vcpus: that it may have while it runs, and ``max_memory_mib`` likewise; 0: what it has at its start.
+    :ivar watchdog: whether it has one, that pauses a guest which does not feed it any more; of PCs alone.
     :ivar raw: what the definition has beside all this, as ``drivers/raw_data.py`` reads it: a ``<domain>`` whose
         elements are added; "": nothing.
     """
@@ -114,6 +115,7 @@ class DomainSpec:
     boot_menu_s: int = 0
     cpu: Cpu | None = None
     cpu_shares: int | None = None  # its weight among the domains of its node; None: the hypervisor's own
+    watchdog: bool = False
     raw: str = ""
     max_vcpus: int = 0
     max_memory_mib: int = 0

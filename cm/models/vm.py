@@ -1,11 +1,11 @@
 """
 VMs. Intent, evidence and claims stand in separate columns and are never mixed.
 
-Intent (views write it): ``wanted on_poweroff on_host_failure guarded save_name save_description vnc_enabled
-cpu_shares``.
-Evidence (hooks, looks and passes write it): ``seen seen_reason seen_at contextualized_at``. Claims (claim and release
-write them): ``node_id node_claimed moves_to closed_at``. ``summary`` is the rendered body that lists join, written by
-one function (``store/vm.py``).
+Intent (views write it): ``wanted on_poweroff on_crash on_hang on_host_failure guarded save_name save_description
+vnc_enabled cpu_shares``.
+Evidence (hooks, looks and passes write it): ``seen seen_reason seen_at released_at contextualized_at boot_s``. Claims
+(claim and release write them): ``node_id node_claimed moves_to closed_at``. ``summary`` is the rendered body that lists
+join, written by one function (``store/vm.py``).
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class VM(Base):
         CheckConstraint("(farm_id IS NULL) = (farm_number IS NULL)", "farm_has_number"),
         CheckConstraint("cpu_shares BETWEEN 2 AND 10000", "cpu_shares"),
         CheckConstraint("on_host_failure IN ('restart', 'stop')", "on_host_failure"),
+        CheckConstraint("on_crash IN ('restart', 'stop')", "on_crash"),
+        CheckConstraint("on_hang IN ('ignore', 'restart', 'stop')", "on_hang"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -92,6 +94,8 @@ class VM(Base):
     # intent
     wanted: Mapped[str] = mapped_column(server_default=text("'running'"))
     on_poweroff: Mapped[str] = mapped_column(server_default=text("'stop'"))
+    on_crash: Mapped[str] = mapped_column(server_default=text("'restart'"))
+    on_hang: Mapped[str] = mapped_column(server_default=text("'ignore'"))
     on_host_failure: Mapped[str] = mapped_column(server_default=text("'restart'"))
     guarded: Mapped[No]  # no call of users' destroys it
     save_name: Mapped[Empty]
@@ -105,9 +109,11 @@ class VM(Base):
     seen: Mapped[str] = mapped_column(server_default=text("'unknown'"))
     seen_reason: Mapped[Empty]
     seen_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]  # when a hook told last of an end that nobody of ours had asked for
     doubt: Mapped[Empty]  # why what was seen may not be so any more, and since when
     doubt_since: Mapped[datetime | None]
     contextualized_at: Mapped[datetime | None]  # the guest's hello since its last launch
+    boot_s: Mapped[float | None]  # from its last start, or reset, to that hello
     launched_at: Mapped[datetime | None]  # just before the last start was asked of the hypervisor
     launches: Mapped[Zero]
     migrated_at: Mapped[datetime | None]  # just before its node was last asked to send it elsewhere

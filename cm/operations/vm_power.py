@@ -23,18 +23,20 @@ def _row(session: Session, op: OperationRow) -> VMRow:
     return get_vm(session, vm_of(op))
 
 
-async def _place(work: Work) -> tuple[HypervisorCalls, str]:
-    """The hypervisor that the VM is on, and its uuid there."""
+async def _place(work: Work) -> tuple[HypervisorCalls, VMRow]:
+    """The hypervisor that the VM is on, and the VM."""
     row = await work.db(_row, work.op)
     if row.node_id is None:
         raise ObjectNotFound("node of vm", row.id)
-    return work.node(row.node_id).hypervisor, row.uuid
+    return work.node(row.node_id).hypervisor, row
 
 
 async def reset(work: Work) -> None:
     """A crash just after it makes the next worker reset once more; one that was accepted is never skipped."""
-    hypervisor, uuid = await _place(work)
-    await hypervisor.reset(uuid)
+    hypervisor, row = await _place(work)
+    await hypervisor.reset(row.uuid)
+    if row.seen is Seen.PAUSED:  # by its watchdog: what people have paused is not reset
+        await hypervisor.resume(row.uuid)
     await work.complete(_was_reset, work.op)
 
 
@@ -44,14 +46,14 @@ def _was_reset(session: Session, op: OperationRow) -> None:
 
 
 async def pause(work: Work) -> None:
-    hypervisor, uuid = await _place(work)
-    await hypervisor.pause(uuid)
+    hypervisor, row = await _place(work)
+    await hypervisor.pause(row.uuid)
     await _done(work, Seen.PAUSED, SeenReason.BY_US)
 
 
 async def resume(work: Work) -> None:
-    hypervisor, uuid = await _place(work)
-    await hypervisor.resume(uuid)
+    hypervisor, row = await _place(work)
+    await hypervisor.resume(row.uuid)
     await _done(work, Seen.RUNNING, SeenReason.UNPAUSED)
 
 

@@ -28,8 +28,10 @@ from cm.rpc.fields import (
 from cm.rpc.vocabulary import (
     ConsoleKind,
     CpuModel,
+    CrashPolicy,
     Doubt,
     Firmware,
+    HangPolicy,
     HostFailurePolicy,
     MachineType,
     MetadataSource,
@@ -200,11 +202,22 @@ class VMDetail(VM):
     seen_reason: SeenReason
     seen_at: Time | None
     contextualized_at: Time | None
+    boot_s: Annotated[
+        float | None,
+        Meta(examples=[21.4], description="Seconds from its last start, or reset, until its guest said hello."),
+    ]
     node: Annotated[str | None, Meta(examples=["192.0.2.1"], description="The address of the node it is placed on.")]
     ssh_username: Annotated[str, Meta(examples=["debian"])]
     ports: Annotated[list[PublicPort], Meta(description="Of shared public addresses, that lead to it.")]
     connections: Annotated[list[Connection], Meta(description="How it is reached from outside.")]
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
+    on_crash: Annotated[
+        CrashPolicy, Meta(description="What becomes of it when its kernel panics, or its QEMU ends unasked.")
+    ]
+    on_hang: Annotated[
+        HangPolicy,
+        Meta(description="What becomes of it when its guest does not feed its watchdog any more; ignore: it has none."),
+    ]
     on_host_failure: Annotated[
         HostFailurePolicy, Meta(description="What becomes of it when its host restarts, or is lost, as it runs.")
     ]

@@ -150,6 +150,21 @@ class HostFailurePolicy(StrEnum):
     STOP = "stop"
 
 
+class CrashPolicy(StrEnum):
+    """What becomes of a VM whose guest's kernel panicked, or whose QEMU ended without being asked to."""
+
+    RESTART = "restart"
+    STOP = "stop"
+
+
+class HangPolicy(StrEnum):
+    """What becomes of a VM whose guest does not feed its watchdog any more; *ignore*: it has none."""
+
+    IGNORE = "ignore"
+    RESTART = "restart"
+    STOP = "stop"
+
+
 class OperationState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

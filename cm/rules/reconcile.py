@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cm.rpc.vocabulary import DriftKind, Seen, SeenReason, VMId, Wanted
-from cm.rules.vm import GONE, is_stopped
+from cm.rules.vm import GONE, hangs, is_stopped
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class VMRecord:
     wanted: Wanted
     seen: Seen
     busy: bool  # an operation is open, or a worker still at one: it, not the pass, answers for the VM
+    released: bool = False  # a hook told of its domain's end since it was launched
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Plan:
-    """:ivar stopped: VMs that their storage stopped; it is to be asked whether it has room again."""
+    """
+    :ivar stopped: VMs that their storage stopped; it is to be asked whether it has room again.
+    :ivar hung: VMs that their watchdogs stopped.
+    """
 
     observe: tuple[Observe, ...] = ()
     discard: tuple[Discard, ...] = ()
     findings: tuple[Finding, ...] = ()
     stopped: tuple[VMId, ...] = ()
+    hung: tuple[VMId, ...] = ()
 
 
 NOTHING: Final = Plan()
@@ -133,13 +138,17 @@ def plan(
     observe: list[Observe] = []
     findings: list[Finding] = []
     stopped: list[VMId] = []
+    hung: list[VMId] = []
     for record in records:
         if record.busy:
             continue
         domain = found.get(record.uuid)
         state = domain.state if domain else Seen.ABSENT
         reason = domain.reason if domain else SeenReason.ABSENT
+        if record.released and reason in (SeenReason.ABSENT, SeenReason.HOST_RESTARTED):
+            reason = SeenReason.OTHER  # its node knows no more why; that it ended before, the hook has told
         away = state is Seen.ABSENT or state is Seen.OFF and reason is SeenReason.MIGRATED
+        away = away and reason is not SeenReason.OTHER
         if away and record.seen in (Seen.RUNNING, Seen.PAUSED):
             # Absence from one list is evidence, not a verdict: the volumes may be there, the definition is ours. What
             # somebody sent to another node has not ended.
@@ -173,6 +182,8 @@ def plan(
         elif state is Seen.PAUSED and record.wanted is Wanted.RUNNING:
             if is_stopped(record.wanted, state, reason):
                 stopped.append(record.id)
+            if hangs(record.wanted, state, reason):
+                hung.append(record.id)
             findings.append(
                 Finding(
                     DriftKind.WRONG_STATE,
@@ -223,4 +234,4 @@ def plan(
                     "leave it; if Wawel made it, adopt it: wawel drift adopt DRIFT_ID --user USER (admin.vm.adopt)",
                 )
             )
-    return Plan(tuple(observe), tuple(discard), tuple(findings), tuple(stopped))
+    return Plan(tuple(observe), tuple(discard), tuple(findings), tuple(stopped), tuple(hung))

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from cm.rpc.vocabulary import HostFailurePolicy, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rpc.vocabulary import CrashPolicy, HostFailurePolicy, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
 from cm.rules.operation import SPECS, OperationKind
 
 GONE: Final = frozenset({Seen.ABSENT, Seen.OFF, Seen.CRASHED})  # no QEMU process runs for it
@@ -57,6 +57,8 @@ def status(facts: VMFacts) -> VMState:
 
 
 HOST_ENDED: Final = frozenset({SeenReason.HOST_RESTARTED, SeenReason.HOST_LOST})
+# Its kernel panicked, or its QEMU ended though nobody asked it to: no guest wished for that.
+CRASHES: Final = frozenset({SeenReason.PANICKED, SeenReason.CRASHED, SeenReason.FAILED})
 
 
 def after_power_off(
@@ -64,12 +66,13 @@ def after_power_off(
     policy: PowerOffPolicy,
     reason: SeenReason,
     on_host_failure: HostFailurePolicy = HostFailurePolicy.RESTART,
+    on_crash: CrashPolicy = CrashPolicy.RESTART,
 ) -> OperationKind | None:
     """
     What to do with a VM whose domain ended though no operation of ours was under way.
 
     :param reason: why it ended; the restart of the host itself, or its loss, is nobody's wish: the VM starts again,
-        or stays off, as ``on_host_failure`` says.
+        or stays off, as ``on_host_failure`` says. A crash is no wish of its guest's: ``on_crash`` says.
     :return: the operation that settles it. Stopping only records the end and frees the node. None: there is nothing to
         settle: it is suspended, and what has ended had not gone on yet.
     """
@@ -86,6 +89,8 @@ def after_power_off(
     if reason in HOST_ENDED:
         starts = on_host_failure is HostFailurePolicy.RESTART
         return OperationKind.VM_START if starts else OperationKind.VM_STOP
+    if reason in CRASHES:
+        return OperationKind.VM_START if on_crash is CrashPolicy.RESTART else OperationKind.VM_STOP
     return {
         PowerOffPolicy.STOP: OperationKind.VM_STOP,
         PowerOffPolicy.SAVE: OperationKind.VM_SAVE,
@@ -97,6 +102,11 @@ def after_power_off(
 def is_stopped(wanted: Wanted, seen: Seen, reason: SeenReason) -> bool:
     """Whether a guest stands still though it is wanted to run, and its storage is why: it is full, or gave errors."""
     return wanted is Wanted.RUNNING and seen is Seen.PAUSED and reason is SeenReason.IO_ERROR
+
+
+def hangs(wanted: Wanted, seen: Seen, reason: SeenReason) -> bool:
+    """Whether a guest's watchdog has stopped it, though it is wanted to run."""
+    return wanted is Wanted.RUNNING and seen is Seen.PAUSED and reason is SeenReason.WATCHDOG
 
 
 # CC1's numbers (common/states.py), which its clients compare; "running ctx" is a running VM whose guest said hello.

@@ -18,9 +18,11 @@ from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import CauseKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import PATIENT, SPECS, ObjectKind, OperationKind
-from cm.rules.vm import GONE, after_power_off, is_stopped
+from cm.rules.vm import CRASHES, GONE, after_power_off, hangs, is_stopped
 from cm.runtime.database import notify
 from cm.runtime.wall import utc_now
+from cm.services.hung import settle_hang
+from cm.services.message import tell
 from cm.services.release import rest_stopped
 from cm.services.saving import reserve_image
 from cm.services.stopped import tell_stopped
@@ -32,7 +34,7 @@ from cm.store.migration import sent_away
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import pause_restart
 from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
-from cm.store.vm_state import intend, intend_as_seen, write_down
+from cm.store.vm_state import forget_released, intend, intend_as_seen, write_down, write_released, write_unexplained
 from cm.store.waking import wake_vm
 
 RESTART_SOON_S: Final = 60.0  # a guest that ended within this time of its launch ...
@@ -67,6 +69,8 @@ def _effect(session: Session, node_id: int, event: HookRecord) -> str:
         return "foreign"
     if row.closed_at is not None:
         return "late"
+    if event.operation == "started":
+        forget_released(session, row.id)
     if event.operation != "release":
         return "recorded"
     if row.seen in GONE:
@@ -86,6 +90,11 @@ def _effect(session: Session, node_id: int, event: HookRecord) -> str:
         return "look"
     if sent_away(session, row.uuid, node_id, begun):
         notify(session, "look", node_id)  # by somebody else: that it ended here is not that it ended
+        return "look"
+    if row.operation_id is None and row.wanted in (Wanted.RUNNING, Wanted.PAUSED):
+        # What follows depends on why it ended, which hooks are not told and its node knows.
+        write_released(session, row.id, event.time)
+        notify(session, "look", node_id)
         return "look"
     cause = Cause(CauseKind.HOOK, f"{node_id}:{event.boot_id}:{event.sequence}")
     record_end(session, row, Seen.OFF, SeenReason.RELEASED, event.time, cause=cause)
@@ -110,11 +119,21 @@ def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at:
 
 
 def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> None:
-    """Open the operation that an end which nobody asked for leads to, by the VM's policy, never by a guess."""
-    kind = after_power_off(row.wanted, row.on_poweroff, reason, row.on_host_failure)
+    """
+    Open the operation that an end which nobody asked for leads to, by the VM's policy, never by a guess: what a hook
+    alone has told of is settled when its node was asked why.
+    """
+    if reason is SeenReason.RELEASED and row.wanted in (Wanted.RUNNING, Wanted.PAUSED) and row.node_id is not None:
+        write_unexplained(session, row.id)
+        notify(session, "look", row.node_id)
+        return
+    kind = after_power_off(row.wanted, row.on_poweroff, reason, row.on_host_failure, row.on_crash)
     if kind is None:
         rest_stopped(session, row.id)
         return
+    if reason in CRASHES:
+        code = "vm_panicked" if reason is SeenReason.PANICKED else "vm_crashed"
+        tell(session, (row.account_id,), "warn", code, {"vm_id": row.id, "name": row.name})
     image_id = row.save_image_id
     if kind is OperationKind.VM_SAVE and image_id is None:
         image_id = _reserve_autosave(session, row)
@@ -227,6 +246,8 @@ def record_look(
         intend_as_seen(session, vm_id)
     if is_stopped(row.wanted, seen, reason):
         tell_stopped(session, row)
+    if hangs(row.wanted, seen, reason):
+        settle_hang(session, row)
     if row.vnc_generation and row.seen not in (Seen.RUNNING, Seen.PAUSED):
         screen_as_asked(session, row, Cause(CauseKind.LOOK, str(row.node_id or "")))
     render_vm(session, vm_id)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
+from cm.interfaces.hypervisor import DomainSeen
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
-from cm.rpc.vocabulary import Doubt, DriftKind, VMId
+from cm.rpc.vocabulary import Doubt, DriftKind, Seen, SeenReason, VMId
 from cm.rules.host import Host
 from cm.rules.names import operation_of_holder
 from cm.rules.reconcile import NOTHING, Discard, DomainFound, Placed, Plan, plan
@@ -16,6 +17,7 @@ from cm.services.context import ClusterPolicy, Services
 from cm.services.evidence import record_look
 from cm.services.health import doubt_missing, doubt_silent, judge
 from cm.services.host import recognise, seen_host
+from cm.services.hung import settle_found
 from cm.services.stopped import look_after
 from cm.services.unknown import look_at_unknown
 from cm.store.drift import record_findings
@@ -36,6 +38,7 @@ async def run_pass(
     fresh: bool = False,
     known: Recorded | None = None,
     as_recorded: Callable[[int], None] | None = None,
+    panicked: Collection[str] = (),
 ) -> Plan | None:
     """
     One full pass. A node that does not answer keeps its VMs as they were, and is noted as unreachable.
@@ -44,6 +47,8 @@ async def run_pass(
     :param known: what is recorded of it, where that was read just now.
     :param as_recorded: is handed the node where everything was found as recorded, and then has to see to
         ``mark_passed``; without it that is written here.
+    :param panicked: uuids of domains whose guests' kernels were heard to panic. Once it has ended, its hypervisor tells
+        of such a one what it does of a QEMU that died.
     :return: the plan that was applied; None where the node did not answer.
     """
     database, fleet = services.database, services.fleet
@@ -72,7 +77,7 @@ async def run_pass(
     here: set[str] = set()
     if strange:
         closed, elsewhere, here = await database.read(whose, node_id, sorted(strange))
-    found = [DomainFound(d.uuid, d.name, d.state, d.reason) for d in domains if d.uuid not in here]
+    found = [DomainFound(d.uuid, d.name, d.state, _why(d, panicked)) for d in domains if d.uuid not in here]
     made = plan(records, found, closed, elsewhere)
     doubtful = any(why is not Doubt.NONE for why in known_here.doubted.values())
     if as_recorded is not None and known_here.calm and not (strange or fresh or doubtful) and made == NOTHING:
@@ -98,9 +103,16 @@ async def run_pass(
             reason=seen.reason,
             outcome=outcome,
         )
+    for vm_id in made.hung:
+        await database.transact(settle_found, vm_id, node_id)
     if made.stopped:
         await look_after(services, node_id, made.stopped)
     return made
+
+
+def _why(domain: DomainSeen, panicked: Collection[str]) -> SeenReason:
+    died = domain.state is Seen.OFF and domain.reason is SeenReason.CRASHED
+    return SeenReason.PANICKED if died and domain.uuid in panicked else domain.reason
 
 
 def _record_pass(

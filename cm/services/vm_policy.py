@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from cm.rpc.errors import WrongVMState
-from cm.rpc.vocabulary import HostFailurePolicy, PowerOffPolicy
+from cm.rpc.vocabulary import CrashPolicy, HangPolicy, HostFailurePolicy, PowerOffPolicy
 from cm.rules.imds import ImdsChange
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
@@ -26,20 +26,28 @@ def set_policy(
     on_poweroff: PowerOffPolicy | None,
     guarded: bool | None,
     on_host_failure: HostFailurePolicy | None,
+    on_crash: CrashPolicy | None,
+    on_hang: HangPolicy | None,
 ) -> str:
     """
-    What becomes of a VM whose guest powers itself off, or whose host fails, and whether it is guarded; what is None
-    stays.
+    What becomes of a VM whose guest powers itself off, crashes or hangs, or whose host fails, and whether it is
+    guarded; what is None stays.
     """
     who = person_of(caller.identity)
     row = authorized_vm(caller.session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
-    write_policy(caller.session, [vm_id], on_poweroff, guarded, on_host_failure)
+    write_policy(caller.session, [vm_id], on_poweroff, guarded, on_host_failure, on_crash, on_hang)
     if guarded is not None:
         look_soon(caller.session, vm_id)  # its deletion may have waited for that
     caller.note(
-        "set policy", vm_id=vm_id, on_poweroff=on_poweroff, guarded=guarded, on_host_failure=on_host_failure
+        "set policy",
+        vm_id=vm_id,
+        on_poweroff=on_poweroff,
+        guarded=guarded,
+        on_host_failure=on_host_failure,
+        on_crash=on_crash,
+        on_hang=on_hang,
     )
     return render_vm(caller.session, vm_id)
 

@@ -16,6 +16,7 @@ from cm.rpc.vocabulary import (
     DiskFormat,
     Firmware,
     FreedPolicy,
+    HangPolicy,
     MachineType,
     MetadataSource,
     NetworkKind,
@@ -214,7 +215,7 @@ _PLACED = Prepared(
     "placed_vm",
     "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device,"
     " v.cpu_shares, v.metadata_source, v.firmware, v.machine, v.boot_menu_s, v.nvram_storage_id, v.cpu_model,"
-    " v.raw_data, v.max_cpu, v.max_memory_mib, i.platform, u.storage_id AS seed_storage_id, u.name AS seed,"
+    " v.raw_data, v.on_hang, v.max_cpu, v.max_memory_mib, i.platform, u.storage_id AS seed_storage_id, u.name AS seed,"
     " s.kind AS seed_storage_kind"
     " FROM vm v JOIN node n ON n.id = v.node_id JOIN image i ON i.id = v.image_id"
     " LEFT JOIN vnc_port p ON p.vm_id = v.id LEFT JOIN seed e ON e.vm_id = v.id"
@@ -274,6 +275,7 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
         boot_menu_s=vm.boot_menu_s,
         cpu=baseline_cpu(session) if vm.cpu_model == CpuModel.BASELINE else None,
         cpu_shares=vm.cpu_shares,
+        watchdog=vm.on_hang != HangPolicy.IGNORE,
         raw=vm.raw_data,
         max_vcpus=vm.max_cpu,
         max_memory_mib=vm.max_memory_mib,

@@ -95,6 +95,7 @@ _RECORDS = Prepared(
     "node_records",
     f"""
 SELECT v.node_id, v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at, v.doubt,
+       coalesce(v.released_at > greatest(v.launched_at, v.migrated_at), false) AS released,
        EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND {keeps_busy("o")})
        OR v.wanted = 'suspended' AND EXISTS (
            SELECT 1 FROM operation_object h JOIN operation o ON o.id = h.operation_id
@@ -140,7 +141,9 @@ def recorded(session: Session, node_ids: Sequence[int]) -> dict[int, Recorded]:
 
 
 def _recorded(rows: Sequence[Any], calm: bool) -> Recorded:
-    records = (VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy) for r in rows)
+    records = (
+        VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy, r.released) for r in rows
+    )
     shown = [r for r in rows if Seen(r.seen) in (Seen.RUNNING, Seen.PAUSED) or r.doubt]
     return Recorded(
         tuple(records), {VMId(r.id): r.launched_at for r in rows}, {VMId(r.id): Doubt(r.doubt) for r in shown}, calm

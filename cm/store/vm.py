@@ -13,7 +13,18 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.rpc.vocabulary import HostFailurePolicy, NodeId, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
+from cm.rpc.vocabulary import (
+    CrashPolicy,
+    HangPolicy,
+    HostFailurePolicy,
+    NodeId,
+    PowerOffPolicy,
+    Seen,
+    SeenReason,
+    VMId,
+    VMState,
+    Wanted,
+)
 from cm.rules.names import domain_name
 from cm.rules.operation import OperationKind
 from cm.rules.vm import EC2_STATE, GONE, XO_POWER_STATE, VMFacts, cc1_code, status
@@ -41,6 +52,8 @@ class VMRow:
     wanted: Wanted
     on_poweroff: PowerOffPolicy
     guarded: bool
+    on_crash: CrashPolicy
+    on_hang: HangPolicy
     on_host_failure: HostFailurePolicy
     save_image_id: int | None
     save_name: str
@@ -81,8 +94,8 @@ class VMRow:
 
 _COLUMNS = """
        v.id, v.uuid::text AS uuid, v.name, v.account_id, v.image_id, v.template_id, v.cpu, v.memory_mib, v.wanted,
-       v.on_poweroff, v.guarded, v.on_host_failure, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled,
-       v.vnc_generation,
+       v.on_poweroff, v.guarded, v.on_crash, v.on_hang, v.on_host_failure, v.save_image_id, v.save_name,
+       v.save_description, v.vnc_enabled, v.vnc_generation,
        v.seen, v.seen_reason, v.contextualized_at,
        v.launched_at, v.launches, v.migrated_at,
        v.console_node_id, v.node_id, v.node_claimed, v.moves_to, v.error, v.closed_at,
@@ -100,6 +113,8 @@ def _row(found: Any) -> VMRow:
     values["seen"] = Seen(values["seen"])
     values["seen_reason"] = SeenReason(values["seen_reason"])
     values["on_poweroff"] = PowerOffPolicy(values["on_poweroff"])
+    values["on_crash"] = CrashPolicy(values["on_crash"])
+    values["on_hang"] = HangPolicy(values["on_hang"])
     values["on_host_failure"] = HostFailurePolicy(values["on_host_failure"])
     values["operation_kind"] = OperationKind(values["operation_kind"]) if values["operation_kind"] else None
     return VMRow(**values)
@@ -354,9 +369,9 @@ _LONG = Prepared(
     "vm_detail",
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.guarded, v.on_host_failure, v.affinity_group_id, v.farm_id, v.vm_template_id, v.resource_pool_id, v.traits,
-       v.user_data_encoding,
-       v.contextualized_at, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED},
+       v.guarded, v.on_crash, v.on_hang, v.on_host_failure, v.affinity_group_id, v.farm_id, v.vm_template_id,
+       v.resource_pool_id, v.traits, v.user_data_encoding,
+       v.contextualized_at, v.boot_s, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED},
        v.firmware, v.machine, v.boot_menu_s, v.cpu_model, v.raw_data <> '' AS raw_data,
        v.max_cpu, v.max_memory_mib,
        CASE WHEN i.kind = 'system' THEN i.architecture ELSE '' END AS architecture
@@ -404,11 +419,14 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "seen_reason": found.seen_reason,
         "seen_at": found.seen_at,
         "contextualized_at": found.contextualized_at,
+        "boot_s": found.boot_s,
         "node": found.node,
         "ssh_username": found.ssh_username,
         "closed": found.closed_at,
         "user_data_encoding": found.user_data_encoding,
         "guarded": found.guarded,
+        "on_crash": found.on_crash,
+        "on_hang": found.on_hang,
         "on_host_failure": found.on_host_failure,
         "firmware": found.firmware,
         "machine": found.machine,

@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 from cm.models import VM
 from cm.rpc.vocabulary import (
     CpuModel,
+    CrashPolicy,
     Firmware,
+    HangPolicy,
     HostFailurePolicy,
     MachineType,
     PowerOffPolicy,
@@ -75,15 +77,25 @@ def write_policy(
     on_poweroff: PowerOffPolicy | None,
     guarded: bool | None,
     on_host_failure: HostFailurePolicy | None = None,
+    on_crash: CrashPolicy | None = None,
+    on_hang: HangPolicy | None = None,
 ) -> None:
     """What is None stays."""
     session.execute(
         text(
             "UPDATE vm SET on_poweroff = coalesce(:on_poweroff, on_poweroff),"
             " on_host_failure = coalesce(:on_host_failure, on_host_failure),"
+            " on_crash = coalesce(:on_crash, on_crash), on_hang = coalesce(:on_hang, on_hang),"
             " guarded = coalesce(CAST(:guarded AS boolean), guarded) WHERE id = ANY(:ids)"
         ),
-        {"on_poweroff": on_poweroff, "guarded": guarded, "on_host_failure": on_host_failure, "ids": list(ids)},
+        {
+            "on_poweroff": on_poweroff,
+            "guarded": guarded,
+            "on_host_failure": on_host_failure,
+            "on_crash": on_crash,
+            "on_hang": on_hang,
+            "ids": list(ids),
+        },
     )
 
 
@@ -308,6 +320,29 @@ def write_made(session: Session, volume_ids: list[int]) -> None:
     )
 
 
+def write_released(session: Session, vm_id: int, at: datetime) -> None:
+    """A hook told that a VM's domain has ended; why, its node has to be asked."""
+    session.execute(text("UPDATE vm SET released_at = :at WHERE id = :id"), {"at": at, "id": vm_id})
+
+
+def write_unexplained(session: Session, vm_id: int) -> None:
+    """A hook told that it has ended while somebody was at it; it counts as on until its node was asked why."""
+    session.execute(
+        text(
+            "UPDATE vm SET seen = CASE wanted WHEN 'paused' THEN 'paused' ELSE 'running' END, seen_reason = 'released',"
+            " released_at = clock_timestamp() WHERE id = :id"
+        ),
+        {"id": vm_id},
+    )
+
+
+def forget_released(session: Session, vm_id: int) -> None:
+    """It was started since by somebody else."""
+    session.execute(
+        text("UPDATE vm SET released_at = NULL WHERE id = :id AND released_at IS NOT NULL"), {"id": vm_id}
+    )
+
+
 def write_power(session: Session, vm_id: int, seen: Seen, reason: SeenReason) -> None:
     """A VM that is on was paused, or goes on; nothing of one whose end came in meanwhile."""
     session.execute(
@@ -323,15 +358,20 @@ def write_reset(session: Session, vm_id: int) -> None:
     """Likewise: it was reset, and its guest boots."""
     session.execute(
         text(
-            "UPDATE vm SET contextualized_at = NULL, seen = 'running', seen_reason = 'reset'"
-            f" WHERE id = :id AND {is_on()}"
+            "UPDATE vm SET contextualized_at = NULL, seen = 'running', seen_reason = 'reset',"
+            f" seen_at = clock_timestamp() WHERE id = :id AND {is_on()}"
         ),
         {"id": vm_id},
     )
 
 
 _NO_CONTEXT = Prepared("no_context", "UPDATE vm SET contextualized_at = NULL WHERE id = :id")
-_CONTEXT = Prepared("context", "UPDATE vm SET contextualized_at = clock_timestamp() WHERE id = :id")
+_CONTEXT = Prepared(
+    "context",
+    "UPDATE vm SET contextualized_at = clock_timestamp(), boot_s = CASE WHEN seen_reason IN ('', 'booted', 'reset')"
+    " THEN extract(epoch FROM clock_timestamp() - CASE seen_reason WHEN 'reset' THEN seen_at ELSE launched_at END)"
+    " ELSE boot_s END WHERE id = :id",
+)
 
 
 def write_down(session: Session, vm_id: int) -> None:

@@ -409,6 +409,22 @@ class TestHello:
         self.say(peer)
         assert self.at(peer) > first
 
+    def test_boot_time(self, peer: Peer) -> None:
+        """From the start, or the reset, to the hello; one that was woken up has not booted."""
+        told = "SELECT boot_s FROM vm WHERE id = :id"
+        begun = {"booted": "launched_at", "reset": "seen_at", "restored": "launched_at"}
+        for seconds, (reason, since) in enumerate(begun.items(), start=1):
+            change(
+                peer.database,
+                f"UPDATE vm SET launched_at = clock_timestamp() - interval '1 hour', seen_reason = '{reason}',"
+                " seen_at = clock_timestamp(), contextualized_at = NULL WHERE id = :id",
+                id=peer.ids["A"],
+            )
+            passed = f"clock_timestamp() - interval '{100 * seconds} seconds'"
+            change(peer.database, f"UPDATE vm SET {since} = {passed} WHERE id = :id", id=peer.ids["A"])
+            self.say(peer)
+            assert value(peer.database, told, id=peer.ids["A"]) == pytest.approx(min(200, 100 * seconds), abs=20)
+
     def test_method(self, peer: Peer) -> None:
         """A hello is posted."""
         assert peer.ask("a", A, "/hello").status == 405

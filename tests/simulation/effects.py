@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulation import expiries, jobs, judge
 from simulation.beginning import ELSEWHERE
+from simulation.endings import Endings
 from simulation.points import BOOTS, Held
 from simulation.simulation import EPOCH
 from simulation.tickets import REMOTES
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from simulation.workload import Workload
     from simulation.world import Node
 
-# What a guest that ends by itself leads to.
-POLICY: Final = {"stop": "vm_stop", "save": "vm_save_and_shutdown", "destroy": "vm_destroy", "restart": "vm_start"}
 PRESSED: Final = {"vm_reset": "reset", "vm_pause": "pause", "vm_resume": "resume"}
 # What succeeds at least once over the fixed seeds, with its effect.
 EXPECTED: Final = (
@@ -33,7 +32,8 @@ EXPECTED: Final = (
     "vm_trash", "vm_suspend", "vm_wake_up", "memories compared", "vm_create new disk", "attach_or_create",
     "attach_or_create used",
     "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move", "vm_migrate",
-    "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
+    "power-off stop", "power-off save", "power-off destroy", "power-off restart", "crash restart",
+    "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "farm_launch", "retried", "abandoned",
     "vm_create local", "vm_create seeded",
     "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
@@ -74,7 +74,7 @@ class Effects:
         self.held = Held(simulation)
         self.asleep: dict[str, bytes] = {}  # by the volume of a guest's memory: what its disk held when it was written
         self.did: dict[tuple[str, str], list[float]] = defaultdict(list)  # (method, uuid): when
-        self.ends: list[tuple[float, str]] = []
+        self.endings = Endings(simulation)
         self.counted: Counter[str] = Counter()
 
     # ------------------------------------------------------------------ what happens
@@ -92,9 +92,6 @@ class Effects:
             self.asleep[args[2]] = self.disks.get(args[0], b"")
         if method in PRESSED.values() or method == "set_vnc":
             self.did[method, str(args[0])].append(self.simulation.unix_s())
-
-    def ends_by_itself(self, uuid: str) -> None:
-        self.ends.append((self.simulation.unix_s(), uuid))
 
     def stood_still(self, uuid: str, begin: float, end: float) -> float:
         """For how many of these seconds (unix) a guest was paused, as somebody had asked."""
@@ -192,7 +189,7 @@ class Effects:
             *self.held.compared(),
             *self.held.imaged(),
             *self._pressed(),
-            *self._ended(),
+            *self.endings.wrong(self.counted),
             *self.definitions(),
             *self._screens(workload),
             *self._trail(workload),
@@ -234,49 +231,6 @@ class Effects:
             times = self.did[PRESSED[row.kind], row.uuid]
             if not any(row.begun - 0.01 <= at <= row.ended + 0.01 for at in times):
                 wrong.append(f"operation {row.id} ({row.kind}) is done, and nobody pressed that button")
-        return wrong
-
-    def _ended(self) -> list[str]:
-        """What a guest that ended by itself led to is what its VM's policy says."""
-        wrong = []
-        for at, uuid in self.ends:
-            found = self.simulation.sql(
-                "SELECT o.id, o.kind, o.cause_kind, extract(epoch FROM o.created_at)::float8 AS begun,"
-                " coalesce(extract(epoch FROM o.finished_at)::float8, 1e12) AS ended, v.on_poweroff, v.id AS vm_id"
-                " FROM operation o JOIN vm v ON v.id = o.vm_id WHERE v.uuid = CAST(:u AS uuid)"
-                " AND o.kind <> 'vm_vnc' ORDER BY o.id",
-                u=uuid,
-            )
-            excuse = ""
-            # A long disk may be taken up just before its guest's end is heard: that gives way to what comes of it.
-            after = [row for row in found if row.begun > at - 0.001 and row.kind != "disk_flatten"]
-            if any(row.begun <= at + 0.001 and at <= row.ended for row in found):
-                excuse = "end under way"
-            elif after and after[0].cause_kind in ("call", "expiry"):
-                excuse = "end before a call"
-            elif any(at - 60 <= when <= (after[0].begun if after else 1e12) for when in self.simulation.power_cuts):
-                excuse = "end around a power cut"
-            if excuse:
-                self.simulation.excuses.use(excuse, (at, uuid))
-            elif not after:
-                open_then = (
-                    "SELECT 1 FROM vm WHERE uuid = CAST(:u AS uuid)"
-                    " AND (closed_at IS NULL OR closed_at > to_timestamp(:at))"
-                )
-                if not self.simulation.sql(open_then, u=uuid, at=at):
-                    continue  # nobody acts on a stranger's domain, or one of a VM erased while its node was away
-                if not self.simulation.excuses.holds("tampered", uuid):
-                    wrong.append(f"the guest of VM {uuid} ended at {at - EPOCH:.1f}, and nothing came of it")
-            else:
-                row = after[0]
-                wanted = POLICY[row.on_poweroff]
-                if row.on_poweroff == "save" and row.kind == "vm_stop":
-                    self.simulation.excuses.use("save refused", (at, uuid))
-                elif row.kind != wanted and not self.simulation.excuses.holds("tampered", uuid):
-                    told = f"its policy is {row.on_poweroff}, it led to {row.kind}"
-                    wrong.append(f"VM {row.vm_id} ended by itself; {told}")
-                else:
-                    self.counted[f"power-off {row.on_poweroff}"] += 1
         return wrong
 
     def definitions(self, vm_ids: Sequence[int] | None = None) -> list[str]:

@@ -134,7 +134,7 @@ def _moment(simulation: Simulation) -> tuple[int, int, tuple[int, ...]]:
     """
     last = simulation.sql("SELECT coalesce(max(id), 0) AS last FROM change")[0].last
     under_way = simulation.sql(f"SELECT id FROM operation WHERE state IN {OPEN} ORDER BY id")
-    return int(last), len(simulation.effects.ends), tuple(row.id for row in under_way)
+    return int(last), len(simulation.effects.endings.all), tuple(row.id for row in under_way)
 
 
 class Look(Things):

@@ -102,7 +102,7 @@ class Guest:
             return
         if self.alive() and self.node.agent.running and not self.node.memory.world.domains[self.uuid].paused:
             self.node.simulation.note("guest powers off", self.node.name, self.uuid)
-            self.node.simulation.effects.ends_by_itself(self.uuid)
+            self.node.simulation.effects.endings.happens(self.uuid)
             self.node.memory.guest_power_off(self.uuid)
 
     def is_told_to_end(self) -> None:
@@ -120,13 +120,15 @@ class Guest:
             u=self.uuid,
         )
         if not busy:
-            simulation.effects.ends_by_itself(self.uuid)
+            simulation.effects.endings.happens(self.uuid)
         self.node.memory.guest_power_off(self.uuid)
 
     def _crash(self) -> None:
         if self.alive() and self._waits(self._crash):
             return
         if self.alive() and self.node.agent.running:
-            self.node.simulation.note("guest crashes", self.node.name, self.uuid)
-            self.node.simulation.effects.ends_by_itself(self.uuid)
-            self.node.memory.crash(self.uuid)
+            panics = self.launch % 2 == 1
+            told = "guest's kernel panics" if panics else "guest crashes"
+            self.node.simulation.note(told, self.node.name, self.uuid)
+            self.node.simulation.effects.endings.happens(self.uuid, "crash")
+            (self.node.memory.panic if panics else self.node.memory.crash)(self.uuid)

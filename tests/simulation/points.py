@@ -180,7 +180,7 @@ class Images(Draws):
             if self.simulation.silence.holds(node.memory, uuid):
                 continue
             if node.agent.running and domain is not None and domain.running is not None and not domain.paused:
-                self.simulation.effects.ends_by_itself(uuid)
+                self.simulation.effects.endings.happens(uuid)
                 node.memory.guest_power_off(uuid)
 
 

@@ -50,6 +50,9 @@ class Runs:
         ):
             at = row.at - EPOCH
             there = [each for each in self._of[row.uuid] if each[1] < at < each[2]]
+            hung = self._simulation.effects.endings.hung(row.uuid)
+            if row.kind == "vm_stop" and any(since < when - EPOCH <= at for _, since, _ in there for when in hung):
+                continue  # so its policy was
             if there and not self._simulation.excuses.given("tampered", row.uuid):
                 told = f"{row.cause_kind} {row.cause_ref} had it that it ended"
                 ran = f"it ran on {there[0][0]} since {there[0][1]:.1f}"

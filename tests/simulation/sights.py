@@ -115,7 +115,7 @@ SIGHTS: Final = (
     Mutation(
         "reset_unpressed",
         "A reset is written down, and nobody presses the button.",
-        (Edit("cm/operations/vm_power.py", "    await hypervisor.reset(uuid)\n", ""),),
+        (Edit("cm/operations/vm_power.py", "    await hypervisor.reset(row.uuid)\n", ""),),
     ),
     Mutation(
         "screen_left_open",

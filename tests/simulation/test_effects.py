@@ -47,10 +47,25 @@ class Tour:
         vm_id = self.new(on_poweroff=policy)
         uuid = self.scene.uuid(vm_id)
         node = next(node for node in self.scene.nodes if uuid in node.running())
-        self.scene.effects.ends_by_itself(uuid)
+        self.scene.effects.endings.happens(uuid)
         node.memory.guest_power_off(uuid)
         self.scene.run_for(30.0)
         self.scene.quiet()
+
+    def ill(self, how: str, policy: str) -> None:
+        """Its guest crashes, or hangs, which it has a watchdog for from its second start on."""
+        vm_id = self.new(on_poweroff="destroy")
+        self.ask("user.vm.set_policy", vm_id=vm_id, **{f"on_{how}": policy})
+        for verb in ("stop", "start"):
+            self.ask(f"user.vm.{verb}", vm_id=vm_id)
+        uuid = self.scene.uuid(vm_id)
+        node = next(node for node in self.scene.nodes if uuid in node.running())
+        self.scene.effects.endings.happens(uuid, how)
+        (node.memory.panic if how == "crash" else node.memory.starve_watchdog)(uuid)
+        self.scene.run_for(30.0)
+        self.scene.quiet()
+        assert self.scene.state(vm_id) == ("running" if policy == "restart" else "stopped")
+        self.ask("user.vm.destroy", vm_ids=[vm_id])
 
 
 def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
@@ -69,6 +84,9 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         tour.ask("user.system_image.delete", image_id=again)
         for policy in ("stop", "save", "destroy", "restart"):
             tour.power_off(policy)
+        for how in ("crash", "hang"):
+            for policy in ("restart", "stop"):
+                tour.ill(how, policy)
         scene.clients._import_image()
         scene.run_for(5.0)
         scene.quiet()
@@ -97,7 +115,7 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         _begins_as_a_farm(scene, tour)
         assert scene.effects.at_rest(scene.clients) == []
         done = {name for name, times in scene.effects.table(scene.clients).items() if times}
-        assert sorted(set(EXPECTED) - done) == []
+        assert sorted({*EXPECTED, "crash stop", "hang restart", "hang stop"} - done) == []
         scene.finish()
 
 

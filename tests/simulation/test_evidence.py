@@ -50,8 +50,8 @@ def test_look_from_before_a_start(server: PrivatePostgres, state_dir: Path) -> N
     Nova, nova/compute/manager.py at 00a0304: the sync of power states says of itself that asking again makes its race
     smaller, not gone.
 
-    A pass sees a guest that has powered itself off. Before its answer comes, the end is settled by the hook and the
-    VM is started again: what the pass saw is of the run before and changes nothing.
+    A pass sees a guest that has powered itself off. Before its answer comes, the end is settled by a stop and the VM is
+    started again: what the pass saw is of the run before and changes nothing.
     """
     with Scene(server, state_dir, 202) as scene:
         node = scene.nodes[0]
@@ -70,6 +70,7 @@ def test_look_from_before_a_start(server: PrivatePostgres, state_dir: Path) -> N
             node.memory.guest_power_off(scene.uuid(vm_id))
             scene.until(lambda: held, "a pass looks")
             assert scene.row(vm_id).seen == "running"
+            scene.act("stop", vm_id)
             scene.until_state(vm_id, "stopped")
             scene.act("start", vm_id)
             scene.until_state(vm_id, "running")
@@ -113,11 +114,12 @@ def test_guest_that_crashes(server: PrivatePostgres, state_dir: Path) -> None:
     """
     OpenNebula #4344: a guest that crashed was shown as UNKNOWN for good.
 
-    A crash is an end like others: the VM's policy is followed, and its owner can start it.
+    A crash is an end like others: the VM's policy for it is followed, and its owner can start it.
     """
     with Scene(server, state_dir, 204) as scene:
-        for policy, state in (("stop", "stopped"), ("restart", "running"), ("destroy", "destroyed")):
-            vm_id = scene.vm(on=scene.nodes[0], on_poweroff=policy)
+        for policy, state in (("stop", "stopped"), ("restart", "running")):
+            vm_id = scene.vm(on=scene.nodes[0], on_poweroff="destroy")
+            scene.act("set_policy", vm_id, on_crash=policy)
             scene.nodes[0].memory.crash(scene.uuid(vm_id))
             scene.run_for(60)
             assert scene.state(vm_id) == state

@@ -47,7 +47,7 @@ def test_ends_while_it_is_looked_at(server: PrivatePostgres, state_dir: Path) ->
         def ending(look: eyes.Look) -> None:
             if uuid in node.running():
                 node.agent.running = False
-                scene.effects.ends_by_itself(uuid)
+                scene.effects.endings.happens(uuid)
                 node.memory.guest_power_off(uuid)
             whole(look)
             node.agent.start()

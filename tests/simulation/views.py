@@ -176,7 +176,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "user.cloud_service.svc_create": "as user.vm.create, which is called; tests/postgres/test_cloud_service.py",
     "user.vm.save_as_template": "as user.vm.save, which is called; tests/postgres/test_vm_templates.py",
     "admin.template.load": "as admin.template.add and edit, which are called; tests/postgres/test_templates.py",
-    "user.vm.set_policy": "its VMs have a policy from when they are made; tests/postgres/test_vm_life.py",
+    "user.vm.set_policy": "its VMs have a policy from when they are made; test_effects.py, tests/postgres/test_ends.py",
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
     "admin.cluster.set_cpu_baseline": _CPU,
     "admin.farm.destroy": _FARMS,

@@ -179,6 +179,11 @@ def _devices(spec: DomainSpec, machine: str | None, qemu: bool, disk_cache: str)
     if qemu:
         yield element("rng", element("backend", text="/dev/urandom", model="random"), model="virtio")
         yield element("memballoon", element("stats", period=10), model="virtio")  # seconds: what the guest has free
+    if machine is not None:
+        yield element("panic", model="isa")  # pvpanic: a panic ends the domain at once, as crashed
+        if spec.watchdog:
+            # Paused, and not reset by QEMU, it stays evidence until somebody of ours has seen it.
+            yield element("watchdog", model="i6300esb", action="pause")
 
 
 def disk_xml(disk: DiskSpec, cache: str) -> str:

@@ -222,6 +222,20 @@ class MemoryNode:
         self._link.running(uuid)
         self.world.stop(uuid, SeenReason.CRASHED)
 
+    def panic(self, uuid: str) -> None:
+        """Its guest's kernel panics, which its panic device tells QEMU; libvirt ends it."""
+        domain = self._link.running(uuid)
+        self.world.tell(uuid, domain.spec.name, "crashed", "panicked")
+        self.world.stop(uuid, SeenReason.CRASHED)
+
+    def starve_watchdog(self, uuid: str) -> None:
+        """Its guest does not feed its watchdog any more, if it has one."""
+        domain = self._link.running(uuid)
+        assert domain.running is not None
+        if domain.running.watchdog:
+            domain.paused, domain.reason = True, SeenReason.WATCHDOG
+            self.world.tell(uuid, domain.spec.name, "suspended", "watchdog")
+
     def write_console(self, uuid: str, text: bytes) -> None:
         """The guest writes to its serial console: to its log, and to whoever speaks to it."""
         log = self._link.running(uuid).spec.console_log

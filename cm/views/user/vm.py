@@ -41,9 +41,11 @@ from cm.rpc.vocabulary import (
     PAGE_MAX,
     ConsoleKind,
     CpuModel,
+    CrashPolicy,
     DeployMode,
     Firmware,
     Freeze,
+    HangPolicy,
     HostFailurePolicy,
     MachineType,
     Match,
@@ -411,17 +413,23 @@ def set_policy(
     on_poweroff: PowerOffPolicy | None = None,
     guarded: bool | None = None,
     on_host_failure: HostFailurePolicy | None = None,
+    on_crash: CrashPolicy | None = None,
+    on_hang: HangPolicy | None = None,
 ) -> RawObject[VM]:
     """
-    Change what becomes of a VM whose guest powers itself off, or whose host fails, or whether it is guarded; what is
-    left out stays. Its owners may. ``user.vm.get_by_id`` tells all.
+    Change what becomes of a VM whose guest powers itself off, crashes or hangs, or whose host fails, or whether it is
+    guarded; what is left out stays. Its owners may. ``user.vm.get_by_id`` tells all.
 
     :param guarded: while it is, ``user.vm.destroy``, ``trash`` and ``save_and_shutdown`` are refused; administrators
         may end it all the same, and so may its guest, where that is its policy.
     :param on_host_failure: when its node's machine restarts as it runs, or an administrator says that it is lost
         (``admin.node.fence``): it is started again, there or elsewhere, or stays stopped.
+    :param on_crash: when its guest's kernel panics, or its QEMU ends without being asked to: it is started again, or
+        stays stopped, with its disks, whatever ``on_poweroff`` says.
+    :param on_hang: when its guest does not feed the watchdog that it has then, from its next start on: it is reset, or
+        stopped. A guest that has no driver for it (``i6300esb``), or no program that feeds it, notices nothing of it.
     """
-    return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, guarded, on_host_failure))
+    return RawObject(vm_policy.set_policy(caller, vm_id, on_poweroff, guarded, on_host_failure, on_crash, on_hang))
 
 
 @user_view(changing=True, on={"vm_id": Action.DESTROY})

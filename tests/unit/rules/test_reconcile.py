@@ -24,6 +24,7 @@ records = st.lists(
         wanted=st.sampled_from(Wanted),
         seen=st.sampled_from(Seen),
         busy=st.booleans(),
+        released=st.booleans(),
     ),
     unique_by=(lambda r: r.uuid, lambda r: r.id),
 )
@@ -45,7 +46,7 @@ def test_converges(recorded: list[VMRecord], found: list[DomainFound]) -> None:
     made = plan(recorded, found, {}, {})
     seen = {o.vm_id: o.state for o in made.observe}
     after = [
-        VMRecord(r.id, r.uuid, r.version + 1, r.wanted, seen.get(r.id, r.seen), r.busy) for r in recorded
+        VMRecord(r.id, r.uuid, r.version + 1, r.wanted, seen.get(r.id, r.seen), r.busy, r.released) for r in recorded
     ]
     assert plan(after, found, {}, {}).observe == ()
 
@@ -60,11 +61,13 @@ def test_busy_is_left_alone(recorded: list[VMRecord], found: list[DomainFound]) 
 
 @given(records)
 def test_absence_is_no_verdict(recorded: list[VMRecord]) -> None:
-    """An empty list ends no VM that was seen running: it is found missing, nothing more."""
+    """An empty list ends no VM that was seen running: it is found missing, unless its hook told of an end."""
     made = plan(recorded, [], {}, {})
     assert made.discard == ()
     for record in recorded:
-        if record.seen in (Seen.RUNNING, Seen.PAUSED) and not record.busy:
+        if record.seen in (Seen.RUNNING, Seen.PAUSED) and not record.busy and record.released:
+            assert (record.id, SeenReason.OTHER) in {(o.vm_id, o.reason) for o in made.observe}
+        elif record.seen in (Seen.RUNNING, Seen.PAUSED) and not record.busy:
             assert record.id not in {o.vm_id for o in made.observe}
             assert (DriftKind.MISSING_DOMAIN, record.id) in {(f.kind, f.vm_id) for f in made.findings}
 
@@ -84,6 +87,30 @@ def test_strangers(found: list[DomainFound]) -> None:
             assert (domain.uuid in reported) == (domain.state not in GONE)
         else:
             assert domain.uuid in reported
+
+
+@pytest.mark.parametrize(
+    ("told", "found", "reason"),
+    [
+        (True, SeenReason.HOST_RESTARTED, SeenReason.OTHER),
+        (False, SeenReason.HOST_RESTARTED, SeenReason.HOST_RESTARTED),
+        (True, SeenReason.CRASHED, SeenReason.CRASHED),
+        (True, SeenReason.SHUTDOWN, SeenReason.SHUTDOWN),
+    ],
+)
+def test_why_it_ended(told: bool, found: SeenReason, reason: SeenReason) -> None:
+    """A node that has forgotten why is taken for restarted only where no hook told of an end before."""
+    record = VMRecord(VMId(1), UUIDS[0], 1, Wanted.RUNNING, Seen.RUNNING, False, told)
+    (seen,) = plan([record], [DomainFound(UUIDS[0], "vm-1", Seen.OFF, found)], {}, {}).observe
+    assert seen.reason is reason
+
+
+@pytest.mark.parametrize("wanted", Wanted)
+def test_hung(wanted: Wanted) -> None:
+    """What its watchdog has stopped is told once more by each pass, until somebody has seen to it."""
+    record = VMRecord(VMId(1), UUIDS[0], 1, wanted, Seen.PAUSED, False)
+    made = plan([record], [DomainFound(UUIDS[0], "vm-1", Seen.PAUSED, SeenReason.WATCHDOG)], {}, {})
+    assert made.hung == ((VMId(1),) if wanted is Wanted.RUNNING else ())
 
 
 def test_destroyed_and_running() -> None:

@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
-from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rpc.vocabulary import CrashPolicy, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
 from cm.rules.operation import SPECS, OperationKind
 from cm.rules.vm import (
     CC1_CODES,
+    CRASHES,
     EC2_STATE,
     GONE,
     XO_POWER_STATE,
@@ -76,6 +77,19 @@ def test_power_off(wanted: Wanted, policy: PowerOffPolicy) -> None:
             assert kind is OperationKind.VM_STOP
     if wanted in (Wanted.RUNNING, Wanted.PAUSED):
         assert after_power_off(wanted, policy, SeenReason.HOST_RESTARTED) is OperationKind.VM_START
+
+
+@pytest.mark.parametrize(
+    ("wanted", "policy", "crash"), list(itertools.product(Wanted, PowerOffPolicy, CrashPolicy))
+)
+def test_crash(wanted: Wanted, policy: PowerOffPolicy, crash: CrashPolicy) -> None:
+    """A crash is nobody's wish: whatever a power-off leads to, it loses no disk, and intent outweighs that too."""
+    for reason in CRASHES:
+        kind = after_power_off(wanted, policy, reason, on_crash=crash)
+        if wanted in (Wanted.RUNNING, Wanted.PAUSED):
+            assert kind is (OperationKind.VM_START if crash is CrashPolicy.RESTART else OperationKind.VM_STOP)
+        else:
+            assert kind is after_power_off(wanted, policy, SeenReason.SHUTDOWN)
 
 
 def test_running_ctx() -> None:

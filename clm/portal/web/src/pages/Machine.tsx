@@ -10,6 +10,7 @@ import { Facts } from "../ui/Facts.tsx";
 import { Link } from "../ui/Link.tsx";
 import { useAnswer } from "../ui/live.ts";
 import { MachineKind } from "../ui/MachineKind.tsx";
+import { MachinePolicy } from "../ui/MachinePolicy.tsx";
 import { OfMachine } from "../ui/Measured.tsx";
 import type { PageProps } from "../ui/Opened.tsx";
 import { Section } from "../ui/parts.tsx";
@@ -44,7 +45,7 @@ function useTemplate(cluster: string, vm_template_id: number | null): ReactNode 
 }
 
 function Overview(props: { machine: Row }): ReactNode {
-  const { t, memory, time } = useTexts();
+  const { t, memory, time, number } = useTexts();
   const { machine } = props;
   const { vm_id, cluster } = machine;
   // The list does not tell everything: whose it is.
@@ -67,10 +68,12 @@ function Overview(props: { machine: Row }): ReactNode {
           ["column.owner", machine.user_login ?? detail?.user_login],
           ["column.created", time(machine.created)],
           ["machine.launched", machine.launched && time(machine.launched)],
+          ["machine.booted", detail?.boot_s == null ? "" : `${number(Math.round(10 * detail.boot_s) / 10)} s`],
           ["column.uuid", machine.uuid],
         ]} />
       </Section>
       {detail && <MachineKind machine={machine} detail={detail} reload={reload} />}
+      {detail && <MachinePolicy machine={machine} detail={detail} reload={reload} />}
     </>
   );
 }

@@ -80,6 +80,7 @@ export const en = {
   "machine.consoleShow": "Read again",
   "machine.addresses": "Addresses",
   "machine.launched": "Started",
+  "machine.booted": "Booted in",
   "machine.work": "Under way",
   "machine.error": "What failed",
   "create.title": "Create machine",

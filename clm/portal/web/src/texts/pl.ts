@@ -88,6 +88,7 @@ export const pl: Polish<typeof en> = {
   "machine.consoleShow": "Odczytaj ponownie",
   "machine.addresses": "Adresy",
   "machine.launched": "Uruchomiona",
+  "machine.booted": "Czas rozruchu",
   "machine.work": "W toku",
   "machine.error": "Co się nie udało",
   "create.title": "Utwórz maszynę",
