@@ -7,8 +7,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cm.results.disk import DiskWork
-from cm.rpc.errors import CloudError, InvalidParameter, StorageOutOfReach
-from cm.rpc.vocabulary import DiskKind
+from cm.rpc.errors import CloudError, InvalidParameter, StorageOutOfReach, VariablesStay
+from cm.rpc.vocabulary import DiskKind, Firmware
 from cm.rules import disk as rules
 from cm.rules.disk import DiskStanding
 from cm.rules.storage import capabilities
@@ -17,8 +17,11 @@ from cm.services.context import ClusterCall
 from cm.services.disk_bytes import Subject, begin_move, subject_of, target
 from cm.services.storage import known_storage
 from cm.store.disk import find_disk
-from cm.store.disk_bytes import claim_growth
+from cm.store.disk_bytes import are_together, claim_growth
+from cm.store.saving import root_disk_id
 from cm.store.storage import get_storage, is_attached
+from cm.store.vm import VMRow
+from cm.store.vm_state import machine_of
 
 
 def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWork:
@@ -32,6 +35,7 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     :raises InUse: others stand on it, or it on more than an image: disks made from it, or snapshots.
     :raises StorageOutOfReach: its VM runs where that storage is not attached.
     :raises StoragesApart: no node has both, and one has files, the other devices.
+    :raises VariablesStay: it is the root disk of a VM that has UEFI, and its variables would be out of reach.
     :raises StorageUnreached: of those nodes that have them none answers.
     :raises StorageFull: it does not fit there.
     """
@@ -51,11 +55,23 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     room = target(caller, subject.volume, storage_id, who, keeps=disk.kind is DiskKind.ISO, own=True)
     if vm is not None and vm.node_id is not None and not is_attached(session, storage_id, vm.node_id):
         raise StorageOutOfReach(storage_id, vm.id)
+    if vm is not None:
+        _refuse_leaving_variables(session, vm, disk_id, storage_id)
     if not subject.running or room.size_bytes <= disk.size_bytes:
         return begin_move(caller, subject, room)
     # Sizes are rounded up there, and QEMU copies between volumes of one size alone: it grows before it moves.
     claim_growth(session, disk.volume_id, disk.account_id, room.size_bytes)
     return begin_move(caller, subject, room, size_bytes=room.size_bytes)
+
+
+def _refuse_leaving_variables(session: Session, vm: VMRow, disk_id: int, storage_id: int) -> None:
+    """:raises VariablesStay: no node that has the one storage has what is on the other."""
+    found = machine_of(session, vm.id)
+    kept_on = found.nvram_storage_id
+    if found.machine.firmware is not Firmware.UEFI or kept_on is None or root_disk_id(session, vm.id) != disk_id:
+        return
+    if kept_on != storage_id and not are_together(session, kept_on, storage_id):
+        raise VariablesStay(vm.id, kept_on, storage_id)
 
 
 def _outdated(session: Session, subject: Subject) -> bool:

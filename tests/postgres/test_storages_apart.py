@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cm.drivers.memory.volume import Volume
-from cm.rpc.errors import NotSupported, StorageFull, StoragesApart, StorageUnreached
+from cm.rpc.errors import NotSupported, StorageFull, StoragesApart, StorageUnreached, VariablesStay
 from tests.postgres.test_local_disks import Cluster
 
 MIB = 2**20
@@ -172,5 +172,26 @@ def test_no_room_for_a_seed(cloud: Apart) -> None:
     assert (ended["state"], ended["error"]) == ("failed", "storage_full")
     cloud.settled()
     assert cloud.lies()[0] == cloud.own[cloud.first] and cloud.leaks() == []
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+
+
+def test_variables_stay(cloud: Apart) -> None:
+    """The root disk of a VM with UEFI goes nowhere without a node that has its variables too; one with BIOS does."""
+    (vm,) = cloud.local(cloud.first, firmware="uefi")
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.disk_id = cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm["vm_id"])
+    before = cloud.lies()
+    with pytest.raises(VariablesStay):
+        cloud.begin(cloud.second)
+    assert cloud.lies() == before
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.call("user.vm.edit", {"vm_id": vm["vm_id"], "firmware": "bios"})
+    assert cloud.move(cloud.second)["state"] == "done"
+    cloud.settled()
     cloud.call("user.vm.start", [vm["vm_id"]])
     cloud.wait(vm["vm_id"], "running")
