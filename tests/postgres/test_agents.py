@@ -298,8 +298,9 @@ class TestEvents:
         return str(value(peer.database, "SELECT seen FROM vm"))
 
     def test_effect_once(self, peer: Peer, uuid: str) -> None:
-        """An end is recorded with its effect; a repeat is acknowledged and does nothing."""
+        """An end that somebody waits for is recorded with its effect; a repeat is acknowledged and does nothing."""
         batch = [event(1, uuid, "stopped"), event(2, uuid)]
+        change(peer.database, "UPDATE vm SET wanted = 'stopped'")
         assert json.loads(peer.deliver("a", *batch).body) == {"acknowledged": 2}
         assert self.seen(peer) == "off"
         work = value(peer.database, "SELECT count(*) FROM operation")
@@ -307,6 +308,14 @@ class TestEvents:
         assert json.loads(peer.deliver("a", *batch).body) == {"acknowledged": 2}
         assert self.seen(peer) == "running" and self.count(peer) == 2
         assert value(peer.database, "SELECT count(*) FROM operation") == work
+
+    def test_unasked_end(self, peer: Peer, uuid: str, heard: Any) -> None:
+        """An end that nobody asked for has its node looked at, which knows why; nothing is decided before."""
+        look = f"look:{peer.ids['a']}"
+        assert json.loads(peer.deliver("a", event(1, uuid, "stopped"), event(2, uuid)).body) == {"acknowledged": 2}
+        assert look in heard(look) and self.seen(peer) == "running"
+        assert value(peer.database, "SELECT released_at IS NOT NULL FROM vm")
+        assert value(peer.database, "SELECT count(*) FROM operation") == 0
 
     def test_order_and_gap(self, peer: Peer, uuid: str, heard: Any) -> None:
         """In order nothing is asked; a gap, what fills it late, and a new boot each ask for a look."""

@@ -178,6 +178,8 @@ def test_no_room_for_a_seed(cloud: Apart) -> None:
 
 def test_variables_stay(cloud: Apart) -> None:
     """The root disk of a VM with UEFI goes nowhere without a node that has its variables too; one with BIOS does."""
+    for node_id in cloud.node_ids:
+        cloud.admin("node.check", node_id=node_id)  # which tells that it offers it
     (vm,) = cloud.local(cloud.first, firmware="uefi")
     cloud.call("user.vm.stop", [vm["vm_id"]])
     cloud.wait(vm["vm_id"], "stopped")

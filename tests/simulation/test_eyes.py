@@ -18,7 +18,7 @@ class _Simulation:
     def __init__(self) -> None:
         self.looks = 0
         self.open: list[int] = []
-        self.effects = SimpleNamespace(ends=[])
+        self.effects = SimpleNamespace(endings=SimpleNamespace(all=[]))
         self.excuses = Excuses(SimpleNamespace(unix_s=lambda: 0.0))  # type: ignore[arg-type]  # its clock is all that is asked
 
     def run_for(self, _seconds: float) -> None:
