@@ -41,6 +41,8 @@ RESTART_SOON_S: Final = 60.0  # a guest that ended within this time of its launc
 RESTART_PAUSE_S: Final = 20.0  # ... is started again after this pause, from the second time on
 # Of the calls of a hook one for each start, end and reconnection: enough to know that there is one.
 WORDS: Final = frozenset({"started", "release", "reconnect"})
+# An end of such a VM, at which nobody is, nobody of ours asked for: why it came decides what follows.
+ON: Final = frozenset({Wanted.RUNNING, Wanted.PAUSED})
 SKEW: Final = timedelta(seconds=2)  # clocks of nodes may differ so much; what lies closer is settled by a look
 
 
@@ -91,7 +93,7 @@ def _effect(session: Session, node_id: int, event: HookRecord) -> str:
     if sent_away(session, row.uuid, node_id, begun):
         notify(session, "look", node_id)  # by somebody else: that it ended here is not that it ended
         return "look"
-    if row.operation_id is None and row.wanted in (Wanted.RUNNING, Wanted.PAUSED):
+    if row.operation_id is None and row.wanted in ON:
         # What follows depends on why it ended, which hooks are not told and its node knows.
         write_released(session, row.id, event.time)
         notify(session, "look", node_id)
@@ -123,7 +125,7 @@ def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> No
     Open the operation that an end which nobody asked for leads to, by the VM's policy, never by a guess: what a hook
     alone has told of is settled when its node was asked why.
     """
-    if reason is SeenReason.RELEASED and row.wanted in (Wanted.RUNNING, Wanted.PAUSED) and row.node_id is not None:
+    if reason is SeenReason.RELEASED and row.wanted in ON and row.node_id is not None:
         write_unexplained(session, row.id)
         notify(session, "look", row.node_id)
         return

@@ -229,6 +229,7 @@ DEFECTS: Final = (
                 "    if begun is not None and event.time < begun + SKEW:\n",
                 "    if False:\n",
             ),
+            Edit(EVIDENCE, "frozenset({Wanted.RUNNING, Wanted.PAUSED})", "frozenset()"),
         ),
         faults=("hook_delayed", "answer_lost", "node_skew"),
     ),

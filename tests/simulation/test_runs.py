@@ -8,15 +8,26 @@ from unittest import mock
 
 import pytest
 
+from cm.rpc.vocabulary import Wanted
 from cm.services import evidence
 from lab.postgres import PrivatePostgres
 from simulation.scenario import Scene
 
 
-@pytest.mark.parametrize("skew", [evidence.SKEW, timedelta(days=-1)], ids=["as it is", "late ends believed"])
-def test_late_release(server: PrivatePostgres, state_dir: Path, skew: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("skew", "asked"),
+    [(evidence.SKEW, evidence.ON), (timedelta(days=-1), evidence.ON), (timedelta(days=-1), frozenset())],
+    ids=["as it is", "late ends looked at", "late ends believed"],
+)
+def test_late_release(
+    server: PrivatePostgres, state_dir: Path, skew: timedelta, asked: frozenset[Wanted]
+) -> None:
     """The hook of a run that was stopped is heard of after the next one has begun."""
-    with Scene(server, state_dir, 146) as scene, mock.patch.object(evidence, "SKEW", skew):
+    with (
+        Scene(server, state_dir, 146) as scene,
+        mock.patch.object(evidence, "SKEW", skew),
+        mock.patch.object(evidence, "ON", asked),
+    ):
         node = scene.nodes[0]
         vm_id = scene.vm(on=node)
         node.agent.stalled_until = scene.schedule.seconds() + 30
@@ -29,4 +40,4 @@ def test_late_release(server: PrivatePostgres, state_dir: Path, skew: timedelta)
         scene.quiet()
         found = scene.runs.at_rest()
         assert (scene.runs_on(vm_id) == ["n1"]) is not bool(found)
-        assert bool(found) is (skew < timedelta(0)), found
+        assert bool(found) is (not asked), found
