@@ -159,8 +159,8 @@ def _rest(simulation: Simulation, workload: Workload) -> None:
 
 def _await_quiet(simulation: Simulation) -> None:
     """
-    Guests go on ending by themselves, whenever that is: until what their policies say is done, and its last reader has
-    heard of it, and so have the nodes that it was on.
+    Guests go on ending by themselves, whenever that is: until their nodes were asked why, what their policies say is
+    done, and its last reader has heard of it, and so have the nodes that it was on.
     """
     said = -1
     for _ in range(QUIET_TRIES):
@@ -170,6 +170,8 @@ def _await_quiet(simulation: Simulation) -> None:
             " AND greatest(seen_at, closed_at) > clock_timestamp() - make_interval(secs => :left) LIMIT 1",
             left=LEFT_S,
         )
+        ended = any(each.at > simulation.unix_s() - QUIET_S for each in simulation.effects.endings.all)
+        busy = busy or ended
         if said == (said := simulation.sql("SELECT coalesce(max(id), 0) AS last FROM change")[0].last) and not busy:
             break
         simulation.run_for(QUIET_S)

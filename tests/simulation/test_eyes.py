@@ -61,8 +61,15 @@ def test_ended_just_now() -> None:
     def run_for(seconds: float) -> None:
         at[0] += seconds
 
-    simulation: Any = SimpleNamespace(sql=sql, run_for=run_for)
+    endings = SimpleNamespace(all=[])
+    simulation: Any = SimpleNamespace(
+        sql=sql, run_for=run_for, unix_s=lambda: at[0], effects=SimpleNamespace(endings=endings)
+    )
     _await_quiet(simulation)
     assert at[0] == QUIET_S  # it knows nothing of what is to come
     _await_quiet(simulation)
     assert at[0] >= done + QUIET_S
+    before = at[0]
+    endings.all.append(SimpleNamespace(at=before + QUIET_S - 1))  # which no record tells of yet
+    _await_quiet(simulation)
+    assert at[0] >= before + 2 * QUIET_S
