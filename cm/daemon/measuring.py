@@ -157,6 +157,8 @@ class Measuring:
         self._due = deque(known.nodes)
         self._per_turn = max(1, -(-len(known.nodes) // max(1, int(interval_s * PART / TURN_S))))
         self._sampler.keep(known)
+        live = {vm_id for vms in known.vms.values() for vm_id in vms.values()}
+        self._short = {vm_id: each for vm_id, each in self._short.items() if vm_id in live}
 
     async def _ask(self, node_id: int, slot: int) -> None:
         try:
@@ -191,8 +193,6 @@ class Measuring:
         """Owners of guests that have run out of memory for a while."""
         left = {each.object_id: known for each in made if each.kind is Kind.VM and (known := left_of(told(each)))}
         before, self._short = self._short, watch(self._short, unix_seconds(), left)
-        live = {vm_id for vms in self._known.vms.values() for vm_id in vms.values()}
-        self._short = {vm_id: each for vm_id, each in self._short.items() if vm_id in live}
         for vm_id, each in self._short.items():
             if each.told and not (vm_id in before and before[vm_id].told):
                 await self._services.database.transact(tell_short, vm_id, left[vm_id])

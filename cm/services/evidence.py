@@ -190,7 +190,7 @@ def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = Fa
         return
     ended = replace(row, wanted=Wanted.RUNNING if by_policy else Wanted.STOPPED)
     cause = Cause(CauseKind.OPERATION, str(op.id))
-    if by_policy and row.seen_reason is SeenReason.HOST_LOST and row.wanted in (Wanted.RUNNING, Wanted.PAUSED):
+    if by_policy and row.seen_reason is SeenReason.HOST_LOST and row.wanted in ON:
         settle(session, ended, row.seen_reason, cause)  # it is placed nowhere by now, and nothing followed yet
         return
     if row.seen not in GONE or row.node_id is None:

@@ -5,6 +5,8 @@ follows is the VM's policy (``on_hang``): it is reset and goes on, or it is stop
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy.orm import Session
 
 from cm.rpc.vocabulary import CauseKind, HangPolicy
@@ -16,7 +18,7 @@ from cm.store.operation import open_operation
 from cm.store.vm import VMRow, find_vm, render_vm
 from cm.store.vm_state import intend
 
-THEN = {HangPolicy.RESTART: OperationKind.VM_RESET, HangPolicy.STOP: OperationKind.VM_STOP}
+THEN: Final = {HangPolicy.RESTART: OperationKind.VM_RESET, HangPolicy.STOP: OperationKind.VM_STOP}
 
 
 def settle_hang(session: Session, row: VMRow) -> None:

@@ -14,6 +14,7 @@ from cm.results.message import AccountMessage
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.operation import ObjectKind
 from cm.runtime.prepared import Prepared
+from cm.runtime.rows import has_row
 from cm.store.operation import OperationRow
 from cm.store.rendered import Rendered, rendered
 
@@ -118,14 +119,11 @@ def untold(session: Session, code: str, storage_id: int | None, seconds: float) 
 
 def told_of_vm(session: Session, account_id: int, code: str, vm_id: int, seconds: float) -> bool:
     """Whether an account was told this of this VM within so many seconds."""
-    return bool(
-        session.scalar(
-            text(
-                "SELECT EXISTS (SELECT 1 FROM message WHERE account_id = :account AND code = :code"
-                " AND created_at > now() - make_interval(secs => :s) AND params->>'vm_id' = CAST(:vm AS text))"
-            ),
-            {"account": account_id, "code": code, "s": seconds, "vm": str(vm_id)},
-        )
+    return has_row(
+        session,
+        "SELECT 1 FROM message WHERE account_id = :account AND code = :code"
+        " AND created_at > now() - make_interval(secs => :s) AND params->>'vm_id' = CAST(:vm AS text) LIMIT 1",
+        {"account": account_id, "code": code, "s": seconds, "vm": str(vm_id)},
     )
 
 

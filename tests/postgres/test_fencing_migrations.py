@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,19 @@ def cloud(database_url: str, tmp_path: Path) -> Iterator[Cluster]:
     made.stop()
 
 
-def test_target_before(cloud: Cluster) -> None:
-    """Its source was not asked yet: it is given up, and runs on."""
+def asked_target(cloud: Cluster) -> tuple[int, dict[str, Any], Callable[[], None]]:
+    """A VM that migrates, whose target hangs as it is asked whether it takes it, and what lets that go on."""
     (vm_id,) = cloud.begin()
     target = cloud.memory[cloud.node_ids[1]]
     release = target.hang(60.0, ["takes"])
     moved = cloud.migrate(vm_id)
     cloud.until(lambda: "takes" in target.calls, "the target to be asked")
+    return vm_id, moved, release
+
+
+def test_target_before(cloud: Cluster) -> None:
+    """Its source was not asked yet: it is given up, and runs on."""
+    vm_id, moved, release = asked_target(cloud)
     dead = Dead(cloud, cloud.node_ids[1])
     told = dead.fence()
     assert [(each["vm_id"], each["node_id"], each["operation_id"]) for each in told["diverted"]] == [
@@ -122,11 +128,7 @@ def test_target_after(cloud: Cluster) -> None:
 
 def test_source_before(cloud: Cluster) -> None:
     """It was not asked yet: its guest has ended there as the others have."""
-    (vm_id,) = cloud.begin()
-    target = cloud.memory[cloud.node_ids[1]]
-    release = target.hang(60.0, ["takes"])
-    moved = cloud.migrate(vm_id)
-    cloud.until(lambda: "takes" in target.calls, "the target to be asked")
+    vm_id, moved, release = asked_target(cloud)
     dead = Dead(cloud, cloud.first)
     told = dead.fence()
     assert [(each["vm_id"], each["kind"]) for each in told["ended"]] == [(vm_id, "vm_start")]
