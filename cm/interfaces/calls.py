@@ -235,6 +235,8 @@ class ConsoleLogCalls(_Calls):
 
 class VariableCalls(_Calls):
     ensure = _slow(lambda node: node.variables.ensure)
+    read = _slow(lambda node: node.variables.read)
+    write = _slow(lambda node: node.variables.write)
     delete = _slow(lambda node: node.variables.delete)
 
 

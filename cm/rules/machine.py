@@ -17,6 +17,7 @@ from cm.rpc.vocabulary import Architecture, CpuModel, DiskBus, Firmware, Machine
 
 UEFI: Final = "uefi"
 NVRAM_DIRECTORY: Final = "nvram"  # beside the disks; no pool looks into it, for a guest may write what it likes there
+VARIABLES_MAX_BYTES: Final = 64 * 2**20  # what QEMU's "virt" machine of ARM has; OVMF has 528 KiB
 BOOT_MENU_MAX_S: Final = 60  # libvirt's own bound is 65,535 ms
 
 

@@ -18,6 +18,7 @@ pytest.importorskip("libvirt")
 
 from cm.drivers.libvirt.console_log import READER
 from cm.drivers.libvirt.node import LibvirtNode
+from cm.drivers.libvirt.variables import POOL
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
 from cm.interfaces.node import INode
 from cm.interfaces.source import FileSource
@@ -25,6 +26,7 @@ from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen, StorageKind, VideoModel
 from cm.rules.host import Host as Machine
+from cm.rules.machine import NVRAM_DIRECTORY
 from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.network import mac_of, tap_of
 from cm.services.host import seen_host
@@ -38,10 +40,12 @@ from tests.contract.nics import NicsContract
 from tests.contract.sizing import SizingContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import Joined, StreamsContract
+from tests.contract.variables import VariablesContract
 from tests.support.opened import Opened
 from tests.support.qemu import OnQemu, QemuTests, answers
 from tests.support.rfb import RFBRefused, RFBViewer
 
+UEFI = Path("/usr/share/qemu/firmware/60-edk2-x86_64.json")
 pytestmark = pytest.mark.skipif(bool(Lab.missing()), reason="; ".join(Lab.missing()))
 
 
@@ -149,6 +153,42 @@ class TestQemuConsoleLogs(OnQemu, ConsoleLogsContract):
         with ThreadPoolExecutor(4) as pool:
             assert min(pool.map(look, range(1, 30))) >= 1_000_000
         keeper.console_logs.delete(LOG)
+
+
+@pytest.mark.skipif(not UEFI.exists(), reason="there is no firmware for UEFI (bin/bootstrap hosts)")
+class TestQemuVariables(OnQemu, VariablesContract):
+    def there(self, node: INode, storage: StorageSpec) -> set[str]:
+        top = Path(storage.path)
+        return {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
+
+    def directories(self, node: INode, storage: StorageSpec) -> set[str]:
+        top = Path(storage.path)
+        return {str(path.relative_to(top)) for path in top.rglob("*") if path.is_dir()}
+
+    def test_headers(self, lab: Lab, host: Host, place: tuple[INode, StorageSpec]) -> None:
+        """Variables that begin with a qcow2 header have nobody open what it names, be it that a write is repeated."""
+        node, storage = place
+        secret, image = lab.shared_dir / "secret-of-host", lab.shared_dir / "header.qcow2"
+        secret.write_bytes(b"not for guests" * 100)
+        named = ["-b", str(secret), "-F", "raw", str(image), "64M"]
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *named], check=True, timeout=60)
+        header, path = image.read_bytes(), f"{storage.path}/{NVRAM_DIRECTORY}/of-its-own/vm-x.fd"
+        left = StorageSpec(f"{POOL}of-its-own", StorageKind.DIR, str(Path(path).parent))
+        with closing(Opened(secret)) as opened, closing(host.open()) as connection:
+            node.pools.attach(left)  # as of a manager that was killed
+            for _ in range(2):
+                node.variables.write(path, header)
+                assert node.variables.read(path) == header
+            assert connection.listStoragePools() == [storage.name] and connection.listDefinedStoragePools() == []
+            node.volumes.list_all(storage.name)
+            host.kill_libvirtd()
+            host.start_libvirtd()
+            assert eventually(lambda: answers(node))
+            node.variables.delete(path)
+            assert opened.times() == 0
+            node.pools.attach(StorageSpec("looks", StorageKind.DIR, str(lab.shared_dir)))
+            assert opened.times() > 0, "this is how a pool looks"
+            node.pools.detach("looks")
 
 
 class TestDevices(QemuTests):

@@ -46,7 +46,8 @@ def files(cloud: MemoryCloud) -> set[str]:
     found = set()
     for node in cloud.memory.values():
         for storage in node.world.storages.specs():
-            found |= node.world.storages.share(storage.name).variables
+            names = node.world.storages.share(storage.name).variables
+            found |= {name.removeprefix("nvram/") for name in names}
     return found
 
 

@@ -343,7 +343,7 @@ def _with_variables(simulation: Simulation, answer: Any) -> Iterable[str]:
     [(uuid,)] = [tuple(row) for row in simulation.sql("SELECT uuid::text FROM vm")]
     there = sorted(simulation.share.variables)
     domains = [domain for node in simulation.nodes for domain in node.memory.world.domains.values()]
-    if there != [f"vm-{uuid}.fd"] or [domain.spec.nvram.rpartition("/")[2] for domain in domains] != there:
+    if there != [f"nvram/vm-{uuid}.fd"] or [domain.spec.nvram[-len(there[0]) :] for domain in domains] != there:
         yield f"its variables are {there}, and its domain has {[domain.spec.nvram for domain in domains]}"
 
 

@@ -50,7 +50,7 @@ class LibvirtNode:
         self.streams = LibvirtStreams(connections)
         self.guest_agents = LibvirtGuestAgents(connections)
         self.console_logs = LibvirtConsoleLogs(connections)
-        self.variables = LibvirtVariables(self.console_logs)
+        self.variables = LibvirtVariables(connections, self.console_logs)
         self.sizing = LibvirtSizing(connections)
         self.managed = LibvirtManaged(connections, silence)
         self.snapshots = LibvirtSnapshots(connections, self.hypervisor, disk_cache=disk_cache)

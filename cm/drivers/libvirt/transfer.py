@@ -147,6 +147,18 @@ def _send(stream: Any, fd: int, offset: int, count: int, progress: Callable[[int
         progress(offset)
 
 
+def send_all(stream: Any, content: bytes) -> None:
+    """All of a stream that was opened for as many bytes."""
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[stream.send(bytes(rest[:CHUNK_BYTES])) :]
+        stream.finish()
+    except BaseException:
+        _abort(stream)
+        raise
+
+
 def download_tail(connection: Any, volume: Any, limit_bytes: int) -> bytes:
     """The last bytes of the file behind ``volume`` as it is now."""
     size = physical_size(volume)

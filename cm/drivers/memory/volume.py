@@ -86,8 +86,8 @@ class Share:
     volumes: dict[str, Volume] = field(default_factory=dict)
     capacity_bytes: int = CAPACITY_BYTES
     files_max: int = 2**31  # its inodes
-    directories: set[str] = field(default_factory=set)  # in it, that no pool looks into
-    variables: set[str] = field(default_factory=set)  # files in such a one, that UEFI keeps guests' variables in
+    directories: set[str] = field(default_factory=set)  # in it, that no pool looks into; by their paths in it
+    variables: dict[str, bytes] = field(default_factory=dict)  # likewise, files in such, that UEFI keeps variables in
 
     def usage(self) -> StorageUsage:
         used = sum(volume.allocation_bytes for volume in self.volumes.values())
@@ -156,10 +156,13 @@ class Storages:
                 return share.volumes.get(pure.name) or Volume(pure.name, DiskFormat.RAW, 0, 0, missing=True)
         return None
 
-    def around(self, directory: str) -> Share | None:
-        """What the pool has in whose directory this one is."""
-        above = PurePosixPath(directory).parent
-        return next((share for spec, share in self._pools.values() if PurePosixPath(spec.path) == above), None)
+    def below(self, path: str) -> tuple[Share | None, str]:
+        """What the pool has in whose directory a path is, and the path from there on."""
+        pure = PurePosixPath(path)
+        for spec, share in self._pools.values():
+            if pure.is_relative_to(spec.path) and pure != PurePosixPath(spec.path):
+                return share, str(pure.relative_to(spec.path))
+        return None, ""
 
     def above(self, path: str) -> list[Volume]:
         """The volumes that stand on a path's, right above it."""

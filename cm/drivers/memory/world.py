@@ -47,6 +47,9 @@ from cm.runtime.pipe import Duplex
 Hook = Callable[[str, str, str, str], None]
 
 
+FRESH = bytes(40) + b"_FVH"  # variables as a node's firmware has them to begin with
+
+
 class World:
     def __init__(self, name: str) -> None:
         self.name = name
@@ -245,11 +248,10 @@ class World:
 
     def _check(self, spec: DomainSpec) -> None:
         if spec.nvram:
-            directory, name = PurePosixPath(spec.nvram).parent, PurePosixPath(spec.nvram).name
-            share = self.storages.around(str(directory))
-            if share is None or directory.name not in share.directories:
+            share, name = self.storages.below(spec.nvram)
+            if share is None or str(PurePosixPath(name).parent) not in share.directories:
                 raise HypervisorError(f"failed to create nvram '{spec.nvram}': No such file", SYSTEM_ERROR)
-            share.variables.add(name)
+            share.variables.setdefault(name, FRESH)
         for nic in spec.nics:
             self.check_nic(nic)
         running = [other.running for other in self.domains.values() if other.running is not None]

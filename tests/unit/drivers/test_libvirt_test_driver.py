@@ -179,6 +179,17 @@ def test_no_logs() -> None:
         logs.read_tail(f"{CONSOLE_DIRECTORY}/any", 10)
 
 
+def test_no_variables() -> None:
+    """Nor UEFI's variables; making sure of them, and deleting some, costs nobody a launch."""
+    variables = make().variables
+    variables.ensure("/srv/any/nvram")
+    variables.delete("/srv/any/nvram/own/any.fd")
+    with pytest.raises(NotSupported):
+        variables.read("/srv/any/nvram/any.fd")
+    with pytest.raises(NotSupported):
+        variables.write("/srv/any/nvram/own/any.fd", b"")
+
+
 def test_nobody_answers() -> None:
     """A refused connection is told at once, and during the back-off without another attempt."""
     node = open_node("qemu+tcp://127.0.0.1:1/system", name="gone")

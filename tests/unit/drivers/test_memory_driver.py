@@ -31,6 +31,7 @@ from tests.contract.sizing import SizingContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
 from tests.contract.suspensions import SuspensionsContract
+from tests.contract.variables import VariablesContract
 from tests.contract.volumes import VolumesContract
 
 
@@ -138,6 +139,21 @@ class TestMemoryConsoleLogs(ConsoleLogsContract):
 
     def there(self, node: Any) -> set[str]:
         return set(node.world.logs)
+
+
+class TestMemoryVariables(VariablesContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+    def storage(self) -> StorageSpec:
+        name = f"contract-{uuid4().hex[:8]}"
+        return StorageSpec(name, StorageKind.DIR, f"/srv/{name}")
+
+    def there(self, node: Any, storage: StorageSpec) -> set[str]:
+        return set(node.world.storages.share(storage.name).variables)
+
+    def directories(self, node: Any, storage: StorageSpec) -> set[str]:
+        return set(node.world.storages.share(storage.name).directories)
 
 
 class TestMemoryManaged(ManagedContract):
