@@ -41,6 +41,7 @@ MEANINGS = {
     "cluster.snapshot_chain_max": "a running VM's disk that is read through more files of its own than so many takes in"
     " what its snapshots hold; 0: never",
     "cluster.vm_trash_s": "seconds that a VM lies in the trash before it is destroyed; 0: until somebody destroys it",
+    "cluster.transfer_s": "seconds for which an offer of ownership can be accepted; as in CIRCLE three days",
     "cluster.vnc_ports": "how many of them; no more VMs can be placed on the node",
     "cluster.public_url": "where people's programs reach it, for consoles; without it that is `listen.rpc`",
     "cluster.objects_s": "seconds between two looks at what libvirt has on a node, for `admin.domain` and the like;"

@@ -197,6 +197,10 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "ID=public_address_id", "ADDRESS", "STATE", "VM=vm_name", "GUEST", "SHARED", "PORTS", "OWNER=user_id", "REASON",
         "DESCRIPTION",
     ),
+    "transfer": _columns(
+        "ID=transfer_id", "KIND", "OBJECT=object_id", "NAME", "OF=user_login", "TO=to_login", "STATE", "EXPIRES",
+        _age(),
+    ),
     "offer": _columns("CALL", "ALLOWED", "WHY NOT=reason.message"),
     "operation": _columns(
         "ID=operation_id", "KIND", "STATE", "PROGRESS", "STEP", "VM=vm_id", "IMAGE=image_id", _age(), "TEXT",

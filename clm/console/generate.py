@@ -52,6 +52,8 @@ POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "user.group.create": ("description",),
     "user.acl.set": ("login",),
     "admin.acl.set": ("login",),
+    "user.transfer.create": ("login",),
+    "admin.transfer.create": ("login",),
     "cloud.news.add": ("content",),
 }
 # Options that a command has anyway, which a parameter of the same name must not hide.

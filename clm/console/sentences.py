@@ -35,6 +35,11 @@ SENTENCES: Final = {
     "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",
     "job_failed": "Job {name} was run, and {refused} of its {calls} calls were refused; wawel job get-runs tells more.",
     "image_imported": "Image {name} is there.",
+    "transfer_offered": "{user_login} offers you the {kind} {name} until {expires}:"
+    " wawel transfer accept {transfer_id} takes it.",
+    "transfer_accepted": "{to_login} accepted the {kind} {name}: it is theirs now.",
+    "transfer_declined": "{to_login} declined the {kind} {name}: it stays yours.",
+    "transfer_withdrawn": "{user_login} does not offer you the {kind} {name} any more.",
     "oidc_linked": "Your account can log in by {provider} from now on.",
     "group_deleted": "Group {group} was deleted.",
     "group_accepted": "You are in group {group} now.",

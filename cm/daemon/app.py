@@ -151,6 +151,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         download_s=images.download_s,
         trash_s=images.trash_s,
         vm_trash_s=cluster.vm_trash_s,
+        transfer_s=cluster.transfer_s,
         quota_cpu=quota.cpu,
         quota_memory_mib=quota.memory_mib,
         quota_storage_mib=quota.storage_mib,

@@ -54,6 +54,7 @@ class ClusterSettings:
     snapshots_per_disk: int = 16
     snapshot_chain_max: int = 8
     vm_trash_s: float = 7 * 86_400.0
+    transfer_s: float = 3 * 86_400.0
     public_url: str = ""  # "": by listen.rpc
     objects_s: float = 3.0
     workers: bool = True  # whether this process works operations
@@ -191,6 +192,7 @@ def check_settings(settings: Settings) -> None:
         "doubtful_s",
         "migration_s",
         "snapshots_per_disk",
+        "transfer_s",
     ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")

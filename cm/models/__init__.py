@@ -36,6 +36,7 @@ from cm.models.storage import Storage, StorageAttachment
 from cm.models.suspension import Suspension
 from cm.models.tag import ObjectTag
 from cm.models.template import Template
+from cm.models.transfer import Transfer
 from cm.models.trust import TrustedKey
 from cm.models.upload import DownloadTicket, Upload
 from cm.models.usage import VmRun
@@ -113,6 +114,7 @@ __all__ = [
     "StoredObject",
     "Suspension",
     "Template",
+    "Transfer",
     "TrustedKey",
     "UnknownDomain",
     "Upload",

@@ -520,6 +520,7 @@ class VMEventCode(StrEnum):
     UNMOUNT_SHARE = "unmount_share"
     ADD_PORT = "add_port"
     REMOVE_PORT = "remove_port"
+    TRANSFER = "ownership_transferred"
 
 
 class JobRunState(StrEnum):
@@ -694,6 +695,25 @@ class TagKind(StrEnum):
     SECURITY_GROUP = "security_group"
     NETWORK = "network"
     PUBLIC_ADDRESS = "public_address"
+
+
+class TransferKind(StrEnum):
+    """What may be offered to another account. Images of all kinds are one."""
+
+    VM = "vm"
+    IMAGE = "image"
+    VM_TEMPLATE = "vm_template"
+
+
+class TransferState(StrEnum):
+    """How an offer of ownership stands. Of the last two nobody answered; void: its object is gone, or another's."""
+
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    VOID = "void"
 
 
 class UserDataEncoding(StrEnum):

@@ -67,6 +67,7 @@ class Action(StrEnum):
     DELETE = "delete"
     GRANT = "grant"  # at least this; ``needed_to_grant`` says what for which level
     SHARE = "share"  # with groups and with all, at once
+    TRANSFER = "transfer"  # offer it to another account; of owners the object's own account alone (``transfer.py``)
 
 
 @dataclass(eq=False)
@@ -104,6 +105,7 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.VM, Action.DRIVE): Level.OPERATOR,
     (Shared.VM, Action.RENEW): Level.OPERATOR,
     (Shared.VM, Action.DESTROY): Level.OWNER,
+    (Shared.VM, Action.TRANSFER): Level.OWNER,
     (Shared.IMAGE, Action.SEE): Level.USER,
     (Shared.IMAGE, Action.USE): Level.USER,
     (Shared.IMAGE, Action.EDIT): Level.OPERATOR,
@@ -111,6 +113,7 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.IMAGE, Action.DELETE): Level.OWNER,
     (Shared.IMAGE, Action.SNAPSHOT): Level.OWNER,
     (Shared.IMAGE, Action.SHARE): Level.OWNER,
+    (Shared.IMAGE, Action.TRANSFER): Level.OWNER,
     (Shared.NETWORK, Action.SEE): Level.USER,
     (Shared.NETWORK, Action.USE): Level.USER,
     (Shared.NETWORK, Action.EDIT): Level.OPERATOR,
@@ -125,6 +128,7 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.VM_TEMPLATE, Action.GRANT): Level.OPERATOR,
     (Shared.VM_TEMPLATE, Action.EDIT): Level.OWNER,  # as in CIRCLE
     (Shared.VM_TEMPLATE, Action.DELETE): Level.OWNER,
+    (Shared.VM_TEMPLATE, Action.TRANSFER): Level.OWNER,
 }
 
 

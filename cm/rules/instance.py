@@ -277,6 +277,7 @@ ACTIVITIES: Final[Mapping[OperationKind | VMEventCode, ActivitySpec]] = {
     VMEventCode.REMOVE_PORT: ActivitySpec(
         VMEventCode.REMOVE_PORT, "remove port", "{protocol}/{port} of it is reached from outside no more."
     ),
+    VMEventCode.TRANSFER: ActivitySpec(VMEventCode.TRANSFER, "ownership transferred", "It was {old_owner}'s before."),
 }  # fmt: skip
 
 # Kinds that tell how far they are, as CIRCLE's has_percentage.

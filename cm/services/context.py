@@ -75,6 +75,7 @@ class ClusterPolicy:
     measured_s: int = 10  # between samples
     samples_kept: Kept = USUALLY
     vm_trash_s: float = 7 * 86_400.0  # and VMs, until they are destroyed; 0: until somebody destroys them
+    transfer_s: float = 3 * 86_400.0  # for which an offer of ownership is good
     trash_s: float = 7 * 86_400.0  # disks are kept in the trash for so long; 0: until somebody purges them
     vendor_data: Mapping[str, Any] = field(default_factory=dict)  # what all guests are told, as cloud-config
     install_agent: bool = False  # whether cloud-init of guests installs our own agent

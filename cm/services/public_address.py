@@ -269,3 +269,12 @@ def leave_vm(session: Session, vm_id: int, nic_id: int | None = None) -> None:
     for address_id in store.addresses_of_vm(session, vm_id, nic_id):
         store.set_nic(session, address_id, None)
     drop_ports(session, vm_id, nic_id)
+
+
+def leave_owner(session: Session, vm: VMRow) -> None:
+    """A VM changes hands, whose row is locked: its addresses stay its old owner's, and lead to it no more."""
+    addresses = store.addresses_of_vm(session, vm.id)
+    if addresses:
+        store.public_changed(session, vm.id)
+    for address_id in addresses:
+        store.set_nic(session, address_id, None)

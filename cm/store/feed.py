@@ -31,6 +31,7 @@ from cm.store.rendered import Render, Rendered
 from cm.store.security_group import render_security_groups
 from cm.store.storage import render_storages
 from cm.store.template import render_templates
+from cm.store.transfer import render_transfers
 from cm.store.vm import feed_vms
 from cm.store.vm_template import render_vm_templates
 
@@ -55,6 +56,7 @@ _READ: Final[Mapping[str, Render]] = {
     "vm_template": render_vm_templates,
     "farm": render_farms,
     "job": render_jobs,
+    "transfer": render_transfers,
     **dict.fromkeys(("managed_node", "managed_domain", "managed_pool", "managed_volume"), render_managed),
 }
 _EXTERNAL: Final = Prepared(

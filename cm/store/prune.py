@@ -65,6 +65,11 @@ _OLD: Final = {
         "NOT ready AND image_id IN (SELECT id FROM image WHERE deleted_at IS NOT NULL)",
     ),
     "message": ("message_days", "created_at < now() - make_interval(days => :days)"),
+    # What nobody answered has expired long before, or is kept until it has.
+    "transfer": (
+        "message_days",
+        "created_at < now() - make_interval(days => :days) AND (closed_at IS NOT NULL OR expires_at < now())",
+    ),
     # Of a VM that lives, all is kept: it tells how it came to be what it is. A parent goes after its children.
     "operation": (
         "operation_days",

@@ -69,6 +69,8 @@ _RAW: Final = "no node there reads definitions; tests/postgres/test_raw_data.py"
 _CPU: Final = "all nodes there have one CPU, and no VM asks for it; tests/postgres/test_machines.py"
 _EC2: Final = "kept for EC2's clients, and no other call tells of it; tests/postgres/test_ec2_more.py"
 
+_TRANSFERS: Final = "one transaction, without work at a node; tests/postgres/test_transfers.py races it"
+
 _CIRCLES: Final = "as of user.vm, which is called: it is CIRCLE's name of the same; tests/postgres/test_instances.py"
 
 # Reading views.
@@ -102,6 +104,10 @@ NOT_READ: Final[Mapping[str, str]] = {
         (*(f"{role}.instance.{view}" for role in ("user", "admin")
            for view in ("get_list", "get_by_id", "get_activities", "get_operations")),
          "user.instance.screenshot"), _CIRCLES,
+    ),
+    **dict.fromkeys(
+        ("user.transfer.get_list", "user.transfer.get_by_id", "user.transfer.find", "admin.transfer.get_list"),
+        "nobody there offers anything; tests/postgres/test_transfers.py",
     ),
     "user.vm.guest_info": _AGENT,
     "admin.cluster.cpu_baseline": _CPU,
@@ -159,6 +165,10 @@ NOT_CALLED: Final[Mapping[str, str]] = {
          *(f"admin.public_ip.{view}" for view in ("add", "delete", "unassign", "release"))), _CC1,
     ),
     **dict.fromkeys(("user.tag.set", "user.tag.remove"), "no other call tells of tags; tests/postgres/test_tags.py"),
+    **dict.fromkeys(
+        (*(f"user.transfer.{view}" for view in ("create", "accept", "decline", "withdraw")),
+         *(f"admin.transfer.{view}" for view in ("create", "withdraw"))), _TRANSFERS,
+    ),
     **dict.fromkeys(_ACTS, _MANAGED),
     **dict.fromkeys(
         (f"user.launch_template.{view}"

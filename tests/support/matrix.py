@@ -222,7 +222,7 @@ UNSHARED |= {"public_address_id", "public_ip_id_list", "lease_id"}
 UNSHARED |= {"affinity_group_id", "security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
 UNSHARED |= {"farm_id", "farm_ids", "worker_ids", "head_template_id", "worker_template_id"}
 UNSHARED |= {"job_id", "job_run_id"}
-UNSHARED |= {"bucket_id", "multipart_id", "vm_profile_id", "resource_pool_id", "parent_pool_id"}
+UNSHARED |= {"bucket_id", "multipart_id", "vm_profile_id", "resource_pool_id", "parent_pool_id", "transfer_id"}
 
 
 # What goes by the table of images: a disk by that of its entry.
@@ -367,7 +367,7 @@ class Objects:
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("bucket", "stored_object", "multipart", "multipart_part", "expiry", "vm_expiry"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
-        "cached_image", "vm_event", "guest_command",
+        "cached_image", "vm_event", "guest_command", "transfer",
     )
     SEEN = (
         *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),
@@ -454,6 +454,13 @@ class Objects:
                 a=owner_id,
                 v=templates[0],
                 t=cloud.template_id,
+            ),
+            "transfer_id": cloud.sql(
+                "INSERT INTO transfer (kind, object_id, name, account_id, to_account_id, expires_at)"
+                " VALUES ('vm_template', :t, 'kept', :a, :b, now() + interval '1 day') RETURNING id",
+                t=templates[0],
+                a=owner_id,
+                b=cloud.admin_id,
             ),
             "drift_id": cloud.sql(
                 "INSERT INTO drift (kind, node_id, subject, evidence) VALUES ('wrong_definition', :n, :s, '{}')"

@@ -203,6 +203,7 @@ export type ObjectPage = { after: string | null; objects: StoredObject[]; prefix
 export type ObjectType = "PBD" | "SR" | "VBD" | "VDI" | "VM" | "host" | "pool" | "xo";
 export type Offer = { allowed: boolean; call: string; kind: OperationKind | null; reason: Reason | null };
 export type OfferedStorage = { is_default: boolean; kind: StorageKind; name: string; room_bytes: number; storage_id: number };
+export type OfferedTransfer = { closed: string | null; created: string; expires: string; kind: TransferKind; name: string; object_id: number; state: TransferState; text: string; to_login: string; to_user_id: number; token: string; transfer_id: number; user_id: number; user_login: string; uuid: string; version: number };
 export type OpenRPC = { components: Record<string, Record<string, unknown>>; info: Record<string, string>; methods: Record<string, unknown>[]; openrpc: string };
 export type OpenedSession = { expires: string; token: string };
 export type Operation = { attempts: number; created: string; deadline: string; error: string; finished: string | null; image_id: number | null; kind: OperationKind; next_attempt: string | null; node_id: number | null; operation_id: number; parent_id: number | null; progress: number; result: Record<string, unknown>; started: string | null; state: OperationState; step: string; storage_id: number | null; text: string; user_id: number | null; vm_id: number | null; waiting_for: string };
@@ -284,6 +285,9 @@ export type TagKind = "disk" | "image" | "network" | "public_address" | "securit
 export type Tags = { kind: TagKind; object_id: number; tags: Record<string, string> };
 export type Template = { cpu: number; created: string; description: string; disk_mib: number; ec2name: string; local_disk: boolean; memory_mib: number; name: string; points: number; template_id: number; traits: string[]; uuid: string; version: number };
 export type TemplateField = "access_method" | "boot_menu_s" | "cpu_model" | "firmware" | "has_agent" | "image_id" | "iso_list" | "machine" | "networks" | "new_disks" | "system" | "tags" | "traits";
+export type Transfer = { closed: string | null; created: string; expires: string; kind: TransferKind; name: string; object_id: number; state: TransferState; text: string; to_login: string; to_user_id: number; transfer_id: number; user_id: number; user_login: string; uuid: string; version: number };
+export type TransferKind = "image" | "vm" | "vm_template";
+export type TransferState = "accepted" | "declined" | "expired" | "offered" | "void" | "withdrawn";
 export type Trouble = { blocks: boolean; code: NodeTrouble; since: string | null; text: string };
 export type TrustedKey = { created: string; issuer: string; key_id: string; public_key: string };
 export type UnknownVolume = { allocated_bytes: number; base: string | null; name: string; obstacle: string; size_bytes: number };
@@ -1417,6 +1421,24 @@ export interface Methods {
     params: { sizes: Record<string, Record<string, number | string>>; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Template[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Offer an object to another account in its owner's name. */
+  "admin.transfer.create": {
+    params: { kind: TransferKind; object_id: number | string; login?: string | null; account_number?: string | null; issuer?: string | null; text?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: OfferedTransfer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "not_transferable" | "object_told_twice" | "transfer_offered" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "owners_alone" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Offers, newest first. */
+  "admin.transfer.get_list": {
+    params: { user_id?: number | string | null; answered?: boolean; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: Transfer[] | { items: (Transfer & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Take back an offer that nobody has answered; whoever it was made to is told. */
+  "admin.transfer.withdraw": {
+    params: { transfer_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Transfer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "transfer_closed" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Add a local account. Quotas that are not given are the cluster's defaults; without a password nobody logs in. */
   "admin.user.add": {
@@ -3325,6 +3347,48 @@ export interface Methods {
     params: {};
     result: SecondFactor;
     errors: "incident" | "invalid_parameter" | "too_large" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
+  };
+  /** Have what was offered to the caller be theirs from now on: it counts in their quota, and nobody else has a level on it any more. */
+  "user.transfer.accept": {
+    params: { transfer_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Transfer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "points_used_up" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "not_transferable" | "object_told_twice" | "transfer_closed" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "transfer_not_yours" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Offer an object of the caller's own to another account, which is told; it stays the caller's until that accepts. With a VM go the disks that it has attached, and their snapshots. */
+  "user.transfer.create": {
+    params: { kind: TransferKind; object_id: number | string; login?: string | null; account_number?: string | null; text?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: OfferedTransfer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "not_transferable" | "object_told_twice" | "transfer_offered" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "owners_alone" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Decline what was offered to the caller; whoever offered it is told. */
+  "user.transfer.decline": {
+    params: { transfer_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Transfer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "transfer_closed" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "transfer_not_yours" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The offer that a link is about, where it was made to the caller; it is accepted by its ``transfer_id``. */
+  "user.transfer.find": {
+    params: { token: string; cluster?: number | string | null };
+    result: Transfer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** An offer that the caller made, or that was made to them. */
+  "user.transfer.get_by_id": {
+    params: { transfer_id: number | string; cluster?: number | string | null };
+    result: Transfer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Offers that the caller made, and that were made to them, newest first. */
+  "user.transfer.get_list": {
+    params: { answered?: boolean; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: Transfer[] | { items: (Transfer & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Take back an offer of the caller's that nobody has answered. */
+  "user.transfer.withdraw": {
+    params: { transfer_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Transfer;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "transfer_closed" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "transfer_not_yours" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** The caller's quotas, what is used of them and what is left. */
   "user.user.check_quota": {
