@@ -41,6 +41,7 @@ def describe(registry: Registry) -> dict[str, Any]:
                 "parameters": parameters,
                 "returns": returns,
                 "errors": [case.code for case in view.errors],
+                **({"waiting": True} if view.waiting else {}),
             }
         )
     return {"views": views, "components": components, "errors": registry.cases.plain()}

@@ -58,14 +58,16 @@ class Row:
     One view that is passed on.
 
     :ivar ids: its parameters that take ids of the cluster's objects.
-    :ivar waiting: the parameter that says how many seconds it may take, and its default.
+    :ivar waiting: whether it waits for something there, and holds no place of those that work.
+    :ivar patience: the parameter that says how many seconds it may take, and its default.
     """
 
     name: str
     is_admin: bool
     changing: bool
     ids: Mapping[str, Shape] = field(default_factory=dict)
-    waiting: tuple[str, float] | None = None
+    waiting: bool = False
+    patience: tuple[str, float] | None = None
     secrets: frozenset[str] = frozenset()
 
     @property

@@ -128,13 +128,12 @@ class Forwarder:
             if caller.if_version is not None:
                 params["if_version"] = caller.if_version
         deadline_s = self._policy.cluster_deadline_s
-        if row.waiting is not None:
-            given = arguments.get(row.waiting[0], row.waiting[1])
+        if row.patience is not None:
+            given = arguments.get(*row.patience)
             deadline_s += float(given) if isinstance(given, (int, float)) else 0.0
         identity = speaker(caller.identity, connection.facts)
-        waiting = row.waiting is not None
         try:
-            return await connection.call(identity, row.name, params, deadline_s=deadline_s, waiting=waiting)
+            return await connection.call(identity, row.name, params, deadline_s=deadline_s, waiting=row.waiting)
         except AccountBlocked:
             from clm.drivers.cluster import ClusterUnavailable
 
@@ -143,7 +142,7 @@ class Forwarder:
             if await self._database.read(is_untold, facts.id, identity.account_id):
                 raise ClusterUnavailable(facts.name, "it has yet to be told of the caller's account") from None
         # It was told since, or not: nothing was done, and it is asked once more.
-        return await connection.call(identity, row.name, params, deadline_s=deadline_s, waiting=waiting)
+        return await connection.call(identity, row.name, params, deadline_s=deadline_s, waiting=row.waiting)
 
     # -------------------------------------------------------------- which cluster
 

@@ -115,7 +115,7 @@ def add_forwarded(registry: Registry) -> Registry:
 def _view(described: Mapping[str, Any], components: dict[str, Any], errors: tuple[Case, ...]) -> Forwarded:
     role = Role(described["role"])
     ids = {}
-    waiting = None
+    patience = None
     secrets = set()
     parameters = []
     for each in described["parameters"]:
@@ -125,7 +125,7 @@ def _view(described: Mapping[str, Any], components: dict[str, Any], errors: tupl
             ids[name] = shape
             schema = with_uuid(schema, shape)
         if name == "timeout" and schema.get("type") in ("number", "integer"):
-            waiting = (name, float(each.get("default") or 0))
+            patience = (name, float(each.get("default") or 0))
         if schema.get("writeOnly") or any(part.get("writeOnly") for part in schema.get("anyOf", ())):
             secrets.add(name)
         parameters.append(
@@ -137,7 +137,10 @@ def _view(described: Mapping[str, Any], components: dict[str, Any], errors: tupl
                 kind="named" if each.get("named") else "either",
             )
         )
-    row = Row(described["name"], role is Role.ADMIN, described["changing"], ids, waiting, frozenset(secrets))
+    row = Row(
+        described["name"], role is Role.ADMIN, described["changing"], ids, described.get("waiting", False), patience,
+        frozenset(secrets),
+    )  # fmt: skip
     returns, doc = described["returns"], described["doc"]
     if row.is_list:
         returns = {"anyOf": [returns, _everywhere_schema(returns["items"])]}
@@ -156,7 +159,7 @@ def _view(described: Mapping[str, Any], components: dict[str, Any], errors: tupl
         doc=doc,
         is_async=True,
         returns=ReadySchema(returns, components),
-        waiting=waiting is not None,
+        waiting=row.waiting,
         errors=errors,
         _binder=ForwardBinder(tuple(parameters), row.changing),  # type: ignore[arg-type]  # binds as a Binder does
         row=row,

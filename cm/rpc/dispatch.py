@@ -304,7 +304,7 @@ class Dispatcher:
         )
         seconds = min(self.limits.call_s, max(0.0, budget.until - self._reactor.seconds()))
         timer = self._reactor.callLater(seconds, self._expire, waiter, view, work, seconds)
-        if view.waiting:
+        if view.waiting and not view.changing:
             self._waiters[waiter] = None
         try:
             return await waiter

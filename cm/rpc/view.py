@@ -36,10 +36,10 @@ _METHOD_SHOWN = 100  # characters of an unknown method's name that an error repe
 class View:
     """
     One view. ``returns`` is the type of the function's result, ``Any`` without one; of a text, of what it says. A
-    ``waiting`` one waits for something to happen and works on nothing meanwhile. ``on`` says, by parameter, what it
-    does with the object that the parameter names; None: what the work of that operation is. The service reads it off
-    its caller (``Call.action``), whatever it stands for. A ``prompt`` one reads so little, by prepared statements
-    alone, that it is done in the reactor's thread (``cm/runtime/prompt.py``).
+    ``waiting`` one waits for something to happen, or for a guest to answer, and works on nothing meanwhile. ``on``
+    says, by parameter, what it does with the object that the parameter names; None: what the work of that operation is.
+    The service reads it off its caller (``Call.action``), whatever it stands for. A ``prompt`` one reads so little, by
+    prepared statements alone, that it is done in the reactor's thread (``cm/runtime/prompt.py``).
 
     :ivar outside: a parameter, and the asynchronous function that is called in place of the view's own where it is
         given: what it names is no row of ours.

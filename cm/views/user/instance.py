@@ -244,7 +244,7 @@ def remove_disk(caller: ClusterCall, vm_id: Id, disk_id: Id) -> Activity:
     return service.opened(caller, attaching.detach(caller, disk_id, vm_id)["operation_id"])
 
 
-@user_view(changing=True, on={"vm_id": Action.PASSWORD})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.PASSWORD})
 async def password_reset(
     caller: AsyncClusterCall, vm_id: Id, user: Username | None = None, password: Secret | None = None
 ) -> Activity:
@@ -257,19 +257,19 @@ async def password_reset(
     return await service.reset_password(caller, vm_id, user, password)
 
 
-@user_view(changing=True, on={"vm_id": Action.KEYS})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.KEYS})
 async def install_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: Username | None = None) -> Activity:
     """Let SSH keys log in to a running instance's guest, as ``user.vm.install_keys``."""
     return await service.install_keys(caller, vm_id, user, keys)
 
 
-@user_view(changing=True, on={"vm_id": Action.KEYS})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.KEYS})
 async def remove_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: Username | None = None) -> Activity:
     """Let SSH keys log in to a running instance's guest no more, as ``user.vm.remove_keys``."""
     return await service.remove_keys(caller, vm_id, user, keys)
 
 
-@user_view(changing=True, on={"vm_id": Action.RESET})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.RESET})
 async def reboot(caller: AsyncClusterCall, vm_id: Id) -> Activity:
     """Ask a running instance's guest to reboot, as ``user.vm.reboot``."""
     return await service.reboot(caller, vm_id)

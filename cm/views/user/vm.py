@@ -727,7 +727,7 @@ async def get_screenshot(caller: AsyncClusterCall, vm_id: Id) -> Screenshot:
     return await screenshot.take(caller, vm_id)
 
 
-@user_view(on={"vm_id": Action.SEE})
+@user_view(waiting=True, on={"vm_id": Action.SEE})
 async def guest_info(caller: AsyncClusterCall, vm_id: Id) -> GuestInfo:
     """
     What a running VM's guest tells of itself: its host name, system, addresses, file systems, and who is logged in.
@@ -736,7 +736,7 @@ async def guest_info(caller: AsyncClusterCall, vm_id: Id) -> GuestInfo:
     return await guest_agent.guest_info(caller, vm_id)
 
 
-@user_view(changing=True, on={"vm_id": Action.PASSWORD})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.PASSWORD})
 async def password_reset(
     caller: AsyncClusterCall, vm_id: Id, user: Username | None = None, password: Secret | None = None
 ) -> GuestPassword:
@@ -749,7 +749,7 @@ async def password_reset(
     return await guest_agent.reset_password(caller, vm_id, user, password)
 
 
-@user_view(changing=True, on={"vm_id": Action.KEYS})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.KEYS})
 async def install_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: Username | None = None) -> GuestKeys:
     """
     Let SSH keys log in to a running VM's guest, beside those that may. Its owners may.
@@ -761,7 +761,7 @@ async def install_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user:
     return await guest_agent.install_keys(caller, vm_id, user, keys)
 
 
-@user_view(changing=True, on={"vm_id": Action.KEYS})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.KEYS})
 async def remove_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: Username | None = None) -> GuestKeys:
     """
     Let SSH keys log in to a running VM's guest no more; those that are not there are no error. Its owners may.
@@ -773,13 +773,13 @@ async def remove_keys(caller: AsyncClusterCall, vm_id: Id, keys: SSHKeys, user: 
     return await guest_agent.remove_keys(caller, vm_id, user, keys)
 
 
-@user_view(changing=True, on={"vm_id": Action.EDIT})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.EDIT})
 async def set_time(caller: AsyncClusterCall, vm_id: Id) -> GuestChange:
     """Set the clock of a running VM's guest to that of the cluster manager. Its operators may."""
     return await guest_agent.set_time(caller, vm_id)
 
 
-@user_view(changing=True, on={"vm_id": Action.RESET})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.RESET})
 async def reboot(caller: AsyncClusterCall, vm_id: Id) -> GuestChange:
     """
     Ask a running VM's guest to reboot: by the agent that it has, else by Ctrl+Alt+Del, which it may ignore; ``reset``
@@ -788,7 +788,7 @@ async def reboot(caller: AsyncClusterCall, vm_id: Id) -> GuestChange:
     return await guest_agent.reboot(caller, vm_id)
 
 
-@user_view(changing=True, on={"vm_id": Action.EDIT})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.EDIT})
 async def set_hostname(caller: AsyncClusterCall, vm_id: Id, hostname: Hostname) -> GuestHostname:
     """
     Give a running VM's guest another host name, now and after its next boot. The VM's name is not changed by it, nor
@@ -797,7 +797,7 @@ async def set_hostname(caller: AsyncClusterCall, vm_id: Id, hostname: Hostname) 
     return await guest_agent.set_hostname(caller, vm_id, hostname)
 
 
-@user_view(changing=True, on={"vm_id": Action.EDIT})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.EDIT})
 async def set_hosts(caller: AsyncClusterCall, vm_id: Id, hosts: Hosts) -> GuestChange:
     """
     Say which other hosts a running VM's guest knows by name, in its /etc/hosts, in place of what this said before;
@@ -808,7 +808,7 @@ async def set_hosts(caller: AsyncClusterCall, vm_id: Id, hosts: Hosts) -> GuestC
     return await guest_agent.set_hosts(caller, vm_id, hosts)
 
 
-@user_view(changing=True, on={"vm_id": Action.PASSWORD})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.PASSWORD})
 async def mount_share(
     caller: AsyncClusterCall,
     vm_id: Id,
@@ -832,13 +832,13 @@ async def mount_share(
     return await guest_agent.mount_share(caller, vm_id, Share(kind, source, mountpoint, user, *given))
 
 
-@user_view(changing=True, on={"vm_id": Action.PASSWORD})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.PASSWORD})
 async def unmount_share(caller: AsyncClusterCall, vm_id: Id, mountpoint: Mountpoint) -> GuestChange:
     """Have a running VM's guest unmount what ``mount_share`` mounted. Its owners may; it takes Wawel's own agent."""
     return await guest_agent.unmount_share(caller, vm_id, mountpoint)
 
 
-@user_view(changing=True, on={"vm_id": Action.KEYS})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.KEYS})
 async def generate_key(caller: AsyncClusterCall, vm_id: Id, user: Username | None = None) -> GuestOwnKey:
     """
     Make an SSH key (Ed25519) for an account of a running VM's guest, within it, if it has none: its private part stays
@@ -850,7 +850,7 @@ async def generate_key(caller: AsyncClusterCall, vm_id: Id, user: Username | Non
     return await guest_agent.generate_key(caller, vm_id, user)
 
 
-@user_view(changing=True, on={"vm_id": Action.EDIT})
+@user_view(changing=True, waiting=True, on={"vm_id": Action.EDIT})
 async def grow_root(caller: AsyncClusterCall, vm_id: Id) -> GuestRoot:
     """
     Have a running VM's guest make its root file system as large as its disk, as after ``user.disk.grow``: the partition

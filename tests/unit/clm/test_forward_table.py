@@ -56,10 +56,24 @@ def test_same_as_there(registry: Registry) -> None:
         if isinstance(view, Forwarded):
             there = clusters.get(view.name)
             assert (view.role, view.changing, view.doc) == (there.role, there.changing, there.doc)
+            assert view.waiting == there.waiting
             assert [p.name for p in view.parameters] == [*(p.name for p in there.parameters), "cluster"]
             for mine, its in zip(view.parameters, there.parameters, strict=False):
                 assert (mine.required, mine.kind) == (its.required, its.kind)
                 assert mine.required or mine.default == its.default
+
+
+def test_guests_are_waited_for(registry: Registry) -> None:
+    """
+    What is asked of guests keeps nothing else of a person's waiting: of calls that work few are on their way at once,
+    and a guest may be silent for half a minute.
+    """
+    for name in ("guest_info", "reboot", "password_reset", "install_keys", "mount_share", "grow_root"):
+        view = registry.get(f"user.vm.{name}")
+        assert view.waiting and isinstance(view, Forwarded) and view.row.waiting and view.row.patience is None
+    (patience,) = {each.row.patience for each in registry if isinstance(each, Forwarded) and each.row.patience}
+    assert patience[0] == "timeout"
+    assert not registry.get("user.vm.get_by_id").waiting
 
 
 def test_no_parameter_of_that_name() -> None:
