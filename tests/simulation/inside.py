@@ -169,16 +169,15 @@ class Insides:
         theirs = [each for each in self.done.values() if each.uuid == uuid and each.action == action]
         marked = [each for each in theirs if self._is_of(ask, each)]
         wrong, who = [], f"call {ask.number} ({ask.method}, VM {uuid})"
+        end = _heard_until(ask)
         if ask.accepted and ask.answer["way"] == "wawel":
-            # Who sent it twice may have been refused at once by the one, and told of the other's end.
-            end = math.inf if ask.twice else ask.ended_at
             in_time = [each for each in marked if ask.asked_at <= each.at <= end and each.ok]
             wrong += [] if in_time else [f"{who} was told {ask.answer}, and its guest did not do it"]
             self.simulation.effects.counted[f"{action} by our agent"] += bool(in_time)
         elif ask.accepted:
             method = "press_keys" if ask.answer["way"] == "keys" else action
             times = self.called[method, uuid]
-            in_time_at = [at for at in times if ask.asked_at <= at <= ask.ended_at]
+            in_time_at = [at for at in times if ask.asked_at <= at <= end]
             wrong += [] if in_time_at else [f"{who} was told {ask.answer}, and nobody did {method}"]
             self.simulation.effects.counted[f"{action} by {ask.answer['way']}"] += bool(in_time_at)
         late = [each for each in marked if each.at > ask.ended_at and not each.stood_still]
@@ -204,7 +203,12 @@ class Insides:
             return [" ".join(each) for each in arguments["hosts"]] == params["hosts"].splitlines()
         if done.action == "generate_key":
             return ask.accepted and ask.answer["public_key"] == done.result["public_key"]
-        return ask.asked_at <= done.at <= ask.ended_at
+        return ask.asked_at <= done.at <= _heard_until(ask)
+
+
+def _heard_until(ask: Ask) -> float:
+    """Who sent it again may have been refused at once by the one, and told of the other's end."""
+    return math.inf if ask.twice or ask.tries > 1 else ask.ended_at
 
 
 def _meanwhile(done: Done, ask: Ask) -> bool:
