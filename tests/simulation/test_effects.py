@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from unittest import mock
 
 import pytest
@@ -17,6 +17,12 @@ from simulation.effects import EXPECTED
 from simulation.expiries import overdue
 from simulation.intake import VALID_S
 from simulation.scenario import Scene
+
+# What is done within guests, by each way that there is.
+WITHIN: Final = (
+    *(f"{what} by our agent" for what in ("set_password", "add_keys", "set_hostname", "mount_share", "reboot")),
+    *(f"{what} by agent" for what in ("set_password", "add_keys", "reboot")), "reboot by keys",
+)  # fmt: skip
 
 
 class Tour:
@@ -79,6 +85,7 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         tour.ask("user.vm.reset", vm_ids=[vm_id])
         for verb in ("trash", "recover", "trash", "destroy"):
             tour.ask(f"user.vm.{verb}", vm_ids=[vm_id])
+        _is_asked_within(scene, tour)
         first = tour.save(tour.new(deploy_mode="copy"))
         again = tour.save(tour.new(image_id=first))
         tour.ask("user.system_image.delete", image_id=again)
@@ -115,7 +122,7 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         _begins_as_a_farm(scene, tour)
         assert scene.effects.at_rest(scene.clients) == []
         done = {name for name, times in scene.effects.table(scene.clients).items() if times}
-        assert sorted({*EXPECTED, "crash stop", "hang restart", "hang stop"} - done) == []
+        assert sorted({*EXPECTED, *WITHIN, "crash stop", "hang restart", "hang stop"} - done) == []
         scene.finish()
 
 
@@ -181,6 +188,22 @@ def _begins_as_a_farm(scene: Scene, tour: Tour) -> None:
         worker_template_id=template_id, count=1,
     )  # fmt: skip
     scene.until(lambda: all(scene.row(vm["vm_id"]).contextualized_at for vm in made["vms"]), "both say hello", 120)
+
+
+def _is_asked_within(scene: Scene, tour: Tour) -> None:
+    """Guests do what they are asked by the agent that they have, and reboot by keys where they have none."""
+    for temper in ("quick", "qemu", "none"):
+        with mock.patch.object(scene.insides, "_drawn", lambda temper=temper: temper):
+            vm_id = tour.new()
+            scene.run_for(1.0)
+        if temper != "none":
+            tour.ask("user.vm.password_reset", vm_id=vm_id)
+            tour.ask("user.vm.install_keys", vm_id=vm_id, keys=f"ssh-ed25519 {'A' * 68} ann")
+        if temper == "quick":
+            tour.ask("user.vm.set_hostname", vm_id=vm_id, hostname="within")
+            tour.ask("user.vm.mount_share", vm_id=vm_id, kind="nfs", source="192.0.2.9:/srv", mountpoint="/mnt/share")
+        tour.ask("user.vm.reboot", vm_id=vm_id)
+        tour.ask("user.vm.destroy", vm_ids=[vm_id])
 
 
 def _has_new_disks(scene: Scene, tour: Tour) -> None:
