@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from simulation import expiries, jobs, judge
+from simulation import expiries, jobs, judge, templates
 from simulation.beginning import ELSEWHERE
 from simulation.endings import Endings
 from simulation.points import BOOTS, Held
@@ -45,6 +45,9 @@ EXPECTED: Final = (
     "vm resized", "vm_resize more", "vm_resize less", "vm put into a group",
     "job asked for", "job by its schedule", "job canceled", "job's call done", "job's call refused",
     "told of a lease's end", "suspended by its lease", "deleted by its lease", "lease renewed",
+    "vm_create by a template", "saved as a template", "profile made",
+    *(f"{what} by our agent" for what in ("set_password", "add_keys", "set_hostname", "mount_share", "reboot")),
+    *(f"{what} by agent" for what in ("set_password", "add_keys", "reboot")), "reboot by keys",
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 
@@ -381,6 +384,7 @@ class Effects:
         made.update(self.counted)
         made.update(jobs.counted(simulation))
         made.update(expiries.counted(simulation))
+        made.update(templates.counted(workload))
         for row in simulation.sql("SELECT method, count(*) AS n FROM audit WHERE request_id IS NOT NULL GROUP BY 1"):
             if row.method.endswith("operation.retry"):
                 made["retried"] += row.n

@@ -1,15 +1,16 @@
 """
-An exam, when all is at rest: VMs are shared with each level, and something is taken back; then everybody tries all that
-they may not. The ``judge`` says of each call whether it was answered as it has to be; none of them changes anything.
+An exam, when all is at rest: VMs and a VM template are shared, and something is taken back; then everybody tries all
+that they may not. The ``judge`` says of each call whether it was answered as it has to be; none of it changes anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation import judge
 from simulation.beginning import LOGINS
-from simulation.model import ABOVE, EVER, IMAGE_VIEWS, VM_VIEWS, WORK, Model, Thing, enough
+from simulation.model import ABOVE, EVER, IMAGE_VIEWS, TEMPLATE_VIEWS, VM_VIEWS, WORK, Model, Thing, enough
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
@@ -36,14 +37,21 @@ def sit(simulation: Simulation, workload: Workload) -> list[str]:
         else:
             for level in ("operator", None):
                 _ask(simulation, workload, vm.owner, "user.acl.set", **shared, level=level, login=one)
+    templates = _newest(judge.model_of(simulation).templates)
+    for template in templates[:1]:
+        shared = {"kind": "vm_template", "object_id": template.id, "level": "user", "login": _others(template.owner)[0]}
+        _ask(simulation, workload, template.owner, "user.acl.set", **shared)
     simulation.run_for(2.0)
     model = judge.model_of(simulation)
     for vm in vms:
         for login in LOGINS:
             _try_all(simulation, workload, model, login, model.vms[vm.id])
-    for image in _images(model):
+    for image in _newest(model.images):
         for login in LOGINS:
             _try_image(simulation, workload, model, login, image)
+    for template in templates:
+        for login in LOGINS:
+            _try_template(simulation, workload, login, model.level(login, template, simulation.unix_s()), template.id)
     return judge.calls(simulation, workload, judge.model_of(simulation), since)
 
 
@@ -53,9 +61,9 @@ def _vms(simulation: Simulation, model: Model) -> list[Thing]:
     return sorted(live, key=lambda vm: (not simulation.handed.get(vm.id), -vm.id))[:2]
 
 
-def _images(model: Model) -> list[Thing]:
-    """The newest of each owner."""
-    live = {image.owner: image for image in model.images.values() if image.gone == EVER and image.born > 0.0}
+def _newest(things: Mapping[int, Thing]) -> list[Thing]:
+    """Of images, or of VM templates, the newest of each owner."""
+    live = {thing.owner: thing for thing in things.values() if thing.gone == EVER and thing.born > 0.0}
     return list(live.values())
 
 
@@ -110,3 +118,16 @@ def _try_image(simulation: Simulation, workload: Workload, model: Model, login: 
         if view.startswith(kind) and not enough(level, needs) and "group" not in view:
             params = {"description": "taken"} if view.endswith("edit") else {}
             _ask(simulation, workload, login, view, image_id=image.id, **params)
+
+
+def _try_template(simulation: Simulation, workload: Workload, login: str, level: str | None, template_id: int) -> None:
+    """:param level: that somebody has on a VM template."""
+    by_it = {"vm_template_id": template_id, "template_id": simulation.template_id}
+    for view, needs in TEMPLATE_VIEWS.items():
+        if not enough(level, needs):
+            params = {"description": "taken"} if view.endswith("edit") else {}
+            _ask(simulation, workload, login, view, vm_template_id=template_id, **params)
+    if not enough(level, "user"):
+        _ask(simulation, workload, login, "user.vm_template.create", name="taken", parent_template_id=template_id)
+        _ask(simulation, workload, login, "user.vm_profile.create", name=f"taken {template_id}", **by_it)
+        _ask(simulation, workload, login, "user.vm.create", name="taken", description="", image_id=None, **by_it)

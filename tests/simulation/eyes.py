@@ -173,6 +173,7 @@ class Look(Things):
             self._work(login)
             self._own_jobs(login)
             self._leases(login)
+            self._installed(login)
             self._feed(login)
             self._graph(login)
         self._administrator()

@@ -8,7 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.beginning import ELSEWHERE, STANDING
-from simulation.model import ABOVE, EVER, GUEST_VIEWS, IMAGE_VIEWS, RANK, VM_VIEWS, WORK, Accepted, Model, Thing, enough
+from simulation.model import (
+    ABOVE,
+    EVER,
+    GUEST_VIEWS,
+    IMAGE_VIEWS,
+    RANK,
+    TEMPLATE_VIEWS,
+    VM_VIEWS,
+    WORK,
+    Accepted,
+    Model,
+    Thing,
+    enough,
+)
 from simulation.simulation import EPOCH
 
 if TYPE_CHECKING:
@@ -34,6 +47,7 @@ MAKES: Final = {
     ".import_file": "image", ".import_url": "image", "_image.upload": "image",
     "disk.create": "image", "disk.copy": "image", "disk.to_image": "image",
     "snapshot.create_disk": "image", "snapshot.to_image": "image", ".job.create": "job",
+    "vm.save_as_template": "image", "vm_template.create": "vm_template", "vm_profile.create": "vm_profile",
     "admin.expiry.add": "expiry",
 }  # fmt: skip
 
@@ -57,14 +71,21 @@ def model_of(simulation: Simulation) -> Model:
     )
     born: dict[tuple[str, float], list[int]] = {}
     jobs = simulation.sql("SELECT id, extract(epoch FROM created_at)::float8 AS born FROM job ORDER BY id")
-    leases = simulation.sql("SELECT id, extract(epoch FROM created_at)::float8 AS born FROM expiry ORDER BY id")
-    for kind, rows in (("vm", vms), ("image", images), ("job", jobs), ("expiry", leases)):
+    query = "SELECT id, extract(epoch FROM created_at)::float8 AS born FROM {} ORDER BY id"
+    leases, profiles = (simulation.sql(query.format(table)) for table in ("expiry", "vm_profile"))
+    templates = simulation.sql(_TEMPLATES)
+    for kind, rows in (
+        ("vm", vms), ("image", images), ("job", jobs), ("expiry", leases), ("vm_template", templates),
+        ("vm_profile", profiles),
+    ):  # fmt: skip
         for row in rows:
             born.setdefault((kind, row.born), []).append(row.id)
     for call in _heard(simulation, born):
         _fill(model, call, vms, images, logins)
+        _save(model, call.at, templates, logins)
         model.hear(call)
     _fill(model, None, vms, images, logins)
+    _save(model, EVER, templates, logins)
     for row in vms:
         model.vms[row.id].ended = EVER if row.ended is None else row.ended
     for row in images:
@@ -72,6 +93,28 @@ def model_of(simulation: Simulation) -> Model:
         image.gone = min(image.gone, EVER if row.gone is None else row.gone)
         image.usable, image.facts["kind"] = row.state == "ok", row.kind
     return model
+
+
+# One that a VM was saved as is there once its image is made, as was told then, and begins with the image and its name,
+# whatever its owner made of it since.
+_TEMPLATES: Final = """
+SELECT t.id, t.account_id, t.parent_id, i.id AS image_id, i.name, extract(epoch FROM t.created_at)::float8 AS born,
+       (SELECT extract(epoch FROM min(c.at))::float8 FROM change c
+         WHERE c.kind = 'vm_template' AND c.object_id = t.id AND c.event = 'enter') AS made
+  FROM vm_template t LEFT JOIN operation w ON w.kind = 'vm_to_image' AND w.created_at = t.created_at
+  LEFT JOIN image i ON i.id = (w.objects->'image'->>0)::bigint
+ ORDER BY 1
+"""
+
+
+def _save(model: Model, at: float, templates: Any, logins: dict[int, str]) -> None:
+    """The VM templates that VMs were saved as by then."""
+    for row in templates:
+        ready = row.image_id is not None and row.made is not None and row.made <= at
+        if ready and row.id not in model.templates:
+            made = Thing("vm_template", row.id, logins[row.account_id], row.made)
+            made.facts = {"name": row.name, "parent_template_id": row.parent_id, "image_id": row.image_id}
+            model.templates[row.id] = made
 
 
 def _fill(model: Model, call: Accepted | None, vms: Any, images: Any, logins: dict[int, str]) -> None:
@@ -221,8 +264,21 @@ def subjects(
         return about
     if method == "user.expiry.edit":
         return [(model.expiries.get(params["expiry_id"]), "owner", "")]
-    if method == "user.vm.create" and params.get("expiry_id") and (ask.accepted or ask.absent == "expiry"):
-        return [(model.expiries.get(params["expiry_id"]), "user", "")]
+    if method == "user.vm.create":
+        return [
+            (things.get(params[f"{kind}_id"]), "user", "")
+            for kind, things in (("expiry", model.expiries), ("vm_template", model.templates))
+            if params.get(f"{kind}_id") and (ask.accepted or ask.absent == kind)
+        ]
+    if method == "user.vm_template.create":
+        parent_id = params.get("parent_template_id")
+        return [] if parent_id is None else [(model.templates.get(parent_id), "user", "")]
+    if method in TEMPLATE_VIEWS:
+        return [(model.templates.get(params["vm_template_id"]), TEMPLATE_VIEWS[method], "")]
+    if method == "user.vm_profile.create":
+        return [(model.templates.get(params["vm_template_id"]), "user", "")]
+    if method.startswith("user.vm_profile."):
+        return [(model.profiles.get(params["vm_profile_id"]), "owner", "")]
     if method in ("user.acl.set", "user.acl.get_list"):
         thing = model.of(params["kind"], params["object_id"])
         level = params.get("level")

@@ -26,7 +26,7 @@ VM_VIEWS: Final = {
     "user.vm.detach_vnc": "operator", "user.vm.edit": "operator", "user.vm.save_and_shutdown": "owner",
     "user.vm.create_snapshot": "owner", "user.vm.save": "owner",
     "user.vm.destroy": "owner", "user.vm.trash": "owner", "user.vm.recover": "owner",
-    "user.expiry.renew": "operator",
+    "user.vm.save_as_template": "owner", "user.expiry.renew": "operator",
 }  # fmt: skip
 # What is done within a guest.
 GUEST_VIEWS: Final = {
@@ -40,6 +40,9 @@ IMAGE_VIEWS: Final = {
     "user.system_image.set_private": "owner", "user.system_image.set_group": "owner",
     "user.storage_image.get_by_id": "user", "user.storage_image.delete": "owner",
     "user.iso_image.get_by_id": "user", "user.iso_image.delete": "owner",
+}  # fmt: skip
+TEMPLATE_VIEWS: Final = {
+    "user.vm_template.get_by_id": "user", "user.vm_template.edit": "owner", "user.vm_template.delete": "owner",
 }  # fmt: skip
 JOB_FACTS: Final = ("name", "method", "parameters", "cron", "enabled")
 # Retrying work, or giving it up, takes what asking for it does.
@@ -69,7 +72,7 @@ class Accepted:
 @dataclass
 class Thing:
     """
-    A VM or an image.
+    A VM, an image, a lease, a VM template or a profile.
 
     :ivar ended: from when on it is its owner's alone, and ``gone``: nobody's.
     :ivar usable: a public image that is not ready is not everybody's; it is by now, or it is not.
@@ -135,13 +138,16 @@ class Model:
     vms: dict[int, Thing] = field(default_factory=dict)
     images: dict[int, Thing] = field(default_factory=dict)
     expiries: dict[int, Thing] = field(default_factory=dict)
+    templates: dict[int, Thing] = field(default_factory=dict)  # of VMs
+    profiles: dict[int, Thing] = field(default_factory=dict)
     groups: dict[int, list[tuple[float, frozenset[str]]]] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
     blocked: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     ended: dict[str, list[float]] = field(default_factory=dict)
 
     def of(self, kind: str, object_id: int) -> Thing | None:
-        return {"vm": self.vms, "expiry": self.expiries}.get(kind, self.images).get(object_id)
+        of_kind = {"vm": self.vms, "expiry": self.expiries, "vm_template": self.templates}
+        return of_kind.get(kind, self.images).get(object_id)
 
     # ------------------------------------------------------------------ what was accepted
 
@@ -157,7 +163,8 @@ class Model:
                 number = call.made.index(vm_id) + 1
                 vm.facts = {
                     "name": params["name"] if count == 1 else f"{params['name']}_{number}",
-                    "description": params["description"], "image_id": params["image_id"],
+                    "description": params["description"],
+                    "image_id": params.get("image_id") or self.installed(params.get("vm_template_id")),
                     "template_id": params["template_id"], "vnc_enabled": params.get("vnc", False),
                     "on_poweroff": params.get("on_poweroff", "stop"), "disks": tuple(params.get("disk_list") or ()),
                 }  # fmt: skip
@@ -174,10 +181,11 @@ class Model:
                 facts |= {"template_id": params["template_id"], "perhaps": ()}
             else:  # it has what it had, or may have some of what it was to get, and then it counts as that
                 facts["perhaps"] = (*facts.get("perhaps", ()), params["template_id"])
-        elif noun == "vm" and verb in ("save", "save_and_shutdown"):
+        elif noun == "vm" and verb in ("save", "save_and_shutdown", "save_as_template"):
             for image_id in call.made:
                 self.images[image_id] = Thing("image", image_id, self.vms[params["vm_id"]].owner, at)
-                self.images[image_id].facts = {"name": params["name"], "description": params.get("description", "")}
+                facts = {"name": params.get("name"), "description": params.get("description", "")}
+                self.images[image_id].facts = {name: value for name, value in facts.items() if value is not None}
         elif noun == "disk" and verb == "attach":
             self.vms[params["vm_id"]].facts.setdefault("attached", []).append((at, params["image_id"]))
         elif noun in ("disk", "snapshot"):
@@ -195,6 +203,8 @@ class Model:
             self._image(call, verb)
         elif noun == "expiry":
             self._expiry(call, verb)
+        elif noun in ("vm_template", "vm_profile"):
+            self._installs(call, noun, verb)
         elif noun == "job":
             self._job(call, verb)
         elif noun in ("storage_image", "iso_image") and verb == "delete":
@@ -251,6 +261,29 @@ class Model:
             self._lease(params["vm_id"], self.vms[params["vm_id"]].facts["expiry"], at)
         for lease in self.expiries.values():
             lease.public.append((at, bool(lease.facts["for_all"] or lease.facts.get("default"))))
+
+    def _installs(self, call: Accepted, noun: str, verb: str) -> None:
+        """VM templates and profiles; a template that a VM was saved as comes by its row."""
+        things, params = self.templates if noun == "vm_template" else self.profiles, call.params
+        names = ("name", "parent_template_id", "image_id", "vm_template_id", "template_id")
+        if verb == "create":
+            for number in call.made:
+                facts = {name: params.get(name) for name in names}
+                things[number] = Thing(noun, number, call.login, call.at, facts=facts)
+            return
+        thing = things[params[f"{noun}_id"]]
+        if verb == "delete":
+            thing.gone = call.at
+        elif verb == "edit":
+            thing.facts |= {name: params[name] for name in names if params.get(name) and name != f"{noun}_id"}
+
+    def installed(self, template_id: int | None) -> int | None:
+        """The image that VMs get by a template: its own, or its parents', be these deleted since."""
+        if template_id is None:
+            return None
+        facts: dict[str, Any] = self.templates[template_id].facts
+        image_id: int | None = facts["image_id"]
+        return self.installed(facts["parent_template_id"]) if image_id is None else image_id
 
     def _default_lease(self) -> int | None:
         return next((each.id for each in self.expiries.values() if each.facts.get("default")), None)

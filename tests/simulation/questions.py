@@ -66,6 +66,11 @@ class Questions:
             yield from self._networks(login)
             yield login, "user.expiry.get_list", {}
             yield login, "user.expiry.list_vms", {}
+            yield login, "user.vm_template.get_list", {}
+            yield login, "user.vm_profile.get_list", {}
+            for noun, things in (("vm_template", self.model.templates), ("vm_profile", self.model.profiles)):
+                for number in sorted(things)[-2:]:
+                    yield login, f"user.{noun}.get_by_id", {f"{noun}_id": number}
             yield login, "user.job.get_list", {}
             for job_id in self._jobs():
                 yield login, "user.job.get_by_id", {"job_id": job_id}
@@ -137,6 +142,7 @@ class Questions:
         for thing in self.some("vm")[:1]:
             views.append(("network.explain", {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}))
         views += [("operation.wait", {"operation_id": op.id, "timeout": 1}) for op in self.operations[:1]]
+        views += [("vm_template.get_list", {})]
         views += [("expiry.get_list", {}), ("expiry.list_vms", {}), ("expiry.simulate", {"suspend_s": 3600})]
         for row in simulation.sql("SELECT id FROM expiry WHERE deleted_at IS NULL ORDER BY id DESC LIMIT 1"):
             views += [("expiry.get_by_id", {"expiry_id": row.id}), ("expiry.list_vms", {"expiry_id": row.id})]

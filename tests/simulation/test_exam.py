@@ -20,6 +20,7 @@ def test_passed(server: PrivatePostgres, state_dir: Path) -> None:
         scene.act("save_and_shutdown", first, name="saved", description="")
         scene.quiet()
         scene.vm()
+        scene.call("user.vm_template.create", {"name": "standard", "image_id": scene.image_id}, login="ann")
         assert exam.sit(scene, scene.clients) == []
         tried = [ask for ask in scene.clients.asks if not ask.accepted]
         assert {"object_not_found", "access_needed"} == {ask.error for ask in tried}
@@ -28,10 +29,18 @@ def test_passed(server: PrivatePostgres, state_dir: Path) -> None:
         scene.finish()
 
 
-@pytest.mark.parametrize("action, level", [(Action.DESTROY, Level.OPERATOR), (Action.STOP, Level.USER)])
-def test_sees(server: PrivatePostgres, state_dir: Path, action: Action, level: Level) -> None:
-    with Scene(server, state_dir, 502) as scene, mock.patch.dict(NEEDS, {(Shared.VM, action): level}):
+@pytest.mark.parametrize(
+    "shared, action, level",
+    [
+        (Shared.VM, Action.DESTROY, Level.OPERATOR),
+        (Shared.VM, Action.STOP, Level.USER),
+        (Shared.VM_TEMPLATE, Action.EDIT, Level.USER),
+    ],
+)
+def test_sees(server: PrivatePostgres, state_dir: Path, shared: Shared, action: Action, level: Level) -> None:
+    with Scene(server, state_dir, 502) as scene, mock.patch.dict(NEEDS, {(shared, action): level}):
         scene.vm()
+        scene.call("user.vm_template.create", {"name": "standard", "image_id": scene.image_id}, login="ann")
         wrong = exam.sit(scene, scene.clients)
         assert any(action.value in told and "was accepted" in told for told in wrong), wrong
 

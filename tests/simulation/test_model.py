@@ -115,6 +115,21 @@ def test_copies_are_whose_asked() -> None:
     assert model.level("ann", model.images[10], 4.0) is None
 
 
+def test_what_a_template_installs() -> None:
+    """VMs get its image, or that of its parents, be these deleted since, as it was when they were made."""
+    model = heard(
+        (1.0, "ann", "user.vm_template.create", {"name": "parent", "image_id": 9}, (1,)),
+        (2.0, "bob", "user.vm_template.create", {"name": "child", "parent_template_id": 1}, (2,)),
+        (3.0, "ann", "user.vm_template.delete", {"vm_template_id": 1}, ()),
+        (4.0, "bob", "user.vm.create", {**VM, "image_id": None, "vm_template_id": 2}, (7,)),
+        (5.0, "bob", "user.vm_template.edit", {"vm_template_id": 2, "image_id": 10, "name": "other"}, ()),
+        (6.0, "bob", "user.vm.create", {**VM, "image_id": None, "vm_template_id": 2}, (8,)),
+    )
+    assert [model.vms[vm_id].facts["image_id"] for vm_id in (7, 8)] == [9, 10]
+    assert [model.level("ann", model.templates[1], at) for at in (2.0, 3.0)] == ["owner", None]
+    assert model.templates[2].facts["name"] == "other" and model.level("ann", model.templates[2], 6.0) is None
+
+
 def test_image_that_was_turned() -> None:
     """Of which kind an image was then, and of which two it may have been in the moment of its turn."""
     model = heard(

@@ -183,6 +183,33 @@ class Things(Questions):
                 ends = {end for end, seconds in zip(("suspend", "delete"), lengths, strict=True) if seconds is not None}
                 eyes.expect(f"to {login} the ends of VM {thing.id}", {each["end"] for each in found[0]["ends"]}, ends)
 
+    def _installed(self, login: str) -> None:
+        """VM templates with their levels, names and images, and profiles, which are their owners' alone."""
+        eyes, model = self.eyes, self.model
+
+        def told(each: dict[str, Any]) -> tuple[Any, ...]:
+            return each["name"], each["access"], each["effective"]["image_id"]
+
+        levels = {number: self.level(login, thing) for number, thing in model.templates.items()}
+        wanted = {
+            i: (model.templates[i].facts["name"], level, model.installed(i)) for i, level in levels.items() if level
+        }
+        listed = {each["vm_template_id"]: told(each) for each in eyes.listed(login, "user.vm_template.get_list")}
+        eyes.expect(f"the VM templates of {login}", listed, wanted)
+        mine = {i: each.facts["name"] for i, each in model.profiles.items() if self.level(login, each)}
+        has = {each["vm_profile_id"]: each["name"] for each in eyes.listed(login, "user.vm_profile.get_list")}
+        eyes.expect(f"the VM profiles of {login}", has, mine)
+        for noun, things, seen in (
+            ("vm_template", model.templates, wanted.keys()), ("vm_profile", model.profiles, mine.keys()),
+        ):  # fmt: skip
+            for number in sorted(things)[-2:]:
+                view, which = f"user.{noun}.get_by_id", {f"{noun}_id": number}
+                if number not in seen:
+                    eyes.expect(f"to {login} {noun} {number}", eyes.answer(login, view, **which), "!object_not_found")
+                else:
+                    name = eyes.record(login, view, **which)["name"]
+                    eyes.expect(f"the name of {noun} {number}", name, things[number].facts["name"])
+
     def _own_jobs(self, login: str) -> None:
         """As their owner's last word has them; of others', and of their runs, there is nothing to be seen."""
         eyes, jobs = self.eyes, self.model.jobs

@@ -44,7 +44,8 @@ _AGENT: Final = "asked of guests that run, under way, as their agents answer; te
 # What asks for changes.
 SOURCES: Final = (
     "workload", "addressing", "cards", "carries", "chores", "expiries", "farmers", "fencers", "guarding", "haste",
-    "insiders", "jobs", "keepers", "moves", "points", "senders", "sites", "sizes", "sleepers", "spare", "travels",
+    "insiders", "jobs", "keepers", "moves", "points", "senders", "sites", "sizes", "sleepers", "spare",
+    "templates", "travels",
 )  # fmt: skip
 
 _FARMS: Final = "as user.farm.destroy, which is called; tests/postgres/test_farms.py"
@@ -90,11 +91,10 @@ NOT_READ: Final[Mapping[str, str]] = {
     **dict.fromkeys(("user.public_ip.get_list", "admin.public_ip.get_list"), _CC1),
     **dict.fromkeys(("user.monia.vm_stats", "admin.monia.vm_stats"), "CC1's name; tests/postgres/test_monitoring.py"),
     **dict.fromkeys(
-        ("user.vm_template.get_list", "user.vm_template.get_by_id", "admin.vm_template.get_list",
-         "user.vm_profile.get_list", "user.vm_profile.get_by_id", "user.resource_pool.get_list",
+        ("user.resource_pool.get_list",
          "admin.resource_pool.get_list", "admin.resource_pool.get_by_id", "admin.resource_pool.get_grants",
          "user.cloud_service.svc_new"),
-        "there are none; tests/postgres/test_vm_templates.py",
+        "there are none; tests/postgres/test_cloud_service.py",
     ),
     **dict.fromkeys(
         ("user.farm.get_list", "user.farm.get_by_id", "admin.farm.get_list", "admin.farm.get_by_id"),
@@ -184,7 +184,6 @@ NOT_CALLED: Final[Mapping[str, str]] = {
         "they lead to no work; tests/postgres/test_cloud_service.py",
     ),
     "user.cloud_service.svc_create": "as user.vm.create, which is called; tests/postgres/test_cloud_service.py",
-    "user.vm.save_as_template": "as user.vm.save, which is called; tests/postgres/test_vm_templates.py",
     "admin.template.load": "as admin.template.add and edit, which are called; tests/postgres/test_templates.py",
     "user.vm.set_policy": "its VMs have a policy from when they are made; test_effects.py, tests/postgres/test_ends.py",
     "user.vm.set_imds": "no guest there reads EC2's metadata; tests/postgres/test_guests.py",
@@ -193,11 +192,6 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.vm.set_raw_data": _RAW,
     "admin.drift.apply_all": "as admin.drift.apply, which is called; tests/postgres/test_nodes.py",
     "admin.vm.set_traits": "a VM whose node has to have some starts nowhere there; tests/postgres/test_traits.py",
-    **dict.fromkeys(
-        ("user.vm_template.create", "user.vm_template.edit", "user.vm_template.delete",
-         "user.vm_profile.create", "user.vm_profile.edit", "user.vm_profile.delete"),
-        "they say what the caller of user.vm.create did not, which is called; tests/postgres/test_vm_templates.py",
-    ),
     "user.system_image.copy": "as the administrators', which is called; tests/postgres/test_ec2_more.py",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }

@@ -32,6 +32,7 @@ from simulation.sites import Sites
 from simulation.sizes import Groups, LiveSizes, Sizes
 from simulation.sleepers import Sleepers
 from simulation.spare import Spare
+from simulation.templates import Templates
 from simulation.travels import Travels
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Workload(Haste):
         self.jobs = Jobs(self, self._end_s)
         Insiders(self, self._end_s)
         self.expiries = Expiries(self, self._end_s)
+        Templates(self, self._end_s)
         Images(self, self._end_s)
         Chains(self, self._end_s)
         Guarding(self, self._end_s)
