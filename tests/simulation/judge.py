@@ -344,6 +344,8 @@ def judged(
     levels = model.levels(ask.login, thing, begin, end, SLACK_S)
     might = any(enough(level, needs) for level in levels)
     told = sorted(levels, key=RANK.__getitem__)
+    if outcome == "image_wrong_state" and thing.owner == ask.login and thing.gone <= end:
+        return []  # of one that was given up, while its remains are being deleted
     if not outcome:
         return [] if might else [f"{who} was accepted; they had {told}, and it needs {needs}"]
     if outcome == UNSEEN:
