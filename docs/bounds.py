@@ -180,6 +180,8 @@ BOUNDS: Final = (
     Bound(CM, "operations worked on at once", "cm.operations.engine:PARALLEL", "6 of one node", "waits as `queued`"),
     Bound(CM, "of them at one node", "cm.operations.engine:PER_NODE", _NODES_OWN, "waits as `queued`"),
     Bound(CM, "VM templates", "cm.services.vm_template:VM_TEMPLATES_MAX", "of each account", "`quota_reached`"),
+    Bound(CM, "requests to administrators that wait for an answer", "cm.services.change_request:OPEN_MAX",
+          "of each account", "`quota_reached`"),
     Bound(CM, "offers of ownership that wait for an answer", "cm.services.transfer:OFFERS_MAX", "of each account",
           "`quota_reached`"),
     Bound(CM, "VM profiles", "cm.services.vm_profile:VM_PROFILES_MAX", "of each account", "`quota_reached`"),

@@ -197,6 +197,9 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "ID=public_address_id", "ADDRESS", "STATE", "VM=vm_name", "GUEST", "SHARED", "PORTS", "OWNER=user_id", "REASON",
         "DESCRIPTION",
     ),
+    "change_request": _columns(
+        "ID=change_request_id", "KIND", "VM=vm_id", "USER=user_login", "WANTED", "STATE", "ANSWER", _age(), "TEXT",
+    ),
     "transfer": _columns(
         "ID=transfer_id", "KIND", "OBJECT=object_id", "NAME", "OF=user_login", "TO=to_login", "STATE", "EXPIRES",
         _age(),

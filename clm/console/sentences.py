@@ -35,6 +35,9 @@ SENTENCES: Final = {
     "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",
     "job_failed": "Job {name} was run, and {refused} of its {calls} calls were refused; wawel job get-runs tells more.",
     "image_imported": "Image {name} is there.",
+    "change_requested": "{user_login} asks for something ({kind}): {text}; wawel change-request get-list --admin",
+    "change_request_accepted": "What you asked for ({kind}) is done. {answer}",
+    "change_request_declined": "What you asked for ({kind}) was declined: {answer}",
     "transfer_offered": "{user_login} offers you the {kind} {name} until {expires}:"
     " wawel transfer accept {transfer_id} takes it.",
     "transfer_accepted": "{to_login} accepted the {kind} {name}: it is theirs now.",

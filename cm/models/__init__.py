@@ -10,6 +10,7 @@ from cm.models.affinity_group import AffinityGroup
 from cm.models.base import Base
 from cm.models.bucket import Bucket, Multipart, MultipartPart, StoredObject
 from cm.models.cached_image import CachedImage
+from cm.models.change_request import ChangeRequest
 from cm.models.console import ConsoleLeftover, ConsoleTicket, ScreenCall
 from cm.models.cpu_baseline import CpuBaseline
 from cm.models.disk import Attachment, Disk
@@ -56,6 +57,7 @@ __all__ = [
     "Bucket",
     "CachedImage",
     "Change",
+    "ChangeRequest",
     "ConsoleLeftover",
     "ConsoleTicket",
     "CpuBaseline",

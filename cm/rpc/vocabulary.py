@@ -716,6 +716,23 @@ class TransferState(StrEnum):
     VOID = "void"
 
 
+class ChangeRequestKind(StrEnum):
+    """What people ask administrators for."""
+
+    RESIZE = "resize"
+    EXPIRY = "expiry"
+    QUOTA = "quota"
+
+
+class ChangeRequestState(StrEnum):
+    """How a request stands."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
 class UserDataEncoding(StrEnum):
     """How user data is written."""
 

@@ -17,6 +17,7 @@ from cm.runtime.feed import FINAL, FeedRow, Position
 from cm.runtime.prepared import Prepared
 from cm.store.access import Audience, audience
 from cm.store.account import render_accounts
+from cm.store.change_request import render_change_requests
 from cm.store.disk import render_disks
 from cm.store.expiry import render_expiries
 from cm.store.farm import render_farms
@@ -57,6 +58,7 @@ _READ: Final[Mapping[str, Render]] = {
     "farm": render_farms,
     "job": render_jobs,
     "transfer": render_transfers,
+    "change_request": render_change_requests,
     **dict.fromkeys(("managed_node", "managed_domain", "managed_pool", "managed_volume"), render_managed),
 }
 _EXTERNAL: Final = Prepared(

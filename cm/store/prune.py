@@ -70,6 +70,10 @@ _OLD: Final = {
         "message_days",
         "created_at < now() - make_interval(days => :days) AND (closed_at IS NOT NULL OR expires_at < now())",
     ),
+    "change_request": (
+        "message_days",
+        "created_at < now() - make_interval(days => :days) AND closed_at IS NOT NULL",
+    ),
     # Of a VM that lives, all is kept: it tells how it came to be what it is. A parent goes after its children.
     "operation": (
         "operation_days",

@@ -215,7 +215,7 @@ def test_grave_views_are_owners() -> None:
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
     cards |= {"user.expiry.edit"}
     graves = {"user.vm.trash", "user.vm.recover", "user.vm.destroy", "user.vm.set_policy", "user.vm.resize"}
-    graves |= {*images, *shared, "user.transfer.create"}
+    graves |= {*images, *shared, "user.transfer.create", "user.change_request.ask_resize"}
     graves |= {"user.vm.save", "user.vm.save_and_shutdown", "user.vm.set_affinity_group", "user.vm.save_as_template"}
     circles = {name for name in owners if name.startswith("user.instance.")}
     assert owners - circles == {*graves, *kinds, *points, *disks, *cards, *templates, *inside}

@@ -28,6 +28,7 @@ BESIDE = {
     "user.iso_image.attach", "user.iso_image.detach", "user.storage_image.attach", "user.storage_image.detach",
     "user.vm.add_port", "user.vm.remove_port", "user.vm.set_boot_order", "user.nic.edit", "user.security_group.assign",
     "user.public_address.assign", "user.vm.set_affinity_group",
+    "user.change_request.ask_resize", "user.change_request.ask_expiry",
 }  # fmt: skip
 
 

@@ -109,6 +109,10 @@ NOT_READ: Final[Mapping[str, str]] = {
         ("user.transfer.get_list", "user.transfer.get_by_id", "user.transfer.find", "admin.transfer.get_list"),
         "nobody there offers anything; tests/postgres/test_transfers.py",
     ),
+    **dict.fromkeys(
+        ("user.change_request.get_list", "user.change_request.get_by_id", "admin.change_request.get_list"),
+        "nobody there asks for anything; tests/postgres/test_change_requests.py",
+    ),
     "user.vm.guest_info": _AGENT,
     "admin.cluster.cpu_baseline": _CPU,
     "admin.vm.get_raw_data": _RAW,
@@ -168,6 +172,11 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (*(f"user.transfer.{view}" for view in ("create", "accept", "decline", "withdraw")),
          *(f"admin.transfer.{view}" for view in ("create", "withdraw"))), _TRANSFERS,
+    ),
+    **dict.fromkeys(
+        (*(f"user.change_request.{view}" for view in ("ask_resize", "ask_expiry", "ask_quota", "withdraw")),
+         *(f"admin.change_request.{view}" for view in ("accept", "decline"))),
+        "what accepting does is asked for by itself; tests/postgres/test_change_requests.py",
     ),
     **dict.fromkeys(_ACTS, _MANAGED),
     **dict.fromkeys(

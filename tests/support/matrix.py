@@ -223,6 +223,7 @@ UNSHARED |= {"affinity_group_id", "security_group_id", "security_group_ids", "re
 UNSHARED |= {"farm_id", "farm_ids", "worker_ids", "head_template_id", "worker_template_id"}
 UNSHARED |= {"job_id", "job_run_id"}
 UNSHARED |= {"bucket_id", "multipart_id", "vm_profile_id", "resource_pool_id", "parent_pool_id", "transfer_id"}
+UNSHARED |= {"change_request_id"}
 
 
 # What goes by the table of images: a disk by that of its entry.
@@ -367,7 +368,7 @@ class Objects:
         *("affinity_group", "security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("bucket", "stored_object", "multipart", "multipart_part", "expiry", "vm_expiry"),
         *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
-        "cached_image", "vm_event", "guest_command", "transfer",
+        "cached_image", "vm_event", "guest_command", "transfer", "change_request",
     )
     SEEN = (
         *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),
@@ -454,6 +455,11 @@ class Objects:
                 a=owner_id,
                 v=templates[0],
                 t=cloud.template_id,
+            ),
+            "change_request_id": cloud.sql(
+                "INSERT INTO change_request (account_id, kind, wanted) VALUES (:a, 'quota', '{\"quota_cpu\": 99}')"
+                " RETURNING id",
+                a=owner_id,
             ),
             "transfer_id": cloud.sql(
                 "INSERT INTO transfer (kind, object_id, name, account_id, to_account_id, expires_at)"

@@ -31,6 +31,9 @@ export type Bucket = { bucket_id: number; created: string; name: string; objects
 export type CachedImage = { disks: number; error: string; image_id: number; image_name: string; last_used: string; node_id: number; node_name: string; operation_id: number | null; size_bytes: number; state: CachedState; storage_id: number; storage_name: string };
 export type CachedImageWork = { message: string; node_id: number; operation_id: number | null; status: string; storage_id: number | null };
 export type CachedState = "copying" | "evicting" | "failed" | "ok" | "waiting";
+export type ChangeRequest = { answer: string; change_request_id: number; closed: string | null; created: string; kind: ChangeRequestKind; state: ChangeRequestState; text: string; user_id: number; user_login: string; uuid: string; version: number; vm_id: number | null; wanted: Record<string, unknown> };
+export type ChangeRequestKind = "expiry" | "quota" | "resize";
+export type ChangeRequestState = "accepted" | "declined" | "open" | "withdrawn";
 export type CheckedNode = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; migration_uri: string; mode: NodeMode; mode_by: string; mode_reason: string; mode_since: string | null; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; set_aside: boolean; state: NodeState; state_reason: string; storage_usage: StorageFigures[]; storages: AttachedStorage[]; traits: string[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
 export type CloudAccount = { active: boolean; external_id: string; login: string; name: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_storage_mib: number; quota_vms: number; user_id: number; version: number };
 export type CloudInfo = { contact_email: string; mailer_active: boolean; name: string; oidc: string[]; registration: "closed" | "open"; time: string; version: string };
@@ -364,6 +367,24 @@ export interface Methods {
   "admin.affinity_group.get_list": {
     params: { cluster?: number | string | null };
     result: AffinityGroup[] | { items: (AffinityGroup & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Do what is asked for, as the call for it would (``admin.vm.resize``, ``admin.expiry.set``, ``admin.user.edit``); what that refuses leaves the request as it is. Whoever asked is told. */
+  "admin.change_request.accept": {
+    params: { change_request_id: number | string; expiry_id?: number | string | null; text?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ChangeRequest;
+    errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "quota_reached" | "account_not_local" | "change_request_closed" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "last_admin" | "not_prepared" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Decline a request; whoever asked is told. */
+  "admin.change_request.decline": {
+    params: { change_request_id: number | string; text: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ChangeRequest;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "change_request_closed" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Requests, newest first. */
+  "admin.change_request.get_list": {
+    params: { user_id?: number | string | null; answered?: boolean; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: ChangeRequest[] | { items: (ChangeRequest & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Whether the books balance: what accounts, nodes and storages count as used against what lives. */
@@ -2063,6 +2084,42 @@ export interface Methods {
     params: { cluster?: number | string | null };
     result: Bucket[] | { items: (Bucket & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Ask that a VM get a lease that is not the caller's to choose. */
+  "user.change_request.ask_expiry": {
+    params: { vm_id: number | string; lease: string; text?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ChangeRequest;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "already_asked" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Ask for larger quotas. Those of a cloud manager's account are that manager's to give. */
+  "user.change_request.ask_quota": {
+    params: { quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; quota_networks?: number | null; text?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ChangeRequest;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "account_not_local" | "already_asked" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Ask that a VM get another size, which the caller's quota may not have room for. */
+  "user.change_request.ask_resize": {
+    params: { vm_id: number | string; template_id: number | string; text?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ChangeRequest;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "already_asked" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** One of the caller's requests. */
+  "user.change_request.get_by_id": {
+    params: { change_request_id: number | string; cluster?: number | string | null };
+    result: ChangeRequest;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's requests, newest first. */
+  "user.change_request.get_list": {
+    params: { answered?: boolean; limit?: number; before?: number | null; cluster?: number | string | null };
+    result: ChangeRequest[] | { items: (ChangeRequest & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Take back a request that nobody has answered. */
+  "user.change_request.withdraw": {
+    params: { change_request_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: ChangeRequest;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "change_request_closed" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Make VMs by a VM template in a size, and start them. Each gets a disk of the size's storage beside what the template's image is: a free volume of the resource pool's storages where there is a right one, else a new one. A VM that is installed from an ISO has it as its first disk, which is new. */
   "user.cloud_service.svc_create": {
