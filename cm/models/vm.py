@@ -78,6 +78,7 @@ class VM(Base):
     cpu_model: Mapped[str] = mapped_column(server_default=text("'host'"))
     raw_data: Mapped[Empty]  # XML of an administrator's, for its domain
     nvram_storage_id: Mapped[int | None] = mapped_column(ForeignKey("storage.id"))  # of UEFI's variables
+    nvram_directory: Mapped[Empty]  # that they are in there, below that of all; empty: in that itself
     farm_id: Mapped[int | None] = mapped_column(ForeignKey("farm.id"))
     farm_number: Mapped[int | None] = mapped_column(SmallInteger)  # 0: its head; workers count on, and none anew
     user_data: Mapped[Empty]

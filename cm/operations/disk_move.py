@@ -7,7 +7,8 @@ note that it is going to be told (``CHANGING``) until it is on record which volu
 tell, so the move can be neither given up nor ended by a destroy. **Cold**, the node that has both storages copies. A
 guest that ends meanwhile ends its copying, and the rest goes cold. Where no node has both, the bytes go through this
 process as they are: a disk that stands on something is copied to a ``stage`` where it lies before, which is its volume
-from then on.
+from then on. What UEFI keeps of its VM goes along with its root disk where that goes cold: libvirt cannot turn a guest
+from one such file to another, so of one that runs it stays.
 
 Where volumes do not grow in their place a disk grows by this, too, cold: to a larger volume of the same storage. And
 since QEMU copies between volumes of one size alone, a disk grows under its guest to what sizes are rounded up to where
@@ -31,6 +32,7 @@ from cm.operations.base import Kind, Wait, Work, register, vm_of
 from cm.operations.carrying import End, carry, ways
 from cm.operations.disk_grow import changed
 from cm.operations.left_job import end_left_job
+from cm.operations.variables import bring, new_directory
 from cm.rpc.errors import (
     CloudError,
     DiskBusy,
@@ -64,14 +66,16 @@ from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 from cm.store.saving import root_disk_id
 from cm.store.storage import get_storage
-from cm.store.vm import VMRow, get_vm
+from cm.store.variables import Variables, find_variables, switch_variables
+from cm.store.vm import VMRow, find_vm, get_vm
 
 # Notes: by which way the volume was begun; that the guest's disk may have grown; that a copy by QEMU has begun; that it
-# may have been told to change over.
+# may have been told to change over; the directory that the variables of its VM's firmware go to.
 WAY: Final = "way"
 GROWING: Final = "growing"
 BEGUN: Final = "begun"
 CHANGING: Final = "changing"
+DIRECTORY: Final = "nvram_directory"
 LIVE, COLD = "live", "cold"
 SIZE: Final = "size_bytes"  # in the arguments: what it grows to
 LOOK_S: Final = 0.5  # between looks at a copy under way
@@ -251,6 +255,29 @@ def _check_job(moving: Moving, seen: BlockJobSeen, source: DiskSource, device: s
         raise DiskBusy(domain_name(moving.vm.id if moving.vm else 0), device, f"a job ({seen.kind}) is under way")
 
 
+async def take_variables(work: Work) -> None:
+    """Have what UEFI keeps of the VM be beside the target too, of its root disk that goes cold."""
+    moving: Moving = await work.db(_moving, work.op)
+    was: Variables | None = await work.db(_variables_of, work.op)
+    if was is None or moving.staged or work.arguments[WAY] == LIVE:
+        return
+    if DIRECTORY not in work.arguments:
+        raise Wait(0.0, "", nvram_directory=new_directory())
+    to = Variables(was.uuid, moving.target.storage_id, work.arguments[DIRECTORY])
+    await bring(work, was, to, moving.to_node_id or moving.node_id, moving.disk.id)
+
+
+def _variables_of(session: Session, op: OperationRow) -> Variables | None:
+    """Those that are to go with the disk; devices have no place for any."""
+    if op.vm_id is None or root_disk_id(session, op.vm_id) != op.get(ObjectKind.DISK):
+        return None
+    there = op.get(ObjectKind.STORAGE)
+    found = find_variables(session, op.vm_id)
+    if found is None or found.storage_id == there or not capabilities(get_storage(session, there)["kind"]).files:
+        return None
+    return found
+
+
 async def change_over(work: Work) -> None:
     """Have the guest write to the target alone, and say that the disk lies there."""
     moving: Moving = await work.db(_moving, work.op)
@@ -319,32 +346,36 @@ async def _ended_meanwhile(work: Work, node: NodeCalls, moving: Moving, source: 
     raise Wait(0.0, "")
 
 
-def _moved(session: Session, op: OperationRow) -> None:
+def _moved(session: Session, op: OperationRow, variables: Variables | None = None) -> None:
+    """:param variables: that are left with it."""
     disk = get_disk(session, op.get(ObjectKind.DISK), lock=True)
     left = switch_volume(session, disk.id, _next(session, op)[0].id)
-    _delete(session, left, op)
+    _delete(session, left, op, variables)
     changed(session, disk)
 
 
 def _arrived(session: Session, op: OperationRow) -> None:
     """:raises StorageFull: what goes with it does not fit there; then the disk stays where it was."""
-    _moved(session, op)
+    left = _variables_of(session, op) if op.arguments[WAY] == COLD and DIRECTORY in op.arguments else None
+    _moved(session, op, left)
+    if left is not None:
+        switch_variables(session, vm_of(op), op.get(ObjectKind.STORAGE), op.arguments[DIRECTORY])
     if op.vm_id is not None and root_disk_id(session, op.vm_id) == op.get(ObjectKind.DISK):
         cause = Cause(CauseKind.OPERATION, str(op.id))
         have_seed_follow(session, op.vm_id, op.get(ObjectKind.STORAGE), cause)
     rest_if_ended(session, op)
 
 
-def _delete(session: Session, volume_id: int, op: OperationRow) -> None:
-    cause = Cause(CauseKind.OPERATION, str(op.id))
-    open_volume_delete(session, volume_id, cause, vm_id=op.vm_id, device=op.arguments.get("device", ""))
+def _delete(session: Session, volume_id: int, op: OperationRow, variables: Variables | None = None) -> None:
+    cause, device = Cause(CauseKind.OPERATION, str(op.id)), op.arguments.get("device", "")
+    open_volume_delete(session, volume_id, cause, vm_id=op.vm_id, device=device, variables=variables)
 
 
 @register
 class DiskMove(Kind):
     kind = OperationKind.DISK_MOVE
-    notes = (WAY, GROWING, BEGUN, CHANGING)
-    steps = {"copy": copy, "change_over": change_over}
+    notes = (WAY, GROWING, BEGUN, CHANGING, DIRECTORY)
+    steps = {"copy": copy, "take_variables": take_variables, "change_over": change_over}
 
     def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:
         """While its node has to be asked where the disk is, as often as it takes; else a day's worth of attempts."""
@@ -370,11 +401,16 @@ class DiskMove(Kind):
         disk = find_disk(session, op.get(ObjectKind.DISK))
         for volume_id in op.objects[ObjectKind.VOLUME]:
             if disk is None or volume_id != disk.volume_id:
-                _delete(session, volume_id, op)
+                _delete(session, volume_id, op, self._brought(session, op))
         if disk is not None:
             if SIZE in op.arguments and not op.arguments.get(GROWING):
                 release_growth(session, disk.volume_id, disk.account_id)
             changed(session, disk)
+
+    def _brought(self, session: Session, op: OperationRow) -> Variables | None:
+        """What may be of the VM's variables where the disk does not go after all."""
+        vm = None if op.vm_id is None or DIRECTORY not in op.arguments else find_vm(session, op.vm_id)
+        return None if vm is None else Variables(vm.uuid, op.get(ObjectKind.STORAGE), op.arguments[DIRECTORY])
 
     def forgotten(self, op: OperationRow) -> Sequence[str]:
         """Of one that failed while its guest was changing over what its node is asked about stays."""

@@ -17,7 +17,7 @@ from cm.interfaces.node import INode
 from cm.operations.anew import make_anew
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached, vm_of
 from cm.operations.snapshot_work import holder_of
-from cm.operations.vm_launch import nvram_path
+from cm.operations.variables import delete_variables
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
 from cm.rpc.vocabulary import CauseKind, FreedPolicy, GuestWay, ImageState, Seen
 from cm.rules.cause import Cause
@@ -41,8 +41,9 @@ from cm.store.operation_object import Objects, others_at_work
 from cm.store.saving import SavedImage, find_saved, keep_saved
 from cm.store.storage import is_attached, node_reaching
 from cm.store.unknown import nodes_elsewhere
+from cm.store.variables import Variables, find_variables
 from cm.store.vm import VMRow, find_vm, get_vm
-from cm.store.vm_state import intend_as_seen, machine_of, write_error
+from cm.store.vm_state import intend_as_seen, write_error
 from cm.store.waking import awaited
 from cm.store.worker import note_begun
 
@@ -239,24 +240,18 @@ async def clean_up(work: Work) -> None:
 
 async def _delete_variables(work: Work) -> None:
     """Of a VM that had UEFI, be it that it never started."""
-    row, storage_id, node_id = await work.db_vm(_variables)
-    if storage_id is not None and node_id is not None:
-        await work.node(node_id).run(delete_variables, pool_name(storage_id), row.uuid)
+    variables, node_id = await work.db_vm(_variables)
+    if variables is not None and node_id is not None:
+        await work.node(node_id).run(delete_variables, variables)
 
 
-def _variables(session: Session, row: VMRow) -> tuple[VMRow, int | None, int | None]:
+def _variables(session: Session, row: VMRow) -> tuple[Variables | None, int | None]:
     """
-    :return: the VM, the storage of its variables and a node that has it.
+    :return: where they are, and a node that has their storage.
     :raises Wait: none that answers has it.
     """
-    storage_id = machine_of(session, row.id).nvram_storage_id
-    return row, storage_id, None if storage_id is None else _node_of_storage(session, row, storage_id)
-
-
-@job(Pace.SLOW, DEADLINE_S)
-def delete_variables(node: INode, pool: str, uuid: str) -> None:
-    """On the node's threads."""
-    node.variables.delete(nvram_path(node, pool, uuid))
+    found = find_variables(session, row.id)
+    return found, None if found is None else _node_of_storage(session, row, found.storage_id)
 
 
 def _set_free(session: Session, row: VMRow, kept: Sequence[EndingVolume]) -> None:

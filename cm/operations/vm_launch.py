@@ -15,26 +15,24 @@ from cm.interfaces.calls import Pace, job
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
-from cm.interfaces.source import FileSource
 from cm.operations.anew import make_anew
 from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
 from cm.operations.linking import await_links, look_for_links
 from cm.operations.providing import forget_unmade, provide
 from cm.operations.seeding import make_seed
 from cm.operations.snapshot_work import holder_of
+from cm.operations.variables import nvram_path
 from cm.rpc.errors import (
     CloudError,
     HypervisorError,
     ImageNotCopied,
-    NotSupported,
     RunsElsewhere,
     VolumeLost,
 )
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause
 from cm.rules.farm import FARM, HEADS, UNHEARD, FarmHeadDown
-from cm.rules.machine import NVRAM_DIRECTORY
-from cm.rules.names import CONSOLE_DIRECTORY, nvram_name
+from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
@@ -322,20 +320,8 @@ def placed_disk(node: INode, plan: DiskPlan) -> DiskSpec:
 def placed(node: INode, plan: DomainPlan) -> DomainSpec:
     """On the node's threads: the whole definition, with the places of its disks there."""
     disks = [placed_disk(node, disk) for disk in plan.disks]
-    nvram = "" if plan.variables is None else nvram_path(node, plan.variables, plan.spec.uuid)
+    nvram = "" if plan.variables is None else nvram_path(node, plan.variables)
     return replace(plan.spec, disks=tuple(disks), nvram=nvram)
-
-
-def nvram_path(node: INode, pool: str, uuid: str) -> str:
-    """
-    On the node's threads: where a VM's UEFI keeps its variables, beside what lies in a pool.
-
-    :raises NotSupported: the pool is of devices.
-    """
-    source = node.volumes.source(pool, NVRAM_DIRECTORY)
-    if not isinstance(source, FileSource):
-        raise NotSupported("keep the variables of UEFI on devices")
-    return f"{source.path}/{nvram_name(uuid)}"
 
 
 @job(Pace.SLOW, BOOT_S)

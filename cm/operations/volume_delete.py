@@ -11,15 +11,18 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.source import DiskSource
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached
+from cm.operations.variables import delete_variables, giving_node
 from cm.rpc.errors import DomainNotRunning, InvalidParameter, NotSupported
 from cm.rpc.vocabulary import FreedPolicy
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.store.disk_bytes import Lies, delete_volume, find_volume, is_somebodys
+from cm.services.disk_bytes import VARIABLES
+from cm.store.disk_bytes import Lies, delete_volume, find_volume, has_node, is_somebodys
 from cm.store.operation import OperationRow
 from cm.store.operation_object import others_at_work
 from cm.store.storage import freed_policy, node_reaching
 from cm.store.unknown import refuse_held_volume
+from cm.store.variables import Variables
 from cm.store.vm import VMRow, find_vm
 from cm.store.waking import awaited
 
@@ -68,9 +71,31 @@ async def delete(work: Work) -> None:
             overwrite = facts.policy is FreedPolicy.WIPE
             await volumes.wipe(pool, volume.name, volume.format, volume.size_bytes, overwrite)
         await volumes.delete(pool, volume.name)
+        await _delete_variables(work)
         await work.complete(delete_volume, facts.volume.id)
     else:
         await work.complete()
+
+
+async def _delete_variables(work: Work) -> None:
+    """What its disk's VM has left with it of what UEFI keeps."""
+    found: tuple[Variables, int] | None = await work.db(_variables_left, work.op)
+    if found is not None:
+        variables, node_id = found
+        await work.node(node_id).run(delete_variables, variables)
+
+
+def _variables_left(session: Session, op: OperationRow) -> tuple[Variables, int] | None:
+    """
+    None where their storage is gone. They are never those that are the VM's: each directory is used once.
+
+    :raises Wait: no node that answers has it.
+    """
+    told = op.arguments.get(VARIABLES)
+    if told is None or not has_node(session, told["storage_id"]):
+        return None
+    left = Variables(**told)
+    return left, giving_node(session, op, left.storage_id)
 
 
 async def _let_go(work: Work, vm: VMRow, node_id: int, source: DiskSource) -> None:

@@ -99,7 +99,7 @@ class Found:
     root: VolumeSeen
     root_place: Place
     others: tuple[tuple[DiskDescription, Place], ...]
-    nvram_storage_id: int | None = None  # of its firmware's variables, with UEFI
+    nvram: tuple[int, str] | None = None  # storage and directory of its firmware's variables, with UEFI
 
 
 async def adopt(caller: AsyncClusterCall, node_id: int, uuid: str, wanted: Wanted) -> VM:
@@ -151,21 +151,24 @@ async def _look(services: Services, node_id: int, uuid: str) -> Found:
     if root is None:
         raise VolumeNotFound(pool_name(place.storage_id), place.volume)
     others = tuple(each for each in places if each[0] is not disk)
-    return Found(seen, domain, root, place, others, _nvram_storage(domain, paths))
+    return Found(seen, domain, root, place, others, _nvram(domain, paths))
 
 
-def _nvram_storage(domain: DomainDescription, paths: Mapping[str, int]) -> int | None:
+def _nvram(domain: DomainDescription, paths: Mapping[str, int]) -> tuple[int, str] | None:
     """
+    The storage of its variables, and the directory of their own there, "" where they have none.
+
     :param paths: of the node's storages.
     :raises CannotAdopt: its UEFI keeps its variables elsewhere than we do.
     """
     if domain.firmware is Firmware.BIOS:
         return None
     path = PurePosixPath(domain.nvram)
-    storage_id = paths.get(str(path.parent.parent))
-    if storage_id is None or (path.parent.name, path.name) != (NVRAM_DIRECTORY, nvram_name(domain.uuid)):
+    common = path.parent if path.parent.name == NVRAM_DIRECTORY else path.parent.parent
+    storage_id = paths.get(str(common.parent))
+    if storage_id is None or (common.name, path.name) != (NVRAM_DIRECTORY, nvram_name(domain.uuid)):
         raise CannotAdopt(domain.name, f"its firmware keeps its variables at {domain.nvram or 'no place that is told'}")
-    return storage_id
+    return storage_id, "" if common == path.parent else path.parent.name
 
 
 # ------------------------------------------------------------------ in one transaction
@@ -230,7 +233,8 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
         node_id=node_id,
         metadata_source=source_of(domain.smbios_serial, domain.uuid),
         firmware=domain.firmware,
-        nvram_storage_id=found.nvram_storage_id,
+        nvram_storage_id=found.nvram[0] if found.nvram else None,
+        nvram_directory=found.nvram[1] if found.nvram else "",
     )
     with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
         insert_adopted(session, row, _evidence(node_id, found))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -59,8 +59,10 @@ from cm.store.operation import open_operation
 from cm.store.operation_object import Objects
 from cm.store.standing import disk_standing
 from cm.store.storage import get_storage, node_reaching
+from cm.store.variables import Variables
 from cm.store.vm import VMRow, get_vm, render_vm
 
+VARIABLES: Final = "variables"  # in the arguments of a volume's deletion: which go with it
 _DEVICES: Final = ("platform", "disk_controller", "network_device", "video_device")
 
 
@@ -368,12 +370,19 @@ def insert_targets(session: Session, disk: DiskFacts, source: Lies, room: Room) 
 
 
 def open_volume_delete(
-    session: Session, volume_id: int, cause: Cause, *, vm_id: int | None = None, device: str = ""
+    session: Session,
+    volume_id: int,
+    cause: Cause,
+    *,
+    vm_id: int | None = None,
+    device: str = "",
+    variables: Variables | None = None,
 ) -> None:
     """
     Have a volume deleted that is nobody's any more, and its room given back when it is gone.
 
     :param vm_id: may still have it open, as its ``device``.
+    :param variables: of UEFI, that are left with it: their file goes too.
     """
     lies = find_volume(session, volume_id)
     if lies is None:
@@ -384,6 +393,6 @@ def open_volume_delete(
         OperationKind.VOLUME_DELETE,
         account_id=None,
         objects={ObjectKind.VOLUME: [volume_id], ObjectKind.STORAGE: [lies.storage_id]},
-        arguments={"vm_id": vm_id, "device": device},
+        arguments={"vm_id": vm_id, "device": device} | ({VARIABLES: asdict(variables)} if variables else {}),
         cause=cause,
     )

@@ -35,7 +35,8 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     :raises InUse: others stand on it, or it on more than an image: disks made from it, or snapshots.
     :raises StorageOutOfReach: its VM runs where that storage is not attached.
     :raises StoragesApart: no node has both, and one has files, the other devices.
-    :raises VariablesStay: it is the root disk of a VM that has UEFI, and its variables would be out of reach.
+    :raises VariablesStay: it is the root disk of a VM that has UEFI, whose variables would be out of reach: no node
+        has both storages, and that one has no place for them.
     :raises StorageUnreached: of those nodes that have them none answers.
     :raises StorageFull: it does not fit there.
     """
@@ -65,13 +66,18 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
 
 
 def _refuse_leaving_variables(session: Session, vm: VMRow, disk_id: int, storage_id: int) -> None:
-    """:raises VariablesStay: no node that has the one storage has what is on the other."""
+    """
+    Of a stopped VM they go along, where there are files. A running one's node has both storages.
+
+    :raises VariablesStay: no node that has the one storage has what is on the other.
+    """
     found = machine_of(session, vm.id)
     kept_on = found.nvram_storage_id
     if found.machine.firmware is not Firmware.UEFI or kept_on is None or root_disk_id(session, vm.id) != disk_id:
         return
-    if kept_on != storage_id and not are_together(session, kept_on, storage_id):
-        raise VariablesStay(vm.id, kept_on, storage_id)
+    if capabilities(get_storage(session, storage_id)["kind"]).files or are_together(session, kept_on, storage_id):
+        return
+    raise VariablesStay(vm.id, kept_on, storage_id)
 
 
 def _outdated(session: Session, subject: Subject) -> bool:

@@ -45,6 +45,7 @@ class AdoptedVM:
     metadata_source: str
     firmware: str
     nvram_storage_id: int | None
+    nvram_directory: str
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,12 @@ _INSERT_VM = text(
     """
 INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
                 seen, seen_reason, seen_at, launched_at, launches, console_node_id, node_id, node_claimed,
-                points, metadata_source, firmware, nvram_storage_id)
+                points, metadata_source, firmware, nvram_storage_id,
+                nvram_directory)
 VALUES (:id, :uuid, :name, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :secret, :wanted,
         :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :console_node_id, :node_id, true,
-        (SELECT points FROM template WHERE id = :template_id), :metadata_source, :firmware, :nvram_storage_id)
+        (SELECT points FROM template WHERE id = :template_id), :metadata_source, :firmware, :nvram_storage_id,
+        :nvram_directory)
 """
 )
 

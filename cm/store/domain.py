@@ -32,6 +32,7 @@ from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_lost
 from cm.store.cpu_baseline import baseline_cpu
 from cm.store.nic import nics_of
+from cm.store.variables import Variables
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class DomainPlan:
 
     spec: DomainSpec
     disks: tuple[DiskPlan, ...]
-    variables: str | None = None  # the pool that its firmware's are kept beside; None with BIOS
+    variables: Variables | None = None  # its firmware's; None with BIOS
 
     @property
     def seeded(self) -> bool:
@@ -215,8 +216,8 @@ _PLACED = Prepared(
     "placed_vm",
     "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device,"
     " v.cpu_shares, v.metadata_source, v.firmware, v.machine, v.boot_menu_s, v.nvram_storage_id, v.cpu_model,"
-    " v.raw_data, v.on_hang, v.max_cpu, v.max_memory_mib, i.platform, u.storage_id AS seed_storage_id, u.name AS seed,"
-    " s.kind AS seed_storage_kind"
+    " v.nvram_directory, v.raw_data, v.on_hang, v.max_cpu, v.max_memory_mib, i.platform,"
+    " u.storage_id AS seed_storage_id, u.name AS seed, s.kind AS seed_storage_kind"
     " FROM vm v JOIN node n ON n.id = v.node_id JOIN image i ON i.id = v.image_id"
     " LEFT JOIN vnc_port p ON p.vm_id = v.id LEFT JOIN seed e ON e.vm_id = v.id"
     " LEFT JOIN volume u ON u.id = e.volume_id LEFT JOIN storage s ON s.id = u.storage_id WHERE v.id = :id",
@@ -281,7 +282,8 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
         max_memory_mib=vm.max_memory_mib,
     )
     uefi = spec.firmware is Firmware.UEFI and vm.nvram_storage_id is not None
-    return DomainPlan(spec, tuple(plans), pool_name(vm.nvram_storage_id) if uefi else None)
+    variables = Variables(vm.uuid, vm.nvram_storage_id, vm.nvram_directory) if uefi else None
+    return DomainPlan(spec, tuple(plans), variables)
 
 
 _NODE_WITH_DISKS = Prepared(

@@ -176,24 +176,75 @@ def test_no_room_for_a_seed(cloud: Apart) -> None:
     cloud.wait(vm["vm_id"], "running")
 
 
-def test_variables_stay(cloud: Apart) -> None:
-    """The root disk of a VM with UEFI goes nowhere without a node that has its variables too; one with BIOS does."""
+def uefi(cloud: Apart) -> Any:
+    """A stopped VM on the first node's own storage, whose firmware has written into its variables."""
     for node_id in cloud.node_ids:
-        cloud.admin("node.check", node_id=node_id)  # which tells that it offers it
+        cloud.admin("node.check", node_id=node_id)  # which tells that it offers UEFI
     (vm,) = cloud.local(cloud.first, firmware="uefi")
     cloud.call("user.vm.stop", [vm["vm_id"]])
     cloud.wait(vm["vm_id"], "stopped")
     cloud.disk_id = cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm["vm_id"])
+    variables(cloud, cloud.first)[f"nvram/vm-{vm['uuid']}.fd"] = b"what it boots from"
+    return vm
+
+
+def variables(cloud: Apart, node_id: int) -> dict[str, bytes]:
+    """What UEFI keeps on a node's own storage, by path."""
+    return cloud.memory[node_id].world.storages.share(f"wawel-{cloud.own[node_id]}").variables
+
+
+def test_variables_follow(cloud: Apart) -> None:
+    """What UEFI keeps goes with its VM's root disk to another node's storage and back, whatever it boots by then."""
+    vm = uefi(cloud)
+    for node_id, other_id, firmware in ((cloud.second, cloud.first, "uefi"), (cloud.first, cloud.second, "bios")):
+        cloud.call("user.vm.edit", {"vm_id": vm["vm_id"], "firmware": firmware})
+        assert cloud.move(node_id)["state"] == "done"
+        cloud.settled()
+        (path,) = variables(cloud, node_id)
+        directory = cloud.sql("SELECT nvram_directory FROM vm WHERE id = :v", v=vm["vm_id"])
+        assert path == f"nvram/{directory}/vm-{vm['uuid']}.fd"
+        assert variables(cloud, other_id) == {} and variables(cloud, node_id)[path] == b"what it boots from"
+        cloud.call("user.vm.edit", {"vm_id": vm["vm_id"], "firmware": "uefi"})
+        cloud.call("user.vm.start", [vm["vm_id"]])
+        cloud.wait(vm["vm_id"], "running")
+        world = cloud.memory[node_id].world
+        assert world.domains[vm["uuid"]].spec.nvram.endswith(path)
+        assert variables(cloud, node_id) == {path: b"what it boots from"}
+        cloud.call("user.vm.stop", [vm["vm_id"]])
+        cloud.wait(vm["vm_id"], "stopped")
+    cloud.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
+    cloud.wait(vm["vm_id"], "destroyed")
+    assert variables(cloud, cloud.first) == variables(cloud, cloud.second) == {} and cloud.leaks() == []
+
+
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_variables_break(cloud: Apart, call: str) -> None:
+    """Where they cannot be brought, the disk and they stay, and nothing of the attempt does; a retry brings both."""
+    vm = uefi(cloud)
+    kept = dict(variables(cloud, cloud.first))
+    failing = cloud.first if call == "read" else cloud.second
+    cloud.memory[failing].fail_next(call, NotSupported("do this"), after=True)
+    began = cloud.begin(cloud.second)
+    ended = cloud.over(began["operation_id"])
+    assert (ended["state"], ended["error"]) == ("failed", "not_supported")
+    cloud.settled()
+    assert variables(cloud, cloud.first) == kept and variables(cloud, cloud.second) == {}
+    assert cloud.lies()[0] == cloud.own[cloud.first] and cloud.volumes(cloud.second) == [] and cloud.leaks() == []
+    cloud.admin("operation.retry", operation_id=began["operation_id"])
+    assert cloud.over(began["operation_id"])["state"] == "done"
+    cloud.settled()
+    assert list(variables(cloud, cloud.second).values()) == list(kept.values()) and variables(cloud, cloud.first) == {}
+    assert cloud.sql("SELECT nvram_storage_id FROM vm WHERE id = :v", v=vm["vm_id"]) == cloud.own[cloud.second]
+
+
+def test_variables_stay(cloud: Apart) -> None:
+    """Devices have no place for them: where no node has both, the disk does not go there, unless the VM has BIOS."""
+    vm = uefi(cloud)
     before = cloud.lies()
+    cloud.sql("UPDATE storage SET kind = 'logical' WHERE id = ANY(:s)", s=list(cloud.own.values()))
+    cloud.sql("UPDATE volume SET format = 'raw', backing_id = NULL WHERE name = :n", n=before[1])
     with pytest.raises(VariablesStay):
         cloud.begin(cloud.second)
-    assert cloud.lies() == before
-    cloud.call("user.vm.start", [vm["vm_id"]])
-    cloud.wait(vm["vm_id"], "running")
-    cloud.call("user.vm.stop", [vm["vm_id"]])
-    cloud.wait(vm["vm_id"], "stopped")
     cloud.call("user.vm.edit", {"vm_id": vm["vm_id"], "firmware": "bios"})
-    assert cloud.move(cloud.second)["state"] == "done"
-    cloud.settled()
-    cloud.call("user.vm.start", [vm["vm_id"]])
-    cloud.wait(vm["vm_id"], "running")
+    assert cloud.admin("disk.move", disk_id=cloud.disk_id, storage_id=cloud.own[cloud.second], dry_run=True)
+    assert cloud.lies()[0] == before[0]

@@ -250,7 +250,9 @@ class Effects:
             f" (SELECT array_agg(s.path || '/' || u.name || ' ' || a.read_only ORDER BY a.number) FROM {_LIES}"
             " AND NOT a.delete_with_vm) AS more,"
             " (SELECT array_agg(s.path || '/' || u.name || ' true') FROM seed e JOIN volume u ON u.id = e.volume_id"
-            " JOIN storage s ON s.id = u.storage_id WHERE e.vm_id = v.id) AS seed"
+            " JOIN storage s ON s.id = u.storage_id WHERE e.vm_id = v.id) AS seed,"
+            " (SELECT concat_ws('/', s.path, 'nvram', nullif(v.nvram_directory, ''), 'vm-' || v.uuid || '.fd')"
+            " FROM storage s WHERE s.id = v.nvram_storage_id AND v.firmware = 'uefi') AS nvram"
             " FROM vm v LEFT JOIN vnc_port p ON p.vm_id = v.id"
             " WHERE v.closed_at IS NULL AND (CAST(:ids AS bigint[]) IS NULL OR v.id = ANY(CAST(:ids AS bigint[])))"
             " ORDER BY 1",
@@ -273,6 +275,8 @@ class Effects:
                 has.append(sorted(f"{path} {'true' if disk.read_only else 'false'}" for path, disk in others))
                 wanted = [row.cpu, row.memory_mib, row.nics or [], row.port, row.own or []]
                 wanted.append(sorted([*(row.more or []), *(row.seed or [])]))
+                has.append(spec.nvram)
+                wanted.append(row.nvram or "")
                 by_hand = (row.uuid, node.launches.get(row.uuid, 0))
                 if has != wanted and not self.simulation.excuses.holds("started by hand", by_hand):
                     wrong.append(f"the domain of VM {row.id} is {has}, and its rows say {wanted}")

@@ -34,6 +34,9 @@ class Kind:
     margin: int | None = None  # walk so many points at the beginning and at the end: between them it looks and waits
 
 
+WRITTEN: Final = b"what a guest has written into its variables"
+
+
 # ------------------------------------------------------------------ preparing
 
 
@@ -253,6 +256,26 @@ def _to_carry(simulation: Simulation) -> dict[str, Any]:
     return {"disk_id": disk_id, "storage_id": next(each for each in simulation.local.values() if each != lies)}
 
 
+def _local_uefi(simulation: Simulation) -> int:
+    """A VM with UEFI on its node's own storage, whose guest has written into its variables, and runs."""
+    made = simulation.call("user.vm.create", {**_new_local(simulation), "firmware": "uefi"}, login="ann")
+    _settle(simulation)
+    for _, variables in simulation.own_variables():
+        variables.update({name: WRITTEN for name in variables})
+    vm_id: int = made[0]["vm_id"]
+    return vm_id
+
+
+def _to_carry_uefi(simulation: Simulation) -> dict[str, Any]:
+    """The disk of such a VM that is stopped, and the other node's storage."""
+    vm_id = _local_uefi(simulation)
+    simulation.call("user.vm.stop", {"vm_id": vm_id}, login="ann")
+    _settle(simulation)
+    disk_id = _root(simulation, vm_id)
+    lies = simulation.sql(_LIES, id=disk_id)[0].storage_id
+    return {"disk_id": disk_id, "storage_id": next(each for each in simulation.local.values() if each != lies)}
+
+
 def _to_snap(simulation: Simulation) -> dict[str, Any]:
     """A running VM's disk."""
     vm_id = _vm(simulation)
@@ -452,6 +475,17 @@ def _carried(simulation: Simulation, answer: Any) -> Iterable[str]:
     if row.claimed_bytes != row.size_bytes or row.used_storage_mib != -(-row.size_bytes // 2**20):
         yield f"the disk is counted as {tuple(row)}"
     yield from _content(simulation, lambda uuid: simulation.effects.disks[uuid])
+
+
+def _carried_variables(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """What UEFI keeps of its VM went along, is where its row says, and nowhere else."""
+    yield from _carried(simulation, answer)
+    [row] = simulation.sql("SELECT uuid::text AS uuid, nvram_storage_id, nvram_directory FROM vm")
+    there = {storage_id: dict(variables) for storage_id, variables in simulation.own_variables() if variables}
+    if there != {row.nvram_storage_id: {f"nvram/{row.nvram_directory}/vm-{row.uuid}.fd": WRITTEN}}:
+        yield f"its row says {tuple(row)}, and there is {there}"
+    if row.nvram_storage_id != simulation.sql(_LIES, id=answer["disk_id"])[0].storage_id:
+        yield "its variables are not where its disk is"
 
 
 def _snap(simulation: Simulation, answer: Any) -> Iterable[str]:
@@ -737,6 +771,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("disk_move", "user.disk.move", _to_move, "running", _disk_moved),
     Kind("disk_move, cold", "user.disk.move", _to_move_cold, "stopped", _disk_moved),
     Kind("disk_move, apart", "admin.disk.move", _to_carry, "stopped", _carried, "admin", own=True),
+    Kind("disk_move, uefi", "admin.disk.move", _to_carry_uefi, "stopped", _carried_variables, "admin", own=True),
     Kind("storage_attach", "admin.storage.attach", _to_attach, None, _attached, "admin"),
     Kind("storage_detach", "admin.storage.detach", _after("admin.storage.attach", _to_attach), None, _detached,
          "admin"),

@@ -287,6 +287,12 @@ class Simulation(Asking):
                 found.append((storage_id, pool[1].volumes))
         return found
 
+    def own_variables(self) -> list[tuple[int, dict[str, bytes]]]:
+        """Likewise, what UEFI keeps there."""
+        own = {f"wawel-{storage_id}": storage_id for storage_id in self.local.values()}
+        pools = [pool for node in self.nodes for pool in node.memory.world.storages._pools.items()]
+        return sorted((own[name], share.variables) for name, (_, share) in pools if name in own)
+
     def some_process(self) -> Process | None:
         """One that serves, as a load balancer finds it."""
         now = self.schedule.seconds()

@@ -150,12 +150,12 @@ class StoragesApart(Conflict):
 
 @dataclass(eq=False)
 class VariablesStay(Conflict):
-    """They lie beside its root disk and are not moved: where no node has both, it would start nowhere."""
+    """Devices have no place for them, so they stay where they are: where no node has both, it would start nowhere."""
 
     code = "variables_stay"
     message = (
         "VM {vm_id}'s UEFI keeps its variables on storage {storage_id}, and no node has both that and storage"
-        " {other_id} attached. Have a node attach both, or give the VM BIOS."
+        " {other_id}, which is of devices and has no place for them. Have a node attach both, or give the VM BIOS."
     )
     vm_id: int
     storage_id: int
