@@ -7,6 +7,8 @@ has. Which file is the VM's the record says, and it says so once the new one is 
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Final
 from uuid import uuid4
 
 from sqlalchemy.orm import Session
@@ -16,11 +18,18 @@ from cm.interfaces.node import INode
 from cm.interfaces.source import FileSource
 from cm.operations.base import Work, storage_reached
 from cm.rpc.errors import CopyDamaged, NotSupported, VolumeNotFound
+from cm.rpc.vocabulary import Firmware
 from cm.rules.machine import NVRAM_DIRECTORY
 from cm.rules.names import nvram_name
+from cm.rules.storage import capabilities
 from cm.store.operation import OperationRow
+from cm.store.saving import root_disk_id
 from cm.store.storage import node_reaching
-from cm.store.variables import Variables
+from cm.store.variables import Variables, find_variables, switch_variables
+from cm.store.vm import VMRow
+from cm.store.vm_state import machine_of
+
+LEFT: Final = "variables_left"  # a note: those that the VM had before
 
 
 def new_directory() -> str:
@@ -84,3 +93,47 @@ async def bring(work: Work, was: Variables, to: Variables, node_id: int, disk_id
     content = await work.node(giving).run(read_variables, was)
     if content is not None and not await work.node(node_id).run(write_variables, to, content):
         raise CopyDamaged("disk", disk_id, node_id, "other bytes lie there than were sent, of its firmware's variables")
+
+
+# ------------------------------------------------------------------ a VM that starts
+
+
+async def take_variables(work: Work) -> None:
+    """
+    Bring what UEFI keeps of a VM beside its root disk, where that has moved while the guest ran. Its node has both
+    storages, for it was placed so.
+    """
+    going = await work.db_vm(_apart)
+    if going is not None:
+        was, to, node_id, disk_id = going
+        await bring(work, was, to, node_id, disk_id)
+        await work.note(**{LEFT: asdict(was)})
+        await work.db_vm(_brought, to)
+    left = await work.db_vm(_left, work.op)
+    if left is not None:
+        variables, node_id = left
+        await work.node(node_id).run(delete_variables, variables)
+
+
+def _apart(session: Session, row: VMRow) -> tuple[Variables, Variables, int, int] | None:
+    """Where they are, and where they are to be; the VM's node, and the root disk."""
+    machine, was, disk_id = machine_of(session, row.id), find_variables(session, row.id), root_disk_id(session, row.id)
+    if machine.machine.firmware is not Firmware.UEFI or was is None or machine.root_id is None or disk_id is None:
+        return None
+    if was.storage_id == machine.root_id or not capabilities(machine.kind or "").files or row.node_id is None:
+        return None
+    # A repeat writes there once more; one that is left there by a start that failed the next start takes.
+    to = Variables(was.uuid, machine.root_id, f"{was.uuid}-{row.launches}")
+    return was, to, row.node_id, disk_id
+
+
+def _brought(session: Session, row: VMRow, to: Variables) -> None:
+    switch_variables(session, row.id, to.storage_id, to.directory)
+
+
+def _left(session: Session, row: VMRow, op: OperationRow) -> tuple[Variables, int] | None:
+    told = op.arguments.get(LEFT)
+    left = None if told is None else Variables(**told)
+    if left is None or row.node_id is None or left == find_variables(session, row.id):
+        return None
+    return left, row.node_id

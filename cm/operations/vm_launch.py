@@ -21,7 +21,7 @@ from cm.operations.linking import await_links, look_for_links
 from cm.operations.providing import forget_unmade, provide
 from cm.operations.seeding import make_seed
 from cm.operations.snapshot_work import holder_of
-from cm.operations.variables import nvram_path
+from cm.operations.variables import LEFT, nvram_path, take_variables
 from cm.rpc.errors import (
     CloudError,
     HypervisorError,
@@ -411,8 +411,8 @@ class VMCreate(Kind):
 @register
 class VMStart(Kind):
     kind = OperationKind.VM_START
-    notes = (ASKED, AGAIN)
-    steps = {"place": place, "launch": launch}
+    notes = (ASKED, AGAIN, LEFT)
+    steps = {"place": place, "take_variables": take_variables, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         write_error(session, vm_of(op), error.for_user())

@@ -73,11 +73,7 @@ def unfit(session: Session, row: VMRow, known: Mapping[int, Way]) -> dict[int, s
     """
     assert row.node_id is not None
     source = known[row.node_id]
-    storage = kept_on(session, row.id)
-    if storage:
-        raise CannotMigrate(
-            row.id, "another node", f"a disk of it is on {source.name}'s own storage {storage}: move that first"
-        )
+    _refuse_kept(session, row.id)
     found = {}
     for way in known.values():
         if way.id != source.id:
@@ -87,6 +83,17 @@ def unfit(session: Session, row: VMRow, known: Mapping[int, Way]) -> dict[int, s
             if why:
                 found[way.id] = why
     return found
+
+
+def _refuse_kept(session: Session, vm_id: int) -> None:
+    """:raises CannotMigrate: something of it is where no other node gets at it."""
+    kept = kept_on(session, vm_id)
+    if kept is None:
+        return
+    why = f"a disk of it is on its node's own storage {kept.storage}: move that first"
+    if not kept.disk:
+        why = f"what its UEFI keeps is on its node's own storage {kept.storage}, and follows its disk at its next start"
+    raise CannotMigrate(vm_id, "another node", why)
 
 
 def reserve_live(
@@ -198,9 +205,7 @@ def migrate(caller: ClusterCall, vm_id: int, node_id: int | None, live: bool, ho
             session, row, policy, how, account_id=account_id, cause=caller.cause, target=node_id
         )
     else:
-        storage = kept_on(session, vm_id)
-        if storage:
-            raise CannotMigrate(vm_id, "another node", f"a disk of it is on the node's own storage {storage}")
+        _refuse_kept(session, vm_id)
         reserve_place(session, row, policy, without=source, only=None if node_id is None else {node_id})
         operation_id = open_operation(
             session,

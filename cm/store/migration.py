@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -49,20 +49,31 @@ def way_to(session: Session, node_id: int) -> Way:
     return found
 
 
-def kept_on(session: Session, vm_id: int) -> str:
-    """The name of a storage of its node's own that a disk of a VM is on; "": it may run elsewhere."""
-    return str(
-        session.scalar(
-            text(
-                "SELECT coalesce(min(s.name), '') FROM storage s LEFT JOIN volume u ON u.storage_id = s.id"
-                " WHERE s.node_id IS NOT NULL AND (u.id IN (SELECT k.volume_id FROM attachment a"
-                " JOIN disk k ON k.id = a.disk_id WHERE a.vm_id = :id)"
-                " OR u.id IN (SELECT volume_id FROM seed WHERE vm_id = :id)"
-                " OR s.id = (SELECT nvram_storage_id FROM vm WHERE id = :id))"
-            ),
-            {"id": vm_id},
-        )
-    )
+class Kept(NamedTuple):
+    """
+    :ivar storage: of a node's own, by its name.
+    :ivar disk: whether a disk or a seed is there, else what its firmware keeps.
+    """
+
+    storage: str
+    disk: bool
+
+
+def kept_on(session: Session, vm_id: int) -> Kept | None:
+    """A storage of its node's own that something of a VM is on; None: it may run elsewhere."""
+    found = session.execute(
+        text(
+            "SELECT s.name AS storage, u.id IS NOT NULL AS disk FROM storage s LEFT JOIN volume u"
+            " ON u.storage_id = s.id AND (u.id IN (SELECT k.volume_id FROM attachment a"
+            " JOIN disk k ON k.id = a.disk_id WHERE a.vm_id = :id)"
+            " OR u.id IN (SELECT volume_id FROM seed WHERE vm_id = :id))"
+            " WHERE s.node_id IS NOT NULL"
+            " AND (u.id IS NOT NULL OR s.id = (SELECT nvram_storage_id FROM vm WHERE id = :id))"
+            " ORDER BY disk DESC, storage LIMIT 1"
+        ),
+        {"id": vm_id},
+    ).first()
+    return None if found is None else Kept(found.storage, found.disk)
 
 
 def kept_port(session: Session, vm_id: int) -> int | None:

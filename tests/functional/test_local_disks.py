@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from functional.test_migration import over
 from lab.cloud import Cloud
 from lab.furnish import import_image
 from lab.processes import wait_until
 
 MIB = 2**20
 LARGE_MIB = 192
+UEFI = Path("/usr/share/qemu/firmware/60-edk2-x86_64.json")
 
 
 class Own:
@@ -121,3 +123,68 @@ def test_through_the_manager(own: Own) -> None:
     wait_until(lambda: not own.files(node.node_id, "-cached.qcow2"), "the end of the copy", 60, pause=0.05)
     own.over(own.admin("storage.attach", storage_id=cloud.storage_id, node_id=node.node_id))
     assert cloud.check_leaks() == []
+
+
+@pytest.mark.skipif(not UEFI.exists(), reason="there is no firmware for UEFI (bin/bootstrap hosts)")
+def test_uefi(own: Own) -> None:
+    """
+    What a guest's UEFI keeps is with its disk: on the other host's own storage, where this goes while the guest is off;
+    on the one that both have, where it went while the guest ran, from its next start on, and the guest goes from there.
+    """
+    cloud = own.cloud
+    here, there = cloud.nodes
+    for node in (here, there):
+        own.admin("node.edit", node_id=node.node_id, migration_uri=node.uri)
+    own.admin("node.lock", node_id=there.node_id)
+    values = {"name": "uefi", "description": "", "image_id": cloud.import_blank("firmware"), "local_disk": True,
+              "template_id": cloud.template_ids["tiny"], "firmware": "uefi"}  # fmt: skip
+    (made,) = cloud.user.call("user.vm.create", values)
+    vm = cloud.wait_running(made["vm_id"], contextualized=False)
+    own.admin("node.unlock", node_id=there.node_id)
+    tops = [*own.directories.values(), cloud.storage_dir]
+
+    def kept() -> list[Path]:
+        return [path for top in tops for path in top.rglob(f"nvram/**/vm-{vm['uuid']}.fd")]
+
+    def power(call: str, state: str) -> dict[str, Any]:
+        cloud.user.call(f"user.vm.{call}", {"vm_id": vm["vm_id"]})
+        if state == "running":
+            return dict(cloud.wait_running(vm["vm_id"], contextualized=False))
+        return dict(cloud.wait_for(vm["vm_id"], state))
+
+    def written() -> bytes:
+        """The firmware's, with a mark behind what it has of variables."""
+        (path,) = kept()
+        whole = path.read_bytes()
+        assert whole[40:44] == b"_FVH"
+        path.write_bytes(whole[:-16] + b"what a guest has")
+        return path.read_bytes()
+
+    def done(method: str, **params: Any) -> None:
+        ended = over(cloud, own.admin(method, **params)["operation_id"])
+        assert ended["state"] == "done", ended
+
+    power("stop", "stopped")
+    content = written()
+    disk_id = int(cloud.sql(f"SELECT disk_id FROM attachment WHERE vm_id = {vm['vm_id']} AND number = 0")[0][0])
+    done("disk.move", disk_id=disk_id, storage_id=own.storages[there.node_id])
+    wait_until(lambda: len(kept()) == 1, "the end of what the disk has left", 60, pause=0.05)
+    (moved,) = kept()
+    assert moved.parents[2] == own.directories[there.node_id] and moved.read_bytes() == content
+    assert cloud.node_of(power("start", "running")) is there and kept() == [moved]
+    done("disk.move", disk_id=disk_id, storage_id=cloud.storage_id)
+    assert kept() == [moved]
+    power("stop", "stopped")
+    content = written()
+    power("start", "running")
+    (shared,) = kept()
+    assert shared.parents[2] == cloud.storage_dir and shared.read_bytes()[-16:] == content[-16:]
+    told = subprocess.run(["virsh", "-q", "-c", there.uri, "dumpxml", f"vm-{vm['vm_id']}"], capture_output=True,
+                          text=True, timeout=60, check=True).stdout  # fmt: skip
+    assert str(shared) in told
+    done("vm.migrate", vm_id=vm["vm_id"])
+    assert cloud.node_of(cloud.wait_running(vm["vm_id"], contextualized=False)) is here and kept() == [shared]
+    cloud.user.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
+    cloud.wait_for(vm["vm_id"], "destroyed")
+    assert kept() == [] and cloud.check_leaks() == []
+    assert [path for top in tops for path in top.glob("nvram/*")] == []

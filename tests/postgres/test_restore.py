@@ -438,3 +438,22 @@ def test_storage_check(restored: Restored) -> None:
         cloud.call("admin.storage.check", [cloud.storage_id], account="admin")
     with pytest.raises(ObjectNotFound):
         cloud.call("admin.storage.check", [10**6], account="admin")
+
+
+@pytest.mark.parametrize("directory", ["", "0f3a5b"])
+def test_adopt_variables(restored: Restored, directory: str) -> None:
+    """What UEFI keeps of it is known to be where it is: where all have theirs, or in a directory of its own."""
+    cloud = restored.cloud
+    for node_id in cloud.node_ids:
+        cloud.call("admin.node.check", [node_id], account="admin")  # which tells that it offers UEFI
+    restored.dump()
+    vm = restored.running(firmware="uefi")
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.sql("UPDATE vm SET nvram_directory = :d WHERE id = :v", d=directory, v=vm["vm_id"])
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    restored.restore()
+    adopt(restored, vm)
+    where = "SELECT nvram_storage_id || ' ' || nvram_directory FROM vm WHERE id = :v"
+    assert cloud.sql(where, v=vm["vm_id"]) == f"{cloud.storage_id} {directory}"

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from cm.drivers.memory.volume import Volume
-from cm.rpc.errors import NotSupported, StorageFull, StoragesApart, StorageUnreached, VariablesStay
+from cm.rpc.errors import (
+    CannotMigrate,
+    NodeUnreachable,
+    NotSupported,
+    StorageFull,
+    StoragesApart,
+    StorageUnreached,
+    VariablesStay,
+)
 from tests.postgres.test_local_disks import Cluster
 
 MIB = 2**20
@@ -235,6 +243,37 @@ def test_variables_break(cloud: Apart, call: str) -> None:
     cloud.settled()
     assert list(variables(cloud, cloud.second).values()) == list(kept.values()) and variables(cloud, cloud.first) == {}
     assert cloud.sql("SELECT nvram_storage_id FROM vm WHERE id = :v", v=vm["vm_id"]) == cloud.own[cloud.second]
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_variables_follow_late(cloud: Apart, breaks: bool) -> None:
+    """Of a guest that ran when its disk moved they stay, which is why it goes to no other node; its next start."""
+    vm = uefi(cloud)
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    work = cloud.admin("disk.move", disk_id=cloud.disk_id, storage_id=cloud.storage_id)
+    assert cloud.over(work["operation_id"])["state"] == "done"
+    cloud.settled()
+    assert cloud.lies()[0] == cloud.storage_id and len(variables(cloud, cloud.first)) == 1
+    for live in (True, False):
+        with pytest.raises(CannotMigrate, match="what its UEFI keeps is on its node's own storage own-"):
+            cloud.admin("vm.migrate", vm_id=vm["vm_id"], live=live)
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    if breaks:
+        cloud.memory[cloud.first].fail_next("write", NodeUnreachable("first", "Connection reset by peer"), after=True)
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    shared = cloud.memory[cloud.first].world.storages.share(f"wawel-{cloud.storage_id}").variables
+    ((path, content),) = shared.items()
+    assert path == f"nvram/{vm['uuid']}-2/vm-{vm['uuid']}.fd"  # no other VM has that directory
+    assert cloud.memory[cloud.first].world.domains[vm["uuid"]].spec.nvram.endswith(path)
+    assert content == b"what it boots from" and variables(cloud, cloud.first) == {}
+    moved = cloud.admin("vm.migrate", vm_id=vm["vm_id"])
+    assert cloud.over(moved["operation_id"])["state"] == "done"
+    cloud.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
+    cloud.wait(vm["vm_id"], "destroyed")
+    assert shared == {} and cloud.leaks() == []
 
 
 def test_variables_stay(cloud: Apart) -> None:

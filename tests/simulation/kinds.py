@@ -276,6 +276,17 @@ def _to_carry_uefi(simulation: Simulation) -> dict[str, Any]:
     return {"disk_id": disk_id, "storage_id": next(each for each in simulation.local.values() if each != lies)}
 
 
+def _apart_uefi(simulation: Simulation) -> dict[str, Any]:
+    """Such a VM, stopped, whose disk has moved while it ran, without its variables."""
+    vm_id = _local_uefi(simulation)
+    moving = {"disk_id": _root(simulation, vm_id), "storage_id": simulation.storage_id}
+    simulation.call("admin.disk.move", moving, login="admin")
+    _settle(simulation)
+    simulation.call("user.vm.stop", {"vm_id": vm_id}, login="ann")
+    _settle(simulation)
+    return {"vm_id": vm_id}
+
+
 def _to_snap(simulation: Simulation) -> dict[str, Any]:
     """A running VM's disk."""
     vm_id = _vm(simulation)
@@ -486,6 +497,16 @@ def _carried_variables(simulation: Simulation, answer: Any) -> Iterable[str]:
         yield f"its row says {tuple(row)}, and there is {there}"
     if row.nvram_storage_id != simulation.sql(_LIES, id=answer["disk_id"])[0].storage_id:
         yield "its variables are not where its disk is"
+
+
+def _followed(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """Its variables are beside its disk and nowhere else, as they were, and its domain has them."""
+    [row] = simulation.sql("SELECT uuid::text AS uuid, nvram_storage_id, nvram_directory FROM vm")
+    if simulation.share.variables != {f"nvram/{row.nvram_directory}/vm-{row.uuid}.fd": WRITTEN}:
+        yield f"its row says {tuple(row)}, and there is {simulation.share.variables}"
+    if row.nvram_storage_id != simulation.storage_id or any(there for _, there in simulation.own_variables()):
+        yield f"its row says {tuple(row)}, and nodes have {simulation.own_variables()}"
+    yield from simulation.effects.definitions()
 
 
 def _snap(simulation: Simulation, answer: Any) -> Iterable[str]:
@@ -720,6 +741,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_create, uefi", "user.vm.create", _new_uefi, "running", _with_variables),
     Kind("vm_destroy, uefi", "user.vm.destroy", _uefi_list, "destroyed", _without_variables),
     Kind("vm_start", "user.vm.start", _after("user.vm.stop", _running), "running"),
+    Kind("vm_start, uefi", "user.vm.start", _apart_uefi, "running", _followed, own=True),
     Kind("vm_stop", "user.vm.stop", _running, "stopped"),
     Kind("vm_shutdown", "user.vm.shutdown", _running, "stopped"),
     Kind("vm_shutdown, ignored", "user.vm.shutdown", _stubborn, "running", ends=("failed", "guest_ignored"),

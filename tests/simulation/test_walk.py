@@ -21,7 +21,8 @@ def _failures(result: Walked) -> list[str]:
         ("vm_create", 1, 4), ("vm_destroy", 1, 6), ("vm_save", 2, 20), ("image_cache", 1, 10), ("disk_detach", 1, 8),
         ("vm_to_image", 1, 12), ("nic_attach", 1, 10), ("nic_detach", 1, 16), ("vm_migrate", 1, 12),
         ("vm_suspend", 1, 8), ("vm_wake_up", 1, 10), ("vm_create, seeded", 1, 5), ("vm_stop, seeded", 1, 8),
-        ("vm_destroy, uefi", 1, 10), ("disk_move, uefi", 1, 8), ("vm_resize", 1, 6), ("vm_resize, less", 1, 8),
+        ("vm_destroy, uefi", 1, 10), ("disk_move, uefi", 1, 8),
+        ("vm_start, uefi", 1, 8), ("vm_resize", 1, 6), ("vm_resize, less", 1, 8),
         ("farm_launch", 1, 24), ("farm_launch, grown", 1, 16),
     ],  # fmt: skip
 )
