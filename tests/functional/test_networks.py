@@ -29,6 +29,7 @@ RANGE = "10.130.0.0/16"
 PATIENCE_S = 30.0
 PORT = 7777
 OUTSIDE = "203.0.113.9"
+SERVICE6 = "fd00:ec2::254"
 NODE_OUTSIDE = "198.51.100.1"  # the node's own address towards it
 # The time of each TCP packet for a port that is handed to a guest, by the clock of all processes here.
 WATCH = """
@@ -223,7 +224,7 @@ def test_over_nodes(there: Networks, outside: str) -> None:
         hosts = (name, full, peer.address(4), f"[{peer.address(6)}]")
         assert {host: guest.page(host) for host in hosts} == dict.fromkeys(hosts, peer.vm["uuid"])
         assert full in guest.run(f"nslookup {peer.address(4)}") and full in guest.run(f"nslookup {peer.address(6)}")
-        for service in ("169.254.169.254", "[fd00:ec2::254]"):
+        for service in ("169.254.169.254", f"[{SERVICE6}]"):
             told = f"http://{service}/latest/meta-data/local-ipv4"
             assert guest.run(f"timeout 5 wget -q -O - {told}") == guest.address(4)
         assert guest.run(f"nc -w 5 {OUTSIDE} {PORT}") == outside
@@ -245,6 +246,32 @@ def test_apart(there: Networks) -> None:
     for guest, target in ((web, bobs_db), (db, bobs_db), (bobs_web, db), (bobs_db, db)):
         assert not guest.pings(target.address(4)) and not guest.pings(target.address(6), 6)
     assert web.page(bobs_db.address(4)) == bobs_web.page(db.address(4)) == "nobody"
+
+
+def test_metadata_by_ipv6(there: Networks) -> None:
+    """
+    Who asks by IPv6 is told of itself, though another on its node has its IPv4 address; a header makes it nobody else,
+    and from another's address no packet leaves.
+    """
+    web, bobs_web, bobs_db = there.web, there.bobs_web, there.bobs_db
+    url = f"http://[{SERVICE6}]/latest/meta-data/mac"
+
+    def told(guest: Guest, said: str = "") -> str:
+        return guest.run(f"timeout 4 wget -q -O - {said} {url} 2>&1 || echo nothing")
+
+    macs = {guest: guest.run("cat /sys/class/net/eth0/address") for guest in there.guests}
+    assert len(set(macs.values())) == 4
+    assert {guest: told(guest) for guest in there.guests} == macs
+    for claim in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
+        assert "403" in told(web, f"--header '{claim}: {bobs_web.address(6)}'")
+    neighbour = next(guest for guest in (bobs_web, bobs_db) if guest.vm["node"] == web.vm["node"])
+    gateway = web.run("ip -6 route | sed -n 's/default via \\([0-9a-f:]*\\).*/\\1/p'").split()[0]
+    for other in (neighbour.address(6), there.db.address(6)):
+        web.run(f"ip -6 addr add {other}/128 dev eth0; ip -6 route add {SERVICE6} via {gateway} dev eth0 src {other}")
+        assert other in web.run(f"ip -6 route get {SERVICE6}")
+        assert told(web).removeprefix("Terminated ") == "nothing"  # not even that it is refused
+        web.run(f"ip -6 route del {SERVICE6}; ip -6 addr del {other}/128 dev eth0; echo done")
+    wait_until(lambda: told(web) == macs[web], "that it has its own address again", PATIENCE_S)
 
 
 class Watched:
