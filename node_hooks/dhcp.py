@@ -1,9 +1,9 @@
 """
 Addresses and names for the guests of one network: a dnsmasq on its bridge, which outlives the agent.
 
-It takes what guests are called and have from two files, which it reads again at SIGHUP. It begins anew, without what it
-knew of leases, only where one of them is over: it would keep the address for who had it, and answer for the name, until
-the lease ends.
+It takes what guests are called, have and ask from three files, which it reads again at SIGHUP. It begins anew, without
+what it knew of leases, only where one of them is over: it would keep the address for who had it, and answer for the
+name, until the lease ends.
 """
 
 import os
@@ -47,6 +47,7 @@ def configuration(link: Link, slot: int, index: int, directory: Path, user: str)
         "bogus-priv",
         *(["no-resolv", *(f"server={each}" for each in link.dns)] if link.dns else ["clear-on-reload"]),
         f"dhcp-hostsfile={directory}/hosts",
+        f"dhcp-optsfile={directory}/options",
         "dhcp-authoritative",
         "dhcp-ignore=tag:!known",
         "dhcp-ignore-names",
@@ -88,8 +89,28 @@ def leases(hosts: Sequence[Host]) -> str:
     for host in hosts:
         told = [str(each) if each.version == 4 else f"[{each}]" for each in host.addresses]
         if told:
-            lines.append(",".join([host.mac, *told, *([host.name] if host.name else [])]))
+            tags = [f"set:{_tag(host)}"] if host.dns else []
+            lines.append(",".join([host.mac, *tags, *told, *([host.name] if host.name else [])]))
     return "".join(f"{line}\n" for line in lines)
+
+
+def options(hosts: Sequence[Host]) -> str:
+    """
+    As ``dhcp-optsfile`` has it: whom those ask who do not ask whom the network says. What a tag says outweighs what is
+    said without one, and a family of which nothing is said has nobody to ask.
+    """
+    lines = []
+    for host in hosts:
+        if host.dns:
+            told = [str(each) for each in host.dns if each.version == 4]
+            told6 = [f"[{each}]" for each in host.dns if each.version == 6]
+            lines.append(",".join([f"tag:{_tag(host)}", "option:dns-server", *told]))
+            lines.append(",".join([f"tag:{_tag(host)}", "option6:dns-server", *told6]))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _tag(host: Host) -> str:
+    return f"nic{host.mac.replace(':', '')}"
 
 
 def names(hosts: Sequence[Host], domain: str) -> str:
@@ -128,7 +149,7 @@ def _holders(text: str) -> dict[str, tuple[str, str]]:
     """By address whose it is, and what that is called."""
     holders: dict[str, tuple[str, str]] = {}
     for found in _LEASED.finditer(text):
-        told = found["rest"].split(",")
+        told = [each for each in found["rest"].split(",") if not each.startswith("set:")]
         addresses = [each for each in told if ":" in each or each.count(".") == 3]
         name = told[-1] if told[-1] not in addresses else ""
         holders |= dict.fromkeys(addresses, (found["mac"], name))
@@ -165,8 +186,9 @@ class Server:
         wanted = configuration(link, slot, index, self.directory, self._user)
         told = self._read("hosts") if hosts is None else leases(hosts)
         called = self._read("names") if hosts is None else names(hosts, link.domain)
+        asking = self._read("options") if hosts is None else options(hosts)
         again = self._read("dnsmasq.conf") != wanted or outdated(self._read("hosts"), told) or not self.is_running()
-        changed = [self._write("hosts", told), self._write("names", called)]
+        changed = [self._write("hosts", told), self._write("names", called), self._write("options", asking)]
         if again:
             self.end()  # first, so that one that runs has what stands there
             self._write("dnsmasq.conf", wanted)
@@ -201,7 +223,7 @@ class Server:
     def remove(self) -> None:
         """:raises OSError: its files stay."""
         self.end()
-        for name in ("dnsmasq.conf", "hosts", "names", "pid"):
+        for name in ("dnsmasq.conf", "hosts", "names", "options", "pid"):
             (self.directory / name).unlink(missing_ok=True)
 
     def _signal(self, number: signal.Signals | None) -> bool:

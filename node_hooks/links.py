@@ -95,11 +95,17 @@ class Link:
 
 @dataclass(frozen=True, order=True)
 class Host:
-    """A NIC on a network, on whichever node. ``name``: empty where there is none that DNS could tell."""
+    """
+    A NIC on a network, on whichever node.
+
+    :ivar name: empty where there is none that DNS could tell.
+    :ivar dns: whom it asks for names; empty: whom the network says.
+    """
 
     mac: str
     addresses: tuple[Address, ...]
     name: str = ""
+    dns: tuple[Address, ...] = ()
 
 
 def describe(link: Link) -> dict[str, Any]:
@@ -237,4 +243,4 @@ def _parse_host(entry: Mapping[str, Any], problems: list[str]) -> Host:
     if name and not (isinstance(name, str) and _HOST_NAME.fullmatch(name)):
         problems.append(f"host {mac}: {name!r:.80} is no name for DNS, so it has none")
         name = ""
-    return Host(mac, addresses, name)
+    return Host(mac, addresses, name, tuple(read_address(each) for each in entry.get("dns") or []))

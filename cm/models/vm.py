@@ -91,6 +91,7 @@ class VM(Base):
     imds_tags: Mapped[No]
     ssh_key: Mapped[Empty]
     ssh_username: Mapped[Empty]
+    dns: Mapped[Empty]  # servers that it asks in place of its networks', separated by blanks
     secret: Mapped[str]  # in the metadata address of VMs that an older version launched
     # intent
     wanted: Mapped[str] = mapped_column(server_default=text("'running'"))

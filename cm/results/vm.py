@@ -234,6 +234,13 @@ class VMDetail(VM):
     ]
     max_memory_mib: Annotated[int, Meta(ge=0, examples=[4096], description="MiB of memory, likewise.")]
     raw_data: Annotated[bool, Meta(description="Whether an administrator has put something into its definition.")]
+    dns: Annotated[
+        str,
+        Meta(
+            examples=["9.9.9.9"],
+            description="Servers that it asks for names, separated by blanks; empty: its networks'.",
+        ),
+    ]
     metadata: MetadataSource
     imds: ImdsOptions
     traits: Annotated[list[str], Meta(examples=[["ssd"]], description="That its node must have where it starts next.")]

@@ -108,7 +108,7 @@ def static_config(guest: Guest, version: int = 1) -> dict[str, Any]:
     if version == 1:
         parts: list[dict[str, Any]] = []
         for nic in guest.nics:
-            subnets = [_subnet(nic, address, nic is out) for address in nic.addresses] or [{"type": "dhcp"}]
+            subnets = [_subnet(guest, nic, address, nic is out) for address in nic.addresses] or [{"type": "dhcp"}]
             part = {"type": "physical", "name": f"eth{nic.index}", "mac_address": nic.mac, "subnets": subnets}
             parts.append(part | ({"mtu": nic.mtu} if nic.mtu else {}))
         return {"version": 1, "config": parts}
@@ -124,7 +124,7 @@ def static_config(guest: Guest, version: int = 1) -> dict[str, Any]:
                     {"to": "::/0" if gateway.version == 6 else "0.0.0.0/0", "via": str(gateway)}
                     for gateway in gateways_of(nic)
                 ]
-                each["nameservers"] = {"addresses": [str(gateway) for gateway in gateways_of(nic)]}
+                each["nameservers"] = {"addresses": [str(each) for each in servers_of(guest, nic)]}
         else:
             each["dhcp4"] = True
         nics[f"eth{nic.index}"] = each
@@ -139,6 +139,11 @@ def gateways_of(nic: Nic) -> list[Address]:
     return [gateway for gateway in (nic.gateway, nic.gateway6) if gateway is not None]
 
 
+def servers_of(guest: Guest, nic: Nic) -> list[Address]:
+    """Whom a guest with this way out asks for names."""
+    return list(guest.dns) or gateways_of(nic)
+
+
 def prefix_of(nic: Nic, address: Address) -> int:
     """Of an address's network, in bits; where that is not known, of the address alone."""
     network = nic.network if address.version == 4 else nic.network6
@@ -149,7 +154,7 @@ def netmask_of(nic: Nic, address: IPv4Address) -> str:
     return str(IPv4Network(f"{address}/{prefix_of(nic, address)}", strict=False).netmask)
 
 
-def _subnet(nic: Nic, address: Address, out: bool) -> dict[str, Any]:
+def _subnet(guest: Guest, nic: Nic, address: Address, out: bool) -> dict[str, Any]:
     if isinstance(address, IPv6Address):
         made = {"type": "static6", "address": f"{address}/{prefix_of(nic, address)}"}
         gateway = nic.gateway6
@@ -157,7 +162,8 @@ def _subnet(nic: Nic, address: Address, out: bool) -> dict[str, Any]:
         made = {"type": "static", "address": str(address), "netmask": netmask_of(nic, address)}
         gateway = nic.gateway
     if out and gateway is not None:
-        return {**made, "gateway": str(gateway), "dns_nameservers": [str(gateway)]}
+        servers = [each for each in guest.dns if each.version == address.version] if guest.dns else [gateway]
+        return {**made, "gateway": str(gateway), "dns_nameservers": [str(each) for each in servers]}
     return made
 
 
@@ -177,8 +183,8 @@ def network_data(guest: Guest) -> dict[str, Any]:
         for told in [_openstack(nic, address, nic is out) for address in nic.addresses] or [{"type": "ipv4_dhcp"}]:
             place = {"id": f"network{len(networks)}", "link": link["id"], "network_id": nic.network_uuid}
             networks.append(place | told)
-    gateways = gateways_of(out) if out is not None else []
-    services = [{"type": "dns", "address": str(gateway)} for gateway in gateways]
+    servers = servers_of(guest, out) if out is not None else []
+    services = [{"type": "dns", "address": str(each)} for each in servers]
     return {"links": links, "networks": networks, "services": services}
 
 

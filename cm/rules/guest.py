@@ -96,6 +96,7 @@ class Guest:
     :ivar account_number: its account's, as the cloud manager whose it is counts it.
     :ivar tags: those of the VM, where it is to be told them.
     :ivar farm: None: it is in none.
+    :ivar dns: whom it asks for names; empty: whom its networks say.
     """
 
     vm_id: VMId
@@ -121,6 +122,7 @@ class Guest:
     tags: Mapping[str, str] = field(default_factory=dict)
     secret: str = field(default="", repr=False)
     farm: GuestsFarm | None = None
+    dns: tuple[Address, ...] = ()
 
     def is_told(self, version: int) -> bool:
         """

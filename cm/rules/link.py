@@ -40,5 +40,6 @@ def hosts_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     names = host_names({host["vm_id"]: host["name"] for host in facts["hosts"] or ()})
     return [
         {"mac": host["mac"], "addresses": host["addresses"], "name": names[host["vm_id"]]}
+        | ({"dns": host["dns"].split()} if host["dns"] else {})
         for host in facts["hosts"] or ()
     ]

@@ -112,6 +112,7 @@ def _guest(session: Session, found: Any, nic: Nic, nics: tuple[Nic, ...]) -> Gue
         tags=found.tags or {},
         secret=found.secret,
         farm=None if found.farm_id is None else _farm(session, found),
+        dns=tuple(map(ip_address, found.dns.split())),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Final, cast
 
 from sqlalchemy.orm import Session
@@ -114,7 +114,7 @@ def add(caller: ClusterCall, name: str, network: str, gateway: str | None, bridg
     """
     pool = _network(network)
     via = _gateway(pool, gateway)
-    servers = _dns(dns)
+    servers = name_servers(dns)
     if not NAME.match(name):
         raise InvalidParameter("name", "it must be 1 to 40 letters, digits and _ . -")
     if bridge is not None and not BRIDGE.match(bridge):
@@ -155,7 +155,7 @@ def add_bridge(
     :raises NetworkOverlaps: it shares addresses with another.
     :raises ObjectNotFound: there is no such account.
     """
-    session, servers = caller.session, _dns(dns)
+    session, servers = caller.session, name_servers(dns)
     if not NAME.match(name):
         raise InvalidParameter("name", "it must be 1 to 40 letters, digits and _ . -")
     if not BRIDGE.match(uplink) or AGENTS_OWN.match(uplink):
@@ -276,7 +276,7 @@ def request(
     :raises InvalidParameter: a size that the pool does not give, no network of the pool's, or no servers.
     """
     session = caller.session
-    servers, exact = _dns(dns), None if prefix is None else _exact(prefix)
+    servers, exact = name_servers(dns), None if prefix is None else _exact(prefix)
     if mask is not None and exact is not None and exact.prefixlen != mask:
         raise InvalidParameter("mask", f"the network is a /{exact.prefixlen}")
     bits = mask if exact is None else exact.prefixlen
@@ -386,7 +386,7 @@ def edit(
     """
     session = caller.session
     row = authorized(caller, network_id, lock=True)
-    servers = None if dns is None else " ".join(_dns(dns))
+    servers = None if dns is None else " ".join(name_servers(dns))
     with refused_by(session, {"uq_network_name": NameTaken("network", name or "")}):
         edit_network(session, network_id, {"name": name, "description": description, "dns": servers})
     record_change(session, "network", network_id, row.account_id)
@@ -403,15 +403,23 @@ def release(caller: ClusterCall, network_id: int) -> None:
     _close(caller, authorized(caller, network_id, lock=True))
 
 
-def _dns(given: str) -> list[str]:
-    servers = given.replace(",", " ").split()
+def name_servers(given: str) -> list[str]:
+    """
+    Whom guests, or the node for them, ask for names.
+
+    :param given: IP addresses, separated by blanks or commas.
+    :raises InvalidParameter: of ``dns``.
+    """
     try:
-        found = [str(IPv4Address(server)) for server in servers]
+        found = list(dict.fromkeys(ip_address(server) for server in given.replace(",", " ").split()))
     except ValueError:
-        raise InvalidParameter("dns", "it must be IPv4 addresses, separated by blanks") from None
+        raise InvalidParameter("dns", "it must be IP addresses, separated by blanks") from None
+    for each in found:
+        if each.is_loopback or each.is_multicast or each.is_unspecified or each.is_link_local:
+            raise InvalidParameter("dns", f"{each} is nobody's that guests could ask")
     if len(found) > DNS_MAX:
         raise InvalidParameter("dns", f"more than {DNS_MAX} servers")
-    return found
+    return [str(each) for each in found]
 
 
 def release_all(session: Session, account_id: int) -> None:

@@ -62,6 +62,7 @@ from cm.store.booking import Booking, Share, book_with_commit
 from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.expiry import restart_suspension
+from cm.store.guest import guest_changed
 from cm.store.image import UsableImage
 from cm.store.instance import note_event
 from cm.store.link import links_changed
@@ -75,7 +76,7 @@ from cm.store.resource_pool import put_into_pool
 from cm.store.seed import insert_seed
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_request import look_up
-from cm.store.vm_state import rename_vm, screen_of, want, write_ceiling, write_imds, write_policy, write_vnc
+from cm.store.vm_state import rename_vm, screen_of, want, write_ceiling, write_dns, write_imds, write_policy, write_vnc
 from cm.store.vm_template import note_made_by
 from cm.store.waking import wake_parent
 
@@ -120,6 +121,7 @@ class NewVM:
     resource_pool_id: int | None = None  # that they count in, which has room for them
     traits: frozenset[str] = frozenset()  # that their nodes must have, beside those of their size
     names: Sequence[str] = ()  # of each, where ``name`` is not to be numbered
+    dns: str = ""  # whom their guests ask for names; "": whom their networks say
     noted: Mapping[str, Any] = field(default_factory=dict)  # in the arguments of their operations
     waits_s: float = 0.0  # that these may wait before they begin
 
@@ -326,6 +328,8 @@ def make(caller: ClusterCall, new: NewVM, placing: Placing | None = None) -> Mad
         put_into_pool(session, ids, new.resource_pool_id)
     if new.guarded:
         write_policy(session, ids, None, True)
+    if new.dns:
+        write_dns(session, ids, new.dns)
     if new.ceiling != Ceiling():
         write_ceiling(session, ids, new.ceiling)
     give_new(caller, ids, new.expiry_id)
@@ -577,11 +581,18 @@ def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: s
 
 
 def edit(
-    caller: ClusterCall, vm_id: int, name: str | None, description: str | None, *, always: bool = False
+    caller: ClusterCall,
+    vm_id: int,
+    name: str | None,
+    description: str | None,
+    *,
+    dns: str | None = None,
+    always: bool = False,
 ) -> str:
     """
-    Change a VM's name or description; what is None stays. Its summary, as JSON text.
+    Change a VM's name, description or servers for names; what is None stays. Its summary, as JSON text.
 
+    :param dns: addresses, separated by blanks.
     :param always: its history tells of the name, also where that was its name already.
     """
     who = person_of(caller.identity)
@@ -592,7 +603,10 @@ def edit(
     if name is not None and (always or name != row.name):
         told = {"old_name": row.name, "new_name": name}
         note_event(caller.session, vm_id, VMEventCode.RENAME, caller.account_id, told)
-    if name is not None:
+    if dns is not None:
+        write_dns(caller.session, [vm_id], dns)
+        guest_changed(caller.session, vm_id)
+    if name is not None or dns is not None:
         links_changed(caller.session, vm_id)
     caller.note("edit", vm_id=vm_id)
     return render_vm(caller.session, vm_id)

@@ -23,7 +23,7 @@ def guest_changed(session: Session, vm_id: int) -> None:
 
 _COLUMNS: Final = f"""v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.ssh_username,
        v.ssh_key, v.user_data, v.user_data_encoding, v.metadata_source, v.imds_tokens, v.imds_hop_limit,
-       v.imds_enabled, v.imds_ipv6, v.imds_tags, v.secret, v.reservation_id::text AS reservation_id,
+       v.imds_enabled, v.imds_ipv6, v.imds_tags, v.dns, v.secret, v.reservation_id::text AS reservation_id,
        i.uuid::text AS image_uuid, t.name AS template_name,
        {account_number('o')} AS account_number,
        (SELECT a.device FROM attachment a WHERE a.vm_id = v.id AND a.number = 0) AS root_device,

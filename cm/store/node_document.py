@@ -137,7 +137,8 @@ SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
                       JOIN node m ON (m.id = v.node_id AND v.node_claimed) OR m.id = v.moves_to
                      WHERE c.network_id = w.id AND m.id <> n.id),
                    'hosts',
-                   (SELECT json_agg(json_build_object('vm_id', v.id, 'name', v.name, 'mac', c.mac::text, 'addresses',
+                   (SELECT json_agg(json_build_object('vm_id', v.id, 'name', v.name, 'dns', v.dns, 'mac', c.mac::text,
+                               'addresses',
                                (SELECT coalesce(json_agg(host(l.address) ORDER BY l.address), '[]')
                                   FROM network_lease l WHERE l.nic_id = c.id)) ORDER BY c.mac)
                       FROM nic c JOIN vm v ON v.id = c.vm_id WHERE c.network_id = w.id)) ORDER BY w.id)

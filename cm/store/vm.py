@@ -372,7 +372,7 @@ SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ss
        v.guarded, v.on_crash, v.on_hang, v.on_host_failure, v.affinity_group_id, v.farm_id, v.vm_template_id,
        v.resource_pool_id, v.traits, v.user_data_encoding,
        v.contextualized_at, v.boot_s, n.address AS node, a.login, v.metadata_source, {IMDS} AS imds, {REACHED},
-       v.firmware, v.machine, v.boot_menu_s, v.cpu_model, v.raw_data <> '' AS raw_data,
+       v.firmware, v.machine, v.boot_menu_s, v.cpu_model, v.dns, v.raw_data <> '' AS raw_data,
        v.max_cpu, v.max_memory_mib,
        CASE WHEN i.kind = 'system' THEN i.architecture ELSE '' END AS architecture
   FROM vm v JOIN account a ON a.id = v.account_id JOIN image i ON i.id = v.image_id
@@ -424,6 +424,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "ssh_username": found.ssh_username,
         "closed": found.closed_at,
         "user_data_encoding": found.user_data_encoding,
+        "dns": found.dns,
         "guarded": found.guarded,
         "on_crash": found.on_crash,
         "on_hang": found.on_hang,

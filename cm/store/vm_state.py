@@ -109,6 +109,11 @@ def write_password(session: Session, vm_id: int, sealed: str) -> None:
     session.execute(text("UPDATE vm SET password_sealed = :sealed WHERE id = :id"), {"sealed": sealed, "id": vm_id})
 
 
+def write_dns(session: Session, ids: Sequence[int], dns: str) -> None:
+    """Whom the guests of VMs are told to ask for names; "": whom their networks say."""
+    session.execute(text("UPDATE vm SET dns = :dns WHERE id = ANY(:ids)"), {"dns": dns, "ids": list(ids)})
+
+
 def write_imds(session: Session, ids: Sequence[int], change: ImdsChange) -> None:
     """How the guests of VMs are told EC2's metadata from now on."""
     session.execute(

@@ -274,6 +274,22 @@ def test_metadata_by_ipv6(there: Networks) -> None:
     wait_until(lambda: told(web) == macs[web], "that it has its own address again", PATIENCE_S)
 
 
+def test_servers_of_its_own(there: Networks) -> None:
+    """A VM that is to ask another for names is told so when it asks for its address next, and others are not."""
+    web, db = there.web, there.db
+
+    def told(guest: Guest) -> str:
+        return guest.run("udhcpc -i eth0 -n -q -t 4 -T 1 -s /tmp/asked 2>/dev/null").split("\n")[-1].strip()
+
+    for guest in (web, db):  # what is answered, and nothing is changed by it
+        guest.run("printf '#!/bin/sh\\n[ $1 != bound ] || echo $dns\\n' >/tmp/asked; chmod +x /tmp/asked; echo done")
+    assert told(db) == told(web) == "10.130.0.1"
+    for servers, expected in (("198.51.100.53, 2620:fe::fe", "198.51.100.53"), ("", "10.130.0.1")):
+        db.call("vm.edit", vm_id=db.id, dns=servers)
+        wait_until(lambda: told(db) == expected, "its node to tell of it", PATIENCE_S)  # noqa: B023  # asked at once
+        assert told(web) == "10.130.0.1"
+
+
 class Watched:
     """What is handed to a guest for the port, as time goes on."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cm.interfaces.hypervisor import NicSpec
-from cm.rpc.errors import NoCapacity
+from cm.rpc.errors import InvalidParameter, NoCapacity
 from cm.rpc.vocabulary import NicModel
 from cm.rules.link import hosts_of
 from cm.rules.names import link_name
@@ -117,6 +117,35 @@ def test_bridge_that_went(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
     cloud.until(lambda: waiting(cloud, made.vm_id), "the launch waits")
     agents[0].converge()
     cloud.wait(made.vm_id, "running", 5.0)
+    end(cloud, made.vm_id)
+
+
+def test_asks_others_for_names(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
+    """A VM's own servers are told to its nodes at once, with its next lease to its guest; bad ones change nothing."""
+    lab, node_id = network(cloud, "asking", "10.130.3.0/29"), cloud.node_ids[0]
+    made = insert(cloud, node_id, lab)
+    agents[0].converge()
+    cloud.wait(made.vm_id, "running", 5.0)
+
+    def told() -> list[Any]:
+        facts = cloud.manager.database.read_now(own_facts, node_id)
+        return [host.get("dns") for host in hosts_of(facts.links[0])]
+
+    assert told() == [None]
+    with listening(cloud.settings.database.url) as take:
+        cloud.call("user.vm.edit", {"vm_id": made.vm_id, "dns": " 9.9.9.9, 2620:FE::fe 9.9.9.9"})
+        assert f"document:{node_id}" in {*take(f"document:{node_id}")}
+    assert told() == [["9.9.9.9", "2620:fe::fe"]]
+    many = "1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4"
+    for bad in ("dns.example", "127.0.0.53", "224.0.0.251", "::", "fe80::1", "9.9.9.9/32", many):
+        with pytest.raises(InvalidParameter):
+            cloud.call("user.vm.edit", {"vm_id": made.vm_id, "name": "other", "dns": bad})
+    found = cloud.call("user.vm.get_by_id", [made.vm_id])
+    assert (found["dns"], found["name"]) == ("9.9.9.9 2620:fe::fe", "vm")
+    cloud.call("user.vm.edit", {"vm_id": made.vm_id, "name": "vm"})
+    assert told() == [["9.9.9.9", "2620:fe::fe"]]
+    cloud.call("user.vm.edit", {"vm_id": made.vm_id, "dns": ""})
+    assert told() == [None]
     end(cloud, made.vm_id)
 
 

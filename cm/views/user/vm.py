@@ -86,6 +86,7 @@ from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.guest_command import Share
+from cm.services.network import name_servers
 from cm.services.series import vm_loads, vm_statistics
 from cm.services.suspension import claim_memory
 from cm.services.tag import put_on_new
@@ -105,6 +106,7 @@ MaxMemory = Annotated[int, Meta(ge=1, le=2**31, description="MiB.")]
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
 GuestPort = Annotated[int, Meta(ge=1, le=65535, description="The guest's own.")]
+NameServers = Annotated[str, Meta(max_length=200, examples=["9.9.9.9 2620:fe::fe"])]
 Device = Annotated[str, Meta(pattern=matching(r"[a-z]{3}", "it must be a device such as vda"), examples=["vda"])]
 Origin = Annotated[
     str,
@@ -220,6 +222,7 @@ def create(
     cpu_model: CpuModel | None = None,
     max_cpu: MaxCpu | None = None,
     max_memory_mib: MaxMemory | None = None,
+    dns: NameServers = "",
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -262,6 +265,7 @@ def create(
         multiple of 128 MiB more. Nothing of it is counted before the VM has it.
     :param cpu_model: "baseline": the CPU that all nodes of the cluster can give, so that it moves while it runs between
         nodes unlike each other; "host": all that its node has.
+    :param dns: servers that the guest asks for names in place of its networks', IP addresses with blanks between.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -310,6 +314,7 @@ def create(
             metadata=metadata,
             ceiling=Ceiling(max_cpu or 0, max_memory_mib or 0),
             machine=MachineChange(firmware, machine, boot_menu_s, cpu_model).over(vars(by.machine)),
+            dns=" ".join(name_servers(dns)),
         ),
     )
     tags = {**by.tags, **(tags or {})}
@@ -371,17 +376,22 @@ def edit(
     machine: MachineType | None = None,
     boot_menu_s: BootMenu | None = None,
     cpu_model: CpuModel | None = None,
+    dns: NameServers | None = None,
 ) -> RawObject[VM]:
     """
-    Change a VM's name or description, or, while it is stopped, its machine; what is left out stays. Its operators may.
+    Change a VM's name, description or servers for names, or, while it is stopped, its machine; what is left out stays.
+    Its operators may.
 
     :param firmware: as of ``create``, and so are those after it. A guest that was installed with one may not boot by
         the other.
+    :param dns: as of ``create``; "": its networks' again. A guest hears of it when it asks for its address next, at the
+        latest after an hour.
     """
     change = MachineChange(firmware, machine, boot_menu_s, cpu_model)
     if change:
         vm_machine.edit_machine(caller, vm_id, change)
-    return RawObject(service.edit(caller, vm_id, name, description))
+    servers = None if dns is None else " ".join(name_servers(dns))
+    return RawObject(service.edit(caller, vm_id, name, description, dns=servers))
 
 
 @user_view(changing=True, on={"vm_id": Action.RESIZE})

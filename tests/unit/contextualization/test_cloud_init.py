@@ -93,6 +93,16 @@ def test_network_data() -> None:
     assert [each["address"] for each in told["services"]] == ["10.128.0.1", "fd00::1"]
 
 
+def test_servers_of_its_own() -> None:
+    """A guest that asks others for names is told of them alone, in each form; each family of its own in the oldest."""
+    made = replace(MADE, dns=(IPv4Address("9.9.9.9"), IPv6Address("2620:fe::fe")))
+    subnets = static_config(made)["config"][0]["subnets"]
+    assert [each["dns_nameservers"] for each in subnets] == [["9.9.9.9"], ["2620:fe::fe"]]
+    told = ["9.9.9.9", "2620:fe::fe"]
+    assert static_config(made, 2)["ethernets"]["eth0"]["nameservers"] == {"addresses": told}
+    assert [each["address"] for each in network_data(made)["services"]] == told
+
+
 def test_seed_iso() -> None:
     """NoCloud's documents by their names, on a volume that cloud-init knows."""
     found = content(replace(MADE, ssh_key="ssh-ed25519 AAAA ala", ssh_username="ala"), MetadataSource.SEED_ISO)

@@ -38,7 +38,8 @@ OUTSIDE = "10.77.0.99"
 RED, BLUE, GREEN = "wn7", "wn8", "wn9"                                  # red and blue of the same addresses
 HOSTS = {
     RED: [{"mac": "02:58:00:00:07:05", "addresses": ["10.130.0.5", "fd12:3456::5"], "name": "web"},
-          {"mac": "02:58:00:00:07:06", "addresses": ["10.130.0.6", "fd12:3456::6"], "name": "db"}],
+          {"mac": "02:58:00:00:07:06", "addresses": ["10.130.0.6", "fd12:3456::6"], "name": "db",
+           "dns": ["9.9.9.10", "2620:fe::10"]}],
     BLUE: [{"mac": "02:58:00:00:08:05", "addresses": ["10.130.0.5", "fd12:3456::5"], "name": "other"}],
     GREEN: [{"mac": "02:58:00:00:09:05", "addresses": ["10.131.0.5"], "name": "third"}],
 }  # fmt: skip

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from node_hooks.command import CommandFailed, CommandMissing
 from node_hooks.devices import Device, Found, look, plan
-from node_hooks.dhcp import configuration, leases, names, outdated, reverse_zones
+from node_hooks.dhcp import configuration, leases, names, options, outdated, reverse_zones
 from node_hooks.difference import PUT_RIGHT_S
 from node_hooks.document import HOSTS, LINKS, parse_document
 from node_hooks.guard import Guarded, guard
@@ -135,6 +135,21 @@ def test_hosts_files() -> None:
     told = hosts(HOST, {"mac": "02:58:00:00:00:06", "addresses": ["10.130.0.6"], "name": ""})
     assert leases(told) == "02:58:00:00:00:05,10.130.0.5,[fd12:3456::5],web\n02:58:00:00:00:06,10.130.0.6\n"
     assert names(told, "lab") == "10.130.0.5 web.lab web\nfd12:3456::5 web.lab web\n"
+
+
+def test_servers_of_its_own() -> None:
+    """A host asks whom it is told to, by both families or none; another's lease is not ended by that."""
+    plain, told = hosts(HOST), hosts(HOST | {"dns": ["9.9.9.10", "2620:fe::10", "1.1.1.1"]})
+    tag = "nic025800000005"
+    assert leases(told) == f"02:58:00:00:00:05,set:{tag},10.130.0.5,[fd12:3456::5],web\n"
+    assert options(plain) == ""
+    assert options(told).splitlines() == [
+        f"tag:{tag},option:dns-server,9.9.9.10,1.1.1.1", f"tag:{tag},option6:dns-server,[2620:fe::10]",
+    ]  # fmt: skip
+    assert options(hosts(HOST | {"dns": ["1.1.1.1"]})).splitlines()[1] == f"tag:{tag},option6:dns-server"
+    assert not outdated(leases(plain), leases(told)) and not outdated(leases(told), leases(plain))
+    problems: list[str] = []
+    assert parse_hosts({"wn7": [HOST | {"dns": ["1.1.1.1\ntag:x"]}]}, problems) == {"wn7": ()} and problems
 
 
 def test_outdated() -> None:

@@ -53,6 +53,8 @@ def test_configured(found: dict[str, Any]) -> None:
     }  # fmt: skip
     assert (third["address"], third["dns"], third["domain"]) == ("10.131.0.5/24", "10.131.0.1", "net9.wawel")
     assert found["configured"]["other"]["address"] == web["address"]
+    db = found["configured"]["db"]
+    assert (db["dns"], db["dns6"], db["domain"]) == ("9.9.9.10", "2620:fe::10", "net7.wawel")
 
 
 def test_names(found: dict[str, Any]) -> None:
