@@ -50,7 +50,7 @@ class Guest:
         """Wait until a command succeeds there."""
         wait_until(lambda: self.ssh(command).returncode == 0, what, deadline_s, pause=5)
 
-    def call(self, name: str, **more: Any) -> Any:
+    def call(self, name: str, /, **more: Any) -> Any:
         """A call of ``user.vm`` about it."""
         return self.cloud.user.call(f"user.vm.{name}", {"vm_id": self.vm_id, **more})
 

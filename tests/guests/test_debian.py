@@ -57,6 +57,14 @@ def by_agent(guest: Guest, key: Path, tmp_path: Path) -> None:
     assert guest.ask("set_time")["way"] == "agent"
 
 
+def is_frozen(guest: Guest) -> None:
+    """Its agent freezes it for a snapshot, and it writes afterwards."""
+    asked = guest.call("create_snapshot", name="point", freeze="yes")
+    taken = guest.cloud.wait_operation(guest.cloud.user, asked["operation_id"], 300)
+    assert taken["result"]["consistency"] == "frozen"
+    assert guest.run("sudo -n sh -c 'date > /root/now && sync /root/now && echo written'") == "written"
+
+
 def leaves(guest: Guest) -> None:
     """It reboots by QEMU's agent, and shuts down by it: that is an end then, and no reboot once more."""
     boot = guest.run("cat /proc/sys/kernel/random/boot_id")
@@ -77,6 +85,7 @@ def test_told(cloud: Cloud, debian_id: int, key: Path, metadata: str, tmp_path: 
     check(guest)
     by_agent(guest, key, tmp_path)
     if metadata == "nocloud":
+        is_frozen(guest)
         leaves(guest)
     guest.destroy()
     assert cloud.check_leaks([]) == []
