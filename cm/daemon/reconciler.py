@@ -197,7 +197,9 @@ class Reconciler:
     def _heard(self, uuid: str, panicked: bool) -> None:
         """Until it is started again, or long enough for the pass that comes of it."""
         now = self._clock.seconds()
-        self._panicked = {each: at for each, at in self._panicked.items() if each != uuid and at > now - PANICKED_S}
+        # In place: a pass that is under way goes by it, too.
+        for each in [each for each, at in self._panicked.items() if each == uuid or at <= now - PANICKED_S]:
+            del self._panicked[each]
         if panicked:
             self._panicked[uuid] = now
 

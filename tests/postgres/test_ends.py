@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from cm.rpc.errors import HypervisorError
 from cm.rpc.vocabulary import Seen, SeenReason
 from cm.services.evidence import update_vm
 from cm.store.hook_event import HookRecord
-from support.cloud import MemoryCloud, at_database
+from support.cloud import MemoryCloud, at_database, reactor
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,19 @@ def test_crash(cloud: MemoryCloud, end: str, code: str, on_crash: str, state: st
     guest.rested(state)
     assert guest.told() == [code, "vm_ended"]
     assert cloud.sql("SELECT launches FROM vm WHERE id = :i", i=guest.id) == (2 if state == "running" else 1)
+
+
+def test_panic_during_a_pass(cloud: MemoryCloud) -> None:
+    """What a pass finds that had begun before its guest panicked was a panic, too."""
+    guest, [node_id] = Guest(cloud, on_crash="stop"), cloud.node_ids
+    reconciler = cloud.manager.reconciler
+    with guest.node.world.lock:
+        reactor.callFromThread(reconciler.look, node_id)
+        cloud.until(lambda: node_id in reconciler._under_way, "a pass over its node")
+        time.sleep(0.2)  # until it waits for the node's answer
+        guest.node.panic(guest.uuid)
+    guest.rested("stopped")
+    assert guest.told() == ["vm_panicked", "vm_ended"]
 
 
 def test_power_off(cloud: MemoryCloud) -> None:
