@@ -52,6 +52,7 @@ const PAGES: Record<InnerPage, ComponentType<PageProps>> = {
   jobs: lazy(() => import("./pages/jobs/Jobs.tsx")),
   newJob: lazy(() => import("./pages/jobs/NewJob.tsx")),
   job: lazy(() => import("./pages/jobs/Job.tsx")),
+  transfers: lazy(() => import("./pages/Transfers.tsx")),
   keys: lazy(() => import("./pages/Keys.tsx")),
   groups: lazy(() => import("./pages/Groups.tsx")),
   group: lazy(() => import("./pages/Group.tsx")),

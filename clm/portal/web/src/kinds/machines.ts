@@ -9,6 +9,7 @@ import { ask } from "../api/request.ts";
 import { call, plan, problemOf, type PlanStep } from "../api/rpc.ts";
 import type { VMOutcome } from "../api/wawel.ts";
 import { batches, refusals } from "./offers.ts";
+import { giving } from "./giving.ts";
 
 export type Placed = Pick<Machine, "vm_id" | "name" | "cluster">;
 
@@ -50,7 +51,7 @@ export const MACHINE_OFFERS: Offers<Machine> = {
     refusals(machines, MACHINE_OFFERS.key, (cluster, all) => call("user.vm.operations", { cluster, vm_ids: all.map((machine) => machine.vm_id) })),
 };
 
-type Simple = Exclude<MachineAction, "destroy" | "trash" | "recover" | "reset" | "edit" | "resize" | "save" | "save_as_template">;
+type Simple = Exclude<MachineAction, "destroy" | "trash" | "recover" | "reset" | "edit" | "resize" | "save" | "save_as_template" | "give">;
 const simple = (key: Simple, more: Partial<Action<Machine>> = {}): Action<Machine> => ({
   key,
   title: `action.${key}`,
@@ -106,6 +107,7 @@ export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
     ],
     request: ({ vm_id, cluster }, values) => ask("user.vm.save_as_template", { vm_id, cluster, ...given(values, "name", "description") }),
   },
+  giving("vm", (machine) => machine.vm_id, (machine) => may("give", machine)),
   {
     key: "trash", title: "action.trash", call: "user.vm.trash", may: (machine) => may("trash", machine), batch: batchOf("user.vm.trash"),
     confirm: { title: "confirm.trash", help: "confirm.trashHelp" },

@@ -4,7 +4,7 @@ import type { VMState } from "../api/wawel.ts";
 import type { Said } from "./plan.ts";
 import type { Column, Filter } from "./table.ts";
 
-export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "suspend", "wake_up", "edit", "resize", "save", "save_as_template", "trash", "recover", "destroy"] as const;
+export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "suspend", "wake_up", "edit", "resize", "save", "save_as_template", "give", "trash", "recover", "destroy"] as const;
 export type MachineAction = (typeof MACHINE_ACTIONS)[number];
 
 const NEEDS: Record<MachineAction, readonly VMState[]> = {
@@ -20,13 +20,14 @@ const NEEDS: Record<MachineAction, readonly VMState[]> = {
   resize: ["stopped", "running"],
   save: ["running", "stopped"],
   save_as_template: ["running", "stopped"],
+  give: ["running", "paused", "stopped", "suspended"],
   trash: ["running", "paused", "stopped", "suspended", "error", "pending"],
   recover: ["trashed"],
   destroy: ["running", "paused", "stopped", "suspended", "error", "starting", "stopping", "pending", "rebooting", "trashed"],
 };
 
 /** What operators of others' machines may not. */
-const OWNERS: readonly MachineAction[] = ["edit", "resize", "save", "save_as_template", "trash", "recover", "destroy"];
+const OWNERS: readonly MachineAction[] = ["edit", "resize", "save", "save_as_template", "give", "trash", "recover", "destroy"];
 
 /** Whether the server would take it as things are: of one's own, what fits the state; of others', what the level lets. */
 export function may(action: MachineAction, machine: Pick<Machine, "state" | "access">): boolean {

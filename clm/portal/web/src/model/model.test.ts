@@ -37,9 +37,9 @@ test("names are sorted as people count, and found by part or address", () => {
 
 test("what fits the state may be done, of others' machines what the level lets", () => {
   const can = (more: Partial<Machine>): string[] => MACHINE_ACTIONS.filter((action) => may(action, machine("a", more)));
-  assert.deepEqual(can({ state: "stopped" }), ["start", "edit", "resize", "save", "save_as_template", "trash", "destroy"]);
-  assert.deepEqual(can({ state: "running" }), ["shutdown", "stop", "reset", "pause", "suspend", "edit", "resize", "save", "save_as_template", "trash", "destroy"]);
-  assert.deepEqual(can({ state: "suspended" }), ["stop", "wake_up", "edit", "trash", "destroy"]);
+  assert.deepEqual(can({ state: "stopped" }), ["start", "edit", "resize", "save", "save_as_template", "give", "trash", "destroy"]);
+  assert.deepEqual(can({ state: "running" }), ["shutdown", "stop", "reset", "pause", "suspend", "edit", "resize", "save", "save_as_template", "give", "trash", "destroy"]);
+  assert.deepEqual(can({ state: "suspended" }), ["stop", "wake_up", "edit", "give", "trash", "destroy"]);
   assert.deepEqual(can({ state: "trashed" }), ["recover", "destroy"]);
   assert.deepEqual(can({ state: "destroyed" }), []);
   assert.deepEqual(can({ state: "stopped", access: "operator" }), ["start"]);

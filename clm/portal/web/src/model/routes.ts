@@ -57,6 +57,7 @@ export const ROUTES = [
   { page: "jobs", path: "/jobs", audience: "user", menu: "menu.jobs" },
   { page: "newJob", path: "/jobs/new", audience: "user", below: "jobs" },
   { page: "job", path: "/jobs/:uuid", audience: "user", below: "jobs" },
+  { page: "transfers", path: "/transfers", audience: "user", menu: "menu.transfers" },
   { page: "keys", path: "/keys", audience: "user", menu: "menu.keys" },
   { page: "groups", path: "/groups", audience: "user", menu: "menu.groups" },
   { page: "group", path: "/groups/:id", audience: "user", below: "groups" },

@@ -9,7 +9,7 @@ import type { Column } from "./List.tsx";
 import { useTexts } from "./settings.ts";
 
 const COLOURS: Record<string, Colour> = {
-  ok: "green", active: "green", done: "green", member: "green", answered: "green", sent: "green", attached: "green",
+  ok: "green", active: "green", done: "green", member: "green", answered: "green", sent: "green", attached: "green", accepted: "green", offered: "blue",
   failed: "red", error: "red", lost: "red", blocked: "red", unreachable: "red", refused: "red", incompatible: "red",
   waiting: "blue", adding: "blue", uploading: "blue", running: "blue", queued: "blue", due: "blue", new: "blue",
   registered: "blue", confirmed: "blue", locked: "orange", passive: "orange", draining: "orange", maintenance: "orange", degraded: "orange", trashed: "orange", abandoned: "orange",

@@ -1,0 +1,23 @@
+// Texts of offers of ownership: they come with their page.
+export const transfers = {
+  "transfers.help": "Machines, images and VM templates that somebody offers you become yours when you accept, with what they take of your quota. Nothing changes before that.",
+  "transfers.none": "There are no offers",
+  "transfers.noneHelp": "To give something away choose Give away where it is shown; what others offer you is here, too.",
+  "transfers.from": "From",
+  "transfers.to": "To",
+  "transfers.text": "Said with it",
+  "transfers.accept": "Accept",
+  "transfers.acceptAsk": "Accept {name}?",
+  "transfers.acceptHelp": "It becomes yours with its disks, and counts in your quota. Passwords and keys within a machine stay as they are: change them afterwards.",
+  "transfers.decline": "Decline",
+  "transfers.withdraw": "Withdraw",
+  "transferKind.vm": "machine",
+  "transferKind.image": "image",
+  "transferKind.vm_template": "VM template",
+  "transferState.offered": "offered",
+  "transferState.accepted": "accepted",
+  "transferState.declined": "declined",
+  "transferState.withdrawn": "withdrawn",
+  "transferState.expired": "expired",
+  "transferState.void": "gone",
+};
