@@ -32,7 +32,7 @@ from cm.operations.base import Kind, Wait, Work, register, vm_of
 from cm.operations.carrying import End, carry, ways
 from cm.operations.disk_grow import changed
 from cm.operations.left_job import end_left_job
-from cm.operations.variables import bring, new_directory
+from cm.operations.variables import TRIED, bring, tried
 from cm.rpc.errors import (
     CloudError,
     DiskBusy,
@@ -70,12 +70,11 @@ from cm.store.variables import Variables, find_variables, switch_variables
 from cm.store.vm import VMRow, find_vm, get_vm
 
 # Notes: by which way the volume was begun; that the guest's disk may have grown; that a copy by QEMU has begun; that it
-# may have been told to change over; the directory that the variables of its VM's firmware go to.
+# may have been told to change over; and those of what UEFI keeps (``variables.py``).
 WAY: Final = "way"
 GROWING: Final = "growing"
 BEGUN: Final = "begun"
 CHANGING: Final = "changing"
-DIRECTORY: Final = "nvram_directory"
 LIVE, COLD = "live", "cold"
 SIZE: Final = "size_bytes"  # in the arguments: what it grows to
 LOOK_S: Final = 0.5  # between looks at a copy under way
@@ -261,10 +260,7 @@ async def take_variables(work: Work) -> None:
     was: Variables | None = await work.db(_variables_of, work.op)
     if was is None or moving.staged or work.arguments[WAY] == LIVE:
         return
-    if DIRECTORY not in work.arguments:
-        raise Wait(0.0, "", nvram_directory=new_directory())
-    to = Variables(was.uuid, moving.target.storage_id, work.arguments[DIRECTORY])
-    await bring(work, was, to, moving.to_node_id or moving.node_id, moving.disk.id)
+    await bring(work, was, moving.target.storage_id, moving.to_node_id or moving.node_id, moving.disk.id)
 
 
 def _variables_of(session: Session, op: OperationRow) -> Variables | None:
@@ -346,7 +342,7 @@ async def _ended_meanwhile(work: Work, node: NodeCalls, moving: Moving, source: 
     raise Wait(0.0, "")
 
 
-def _moved(session: Session, op: OperationRow, variables: Variables | None = None) -> None:
+def _moved(session: Session, op: OperationRow, variables: Sequence[Variables] = ()) -> None:
     """:param variables: that are left with it."""
     disk = get_disk(session, op.get(ObjectKind.DISK), lock=True)
     left = switch_volume(session, disk.id, _next(session, op)[0].id)
@@ -356,17 +352,24 @@ def _moved(session: Session, op: OperationRow, variables: Variables | None = Non
 
 def _arrived(session: Session, op: OperationRow) -> None:
     """:raises StorageFull: what goes with it does not fit there; then the disk stays where it was."""
-    left = _variables_of(session, op) if op.arguments[WAY] == COLD and DIRECTORY in op.arguments else None
-    _moved(session, op, left)
-    if left is not None:
-        switch_variables(session, vm_of(op), op.get(ObjectKind.STORAGE), op.arguments[DIRECTORY])
+    was = _variables_of(session, op) if op.arguments[WAY] == COLD else None
+    brought = _brought(session, op)
+    _moved(session, op, [was, *brought[:-1]] if was is not None and brought else brought)
+    if was is not None and brought:
+        switch_variables(session, vm_of(op), brought[-1].storage_id, brought[-1].directory)
     if op.vm_id is not None and root_disk_id(session, op.vm_id) == op.get(ObjectKind.DISK):
         cause = Cause(CauseKind.OPERATION, str(op.id))
         have_seed_follow(session, op.vm_id, op.get(ObjectKind.STORAGE), cause)
     rest_if_ended(session, op)
 
 
-def _delete(session: Session, volume_id: int, op: OperationRow, variables: Variables | None = None) -> None:
+def _brought(session: Session, op: OperationRow) -> list[Variables]:
+    """What it may have written of what UEFI keeps of the VM, the last of it at the end."""
+    vm = None if op.vm_id is None else find_vm(session, op.vm_id)
+    return [] if vm is None else tried(op, vm.uuid, op.get(ObjectKind.STORAGE))
+
+
+def _delete(session: Session, volume_id: int, op: OperationRow, variables: Sequence[Variables] = ()) -> None:
     cause, device = Cause(CauseKind.OPERATION, str(op.id)), op.arguments.get("device", "")
     open_volume_delete(session, volume_id, cause, vm_id=op.vm_id, device=device, variables=variables)
 
@@ -374,7 +377,7 @@ def _delete(session: Session, volume_id: int, op: OperationRow, variables: Varia
 @register
 class DiskMove(Kind):
     kind = OperationKind.DISK_MOVE
-    notes = (WAY, GROWING, BEGUN, CHANGING, DIRECTORY)
+    notes = (WAY, GROWING, BEGUN, CHANGING, TRIED)
     steps = {"copy": copy, "take_variables": take_variables, "change_over": change_over}
 
     def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:
@@ -401,16 +404,11 @@ class DiskMove(Kind):
         disk = find_disk(session, op.get(ObjectKind.DISK))
         for volume_id in op.objects[ObjectKind.VOLUME]:
             if disk is None or volume_id != disk.volume_id:
-                _delete(session, volume_id, op, self._brought(session, op))
+                _delete(session, volume_id, op, _brought(session, op))
         if disk is not None:
             if SIZE in op.arguments and not op.arguments.get(GROWING):
                 release_growth(session, disk.volume_id, disk.account_id)
             changed(session, disk)
-
-    def _brought(self, session: Session, op: OperationRow) -> Variables | None:
-        """What may be of the VM's variables where the disk does not go after all."""
-        vm = None if op.vm_id is None or DIRECTORY not in op.arguments else find_vm(session, op.vm_id)
-        return None if vm is None else Variables(vm.uuid, op.get(ObjectKind.STORAGE), op.arguments[DIRECTORY])
 
     def forgotten(self, op: OperationRow) -> Sequence[str]:
         """Of one that failed while its guest was changing over what its node is asked about stays."""

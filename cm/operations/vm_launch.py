@@ -21,7 +21,7 @@ from cm.operations.linking import await_links, look_for_links
 from cm.operations.providing import forget_unmade, provide
 from cm.operations.seeding import make_seed
 from cm.operations.snapshot_work import holder_of
-from cm.operations.variables import LEFT, nvram_path, take_variables
+from cm.operations.variables import have_variables, nvram_path
 from cm.rpc.errors import (
     CloudError,
     HypervisorError,
@@ -174,6 +174,11 @@ async def launch(work: Work) -> None:
     prepared = await work.db_vm(_prepared, work.services.policy)
     if prepared is None:
         raise _placed_again(work)
+    has = prepared.domain.variables is not None and not await _runs(work, prepared)
+    if has and await have_variables(work):
+        prepared = await work.db_vm(_prepared, work.services.policy)
+        if prepared is None:
+            raise _placed_again(work)
     await _await_base(work, prepared)
     await await_links(work, prepared.node_id, prepared.links)
     copies = any(v.mode is VolumeMode.COPY and not v.made for v in prepared.volumes)
@@ -187,7 +192,7 @@ async def launch(work: Work) -> None:
         made = [*made, await node.run(make_seed, prepared.seed)]
     if copies:
         await work.db(write_made, made)
-    if work.op.attempts and (await node.hypervisor.look(prepared.uuid)).state not in GONE:
+    if await _runs(work, prepared):
         launched_at = None
     else:
         for operation_id, node_id in prepared.held:  # given up just now
@@ -201,6 +206,13 @@ async def launch(work: Work) -> None:
     if prepared.row.console_node_id not in (None, prepared.node_id):
         await delete_log(work.services, prepared.row)  # where it ran before
     await work.complete(_launched, work.op, launched_at, prepared.row.vnc_generation, prepared.node_id)
+
+
+async def _runs(work: Work, prepared: Launch) -> bool:
+    """Whether an attempt before has started it."""
+    if not work.op.attempts:
+        return False
+    return (await work.node(prepared.node_id).hypervisor.look(prepared.uuid)).state not in GONE
 
 
 def _placed_again(work: Work) -> Wait:
@@ -411,8 +423,8 @@ class VMCreate(Kind):
 @register
 class VMStart(Kind):
     kind = OperationKind.VM_START
-    notes = (ASKED, AGAIN, LEFT)
-    steps = {"place": place, "take_variables": take_variables, "launch": launch}
+    notes = (ASKED, AGAIN)
+    steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         write_error(session, vm_of(op), error.for_user())

@@ -79,23 +79,19 @@ async def delete(work: Work) -> None:
 
 async def _delete_variables(work: Work) -> None:
     """What its disk's VM has left with it of what UEFI keeps."""
-    found: tuple[Variables, int] | None = await work.db(_variables_left, work.op)
-    if found is not None:
-        variables, node_id = found
+    for variables, node_id in await work.db(_variables_left, work.op):
         await work.node(node_id).run(delete_variables, variables)
 
 
-def _variables_left(session: Session, op: OperationRow) -> tuple[Variables, int] | None:
+def _variables_left(session: Session, op: OperationRow) -> list[tuple[Variables, int]]:
     """
-    None where their storage is gone. They are never those that are the VM's: each directory is used once.
+    With nodes that have their storages, where these are not gone. They are never those that are the VM's: each
+    directory is used once.
 
-    :raises Wait: no node that answers has it.
+    :raises Wait: no node that answers has one.
     """
-    told = op.arguments.get(VARIABLES)
-    if told is None or not has_node(session, told["storage_id"]):
-        return None
-    left = Variables(**told)
-    return left, giving_node(session, op, left.storage_id)
+    left = [Variables(**told) for told in op.arguments.get(VARIABLES, ())]
+    return [(each, giving_node(session, op, each.storage_id)) for each in left if has_node(session, each.storage_id)]
 
 
 async def _let_go(work: Work, vm: VMRow, node_id: int, source: DiskSource) -> None:

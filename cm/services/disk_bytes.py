@@ -376,13 +376,13 @@ def open_volume_delete(
     *,
     vm_id: int | None = None,
     device: str = "",
-    variables: Variables | None = None,
+    variables: Sequence[Variables] = (),
 ) -> None:
     """
     Have a volume deleted that is nobody's any more, and its room given back when it is gone.
 
     :param vm_id: may still have it open, as its ``device``.
-    :param variables: of UEFI, that are left with it: their file goes too.
+    :param variables: of UEFI, that are left with it: their files go too.
     """
     lies = find_volume(session, volume_id)
     if lies is None:
@@ -393,6 +393,7 @@ def open_volume_delete(
         OperationKind.VOLUME_DELETE,
         account_id=None,
         objects={ObjectKind.VOLUME: [volume_id], ObjectKind.STORAGE: [lies.storage_id]},
-        arguments={"vm_id": vm_id, "device": device} | ({VARIABLES: asdict(variables)} if variables else {}),
+        arguments={"vm_id": vm_id, "device": device}
+        | ({VARIABLES: [asdict(each) for each in variables]} if variables else {}),
         cause=cause,
     )
