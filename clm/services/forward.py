@@ -38,6 +38,8 @@ log = Logger()
 PLACES_MAX: Final = 100_000
 PLACES_S: Final = 3600.0
 FIND_DEADLINE_S: Final = 3.0
+# More for what waits for a guest, which may be silent: as long as a cluster gives any call (its limits.call_s).
+GUEST_S: Final = 30.0
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -131,6 +133,8 @@ class Forwarder:
         if row.patience is not None:
             given = arguments.get(*row.patience)
             deadline_s += float(given) if isinstance(given, (int, float)) else 0.0
+        elif row.waiting:
+            deadline_s += GUEST_S
         identity = speaker(caller.identity, connection.facts)
         try:
             return await connection.call(identity, row.name, params, deadline_s=deadline_s, waiting=row.waiting)
