@@ -304,6 +304,7 @@ def _answers(simulation: Simulation, workload: Workload) -> list[str]:
             wrong.append(f"call {ask.number} ({ask.method}) was not answered in {ask.tries} tries")
         elif not ask.accepted and (n == 1 or n and ask.method in DOES) and (
             (ask.unsure and ask.error in FORBIDDEN) or ask.request_id in doubtful or ask.twice or _own_doing(ask)
+            or (ask.tries > 1 and ask.method in DOES)
         ):
             # It was done, and its caller lost the right to hear so, or heard of its double, which was refused before.
             simulation.excuses.use("answer lost", ask.number)
