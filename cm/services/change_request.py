@@ -46,6 +46,16 @@ class ChangeRequestClosed(Conflict):
     state: ChangeRequestState
 
 
+@dataclass(eq=False)
+class VMChangedHands(Conflict):
+    """Whoever asked has no say over it any more; it is declined."""
+
+    code = "vm_changed_hands"
+    message = "VM {vm_id} has become another account's since request {change_request_id} was made."
+    vm_id: int
+    change_request_id: int
+
+
 def ask_resize(caller: ClusterCall, vm_id: int, template_id: int, words: str) -> ChangeRequest:
     """
     :raises ObjectNotFound: AccessNeeded: no such VM that the caller could resize, or no such size.
@@ -125,6 +135,7 @@ def accept(caller: ClusterCall, request_id: int, expiry_id: int | None, answer: 
     :param expiry_id: the lease that a VM gets for which a longer one was asked.
     :raises InvalidParameter: none was given; or one for what asks for no lease.
     :raises ObjectNotFound: ChangeRequestClosed: there is no such request, or it was answered.
+    :raises VMChangedHands: its VM is another's than when it was asked for.
     """
     found = _hold(caller, request_id, None)
     kind, vm_id = found["kind"], found["vm_id"]
@@ -139,6 +150,9 @@ def accept(caller: ClusterCall, request_id: int, expiry_id: int | None, answer: 
         expiry.give(direct, None, vm_id, expiry_id)
     else:
         account.edit(direct, found["user_id"], {**_UNCHANGED, **found["wanted"]})
+    # Now that it is held by what was done, so that nobody is given it meanwhile.
+    if vm_id is not None and store.has_changed_hands(caller.session, request_id):
+        raise VMChangedHands(vm_id, request_id)
     return _end(caller, request_id, ChangeRequestState.ACCEPTED, answer)
 
 

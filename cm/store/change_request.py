@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.results import change_request as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.rpc.vocabulary import ChangeRequestKind, ChangeRequestState
+from cm.rpc.vocabulary import ChangeRequestKind, ChangeRequestState, VMEventCode
 from cm.runtime.prepared import Prepared
 from cm.store.rendered import Rendered, rendered, shown
 
@@ -101,6 +101,15 @@ def close_change_request(
         ),
         {"id": request_id, "state": state, "answer": answer, "by": answered_by},
     )
+
+
+def has_changed_hands(session: Session, request_id: int) -> bool:
+    """Whether the VM of a request was given to another account since it was made."""
+    statement = text(
+        "SELECT EXISTS (SELECT 1 FROM change_request q JOIN vm_event e ON e.vm_id = q.vm_id AND e.code = :code"
+        " AND e.at >= q.created_at WHERE q.id = :id)"
+    )
+    return bool(session.execute(statement, {"id": request_id, "code": VMEventCode.TRANSFER.value}).scalar_one())
 
 
 def administrators(session: Session) -> Sequence[int]:

@@ -23,6 +23,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import DiskFormat, Role
 from cm.rules.transfer import NotTransferable, OwnersAlone, TransferClosed, TransferNotYours, TransferOffered
+from cm.services.change_request import VMChangedHands
 from cm.services.usage import PointsUsedUp
 from cm.store.feed import read_changes
 from cm.store.prune import prune
@@ -123,6 +124,22 @@ def test_life(cloud: MemoryCloud) -> None:
     with pytest.raises(TransferClosed):
         accept(cloud, made)
     assert "ownership_transferred" in json.dumps(activities(cloud, vm_id)[0])
+
+
+def test_request_of_before(cloud: MemoryCloud) -> None:
+    """What its old owner has asked administrators for is not done to a VM that is another's."""
+    vm_id = running(cloud)
+    request = cloud.call("user.change_request.ask_expiry", {"vm_id": vm_id, "lease": "a longer one"})
+    lease = cloud.call("admin.expiry.add", {"name": "long", "delete_s": 864_000}, account="admin")["expiry_id"]
+    accept(cloud, offer(cloud, vm_id))
+    answer = {"change_request_id": request["change_request_id"], "expiry_id": lease}
+    with pytest.raises(VMChangedHands):
+        cloud.call("admin.change_request.accept", answer, account="admin")
+    assert cloud.call("user.change_request.get_by_id", [request["change_request_id"]])["state"] == "open"
+    del answer["expiry_id"]
+    cloud.call("admin.change_request.decline", {**answer, "text": "it is another's"}, account="admin")
+    found = cloud.call("admin.vm.get_by_id", [vm_id], account="admin")
+    assert found["user_id"] == cloud.other_id
 
 
 def activities(cloud: MemoryCloud, vm_id: int) -> list[dict[str, Any]]:
