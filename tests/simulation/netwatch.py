@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Final
 
+from node_hooks.tables import RECHECK_S
 from simulation.kernel import UPLINK
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ METADATA: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
 CARDS: Final = """
 SELECT v.node_id, n.id, n.tap, n.mac::text AS mac, n.spoofing, n.kbit_in, n.kbit_out, n.network_id, w.kind, w.bridge,
        w.vlan, w.metadata_served, w.prefix IS NULL AS unaddressed, host(w.gateway) AS gateway,
-       host(w.gateway6) AS gateway6,
+       host(w.gateway6) AS gateway6, extract(epoch FROM v.launched_at)::float8 AS launched,
        ARRAY(SELECT host(l.address) FROM network_lease l WHERE l.nic_id = n.id ORDER BY l.address) AS addresses,
        ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = n.id ORDER BY 1) AS groups
   FROM nic n JOIN vm v ON v.id = n.vm_id JOIN network w ON w.id = n.network_id
@@ -225,10 +226,15 @@ class _Model:
 
     def _bandwidth(self, node: Node, kernel: Kernel) -> Iterable[str]:
         taps = kernel.taps()
+        # A guest that was started again at once has another tap of the same name, which no document tells of.
+        since = self._simulation.unix_s() - RECHECK_S
+        fresh = {card.tap for card in self._cards[node.node_id] if (card.launched or 0.0) > since}
+        taps = {tap: bridge for tap, bridge in taps.items() if tap not in fresh}
         limited = [card for card in self._cards[node.node_id] if card.tap in taps and (card.kbit_in or card.kbit_out)]
         wanted = {(card.tap, card.kbit_in, card.kbit_out) for card in limited}
         yield from _differ("limits of bandwidth", kernel.traffic.limits(taps), wanted)
         queues = {name for name, device in kernel.devices.items() if device.kind == "ifb"}
+        queues -= {f"wq{tap[2:]}" for tap in fresh}
         yield from _differ("queues", queues, {f"wq{card.tap[2:]}" for card in limited if card.kbit_out})
         self._simulation.effects.counted["card limited"] += len(limited)
 
