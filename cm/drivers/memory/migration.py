@@ -113,7 +113,11 @@ def push(world: World, uuid: str) -> bool:
             passage.rounds += 1
             passage.looks_left -= 1
             if passage.looks_left < 0 and uuid not in world.converges_not:
-                _arrive(world, domain, passage)
+                missing = passage.target.missing_of(passage.target.expected[uuid])
+                if missing:
+                    _fail(world, domain, passage, missing)
+                else:
+                    _arrive(world, domain, passage)
         return True
 
 

@@ -274,10 +274,9 @@ class World:
         volume = self.storages.behind(disk.path)
         if volume is None:
             return None
-        for path in (disk.path, *self.storages.chain(disk.path)):
-            below = self.storages.behind(path)
-            if below is not None and below.missing:
-                raise HypervisorError(f"Cannot access storage file '{path}': No such file or directory", SYSTEM_ERROR)
+        missing = self._missing(disk)
+        if missing:
+            raise HypervisorError(missing, SYSTEM_ERROR)
         if disk.read_only or disk.cdrom:
             return None
         if volume.writer is not None:
@@ -362,6 +361,19 @@ class World:
             spec = self.expected.pop(uuid, None)
         if spec is not None:
             self.has_ended(spec, "failed")
+
+    def _missing(self, disk: DiskSpec) -> str:
+        """What QEMU says of a file that is not there; "": all are."""
+        for path in (disk.path, *self.storages.chain(disk.path)):
+            below = self.storages.behind(path)
+            if below is not None and below.missing:
+                return f"Cannot access storage file '{path}': No such file or directory"
+        return ""
+
+    def missing_of(self, spec: DomainSpec) -> str:
+        """Likewise of all disks of a domain that would run here."""
+        with self.lock:
+            return next(filter(None, map(self._missing, spec.disks)), "")
 
     def arrive(self, uuid: str, source: World, paused: SeenReason | None = None) -> None:
         """It is here, with its disks. :param paused: why it stands still; None: it runs."""
