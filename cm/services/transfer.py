@@ -205,5 +205,5 @@ def _changed(caller: ClusterCall, found: Transfer, event: str) -> None:
 
 def _params(found: Transfer) -> dict[str, object]:
     names = ("transfer_id", "kind", "object_id", "name", "user_login", "to_login", "expires")
-    return {name: found[name] for name in names}  # type: ignore[literal-required]
+    return {name: value for name, value in found.items() if name in names}
 

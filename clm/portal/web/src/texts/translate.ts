@@ -5,10 +5,10 @@ import type { admin } from "./admin.en.ts";
 import type { farms } from "./farms.en.ts";
 import type { hosts } from "./hosts.en.ts";
 import type { jobs } from "./jobs.en.ts";
-import type { transfers } from "./transfers.en.ts";
 import type { pages } from "./pages.en.ts";
 import type { people } from "./people.en.ts";
 import type { templates } from "./templates.en.ts";
+import type { transfers } from "./transfers.en.ts";
 import type { words } from "./words.en.ts";
 
 export type Key = keyof typeof en | keyof typeof pages | keyof typeof people | keyof typeof words | keyof typeof admin | keyof typeof hosts | keyof typeof consoleEn | keyof typeof templates | keyof typeof farms | keyof typeof jobs | keyof typeof transfers;
